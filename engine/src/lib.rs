@@ -1,0 +1,15 @@
+//! What is true: values, keys, ranges, digests, plans and verdicts. No clock, no randomness, no input or output.
+//!
+//! A newcomer reads [`store`] first.
+
+pub mod canonical;
+pub mod change;
+pub mod digest;
+pub mod domain;
+pub mod error;
+pub mod key;
+pub mod moment;
+pub mod row;
+pub mod schema;
+pub mod store;
+pub mod value;

@@ -1,0 +1,162 @@
+//! The contract between rowsync and a database: three small traits, and capabilities as data.
+//!
+//! Promises that every adapter keeps, and that the conformance suite checks:
+//!
+//! * Pages come in the key order of the view, each key once, and a page that is not `complete` holds at least one row.
+//! * A digest of the same rows is the same, however the ranges are cut: the digests of the parts add up to the whole.
+//! * Inserting a row that is there already is a constraint error and leaves nothing behind; updating a row to what it is,
+//!   and deleting a row that is gone, change nothing. A step that got no answer is repeated from its comparison.
+//! * Nothing of a transaction is seen before `commit`; after it, every new answer of a `Latest` snapshot sees it.
+//!   Dropping a transaction rolls it back.
+//! * A failure is an error, never an empty answer. Adapters do not try again by themselves.
+//! * Dropping the future of a call leaves the store usable.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use crate::change::{Applied, Changes};
+use crate::digest::{Digest, DigestKind};
+use crate::error::StoreError;
+use crate::key::{Key, KeyRange};
+use crate::row::{Form, RowPage};
+use crate::schema::{ForeignKey, TableName, TableSchema, TableView};
+use crate::value::Value;
+
+pub type Result<T> = std::result::Result<T, StoreError>;
+
+/// What an adapter can do, to be looked at by the plan before it asks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Capabilities {
+    /// Name and major version: two stores with equal engines understand each other's native bytes and hashes.
+    pub engine: Engine,
+    /// Whether a `Frozen` snapshot really stands still.
+    pub frozen_snapshots: bool,
+    /// Whether the columns' declared types bind their values; where not, the other side's types decide.
+    pub typed: bool,
+    /// Digests that it can make.
+    pub digests: Vec<DigestKind>,
+    /// Whether pages in `Raw` form can be read and inserted.
+    pub raw_pages: bool,
+    /// Whether reading by ranges of a `Bytewise` key is served by an index even where a text column has a collation.
+    pub bytewise_is_indexed: bool,
+    /// Questions that it answers side by side.
+    pub concurrency: usize,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Engine {
+    pub name: &'static str,
+    pub major_version: u32,
+}
+
+/// What both sides of a snapshot promise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Consistency {
+    /// Every answer tells of the same moment, where the store can.
+    Frozen,
+    /// Every answer tells of the moment of the question.
+    Latest,
+}
+
+/// A database.
+#[async_trait]
+pub trait Store: Send + Sync {
+    fn capabilities(&self) -> Capabilities;
+
+    /// Whether it answers. The first call connects.
+    async fn ping(&self) -> Result<()>;
+
+    /// All tables that a sync without a list would take, by name.
+    async fn tables(&self) -> Result<Vec<TableName>>;
+
+    /// A table, or `None` where there is none of this name. Names match exactly, or else by the only one that differs
+    /// in nothing but case.
+    async fn describe(&self, table: &TableName) -> Result<Option<TableSchema>>;
+
+    /// Makes a table like one of another store: columns, types, nullability, key. With what `foreign_keys` asks for
+    /// where the engine can only declare them at once. Returns its schema as it came to be.
+    async fn create_table(&self, like: &TableSchema, foreign_keys: &[ForeignKey]) -> Result<TableSchema>;
+
+    /// Adds foreign keys to tables that were made without; a store that declared them at once does nothing.
+    async fn add_foreign_keys(&self, table: &TableName, foreign_keys: &[ForeignKey]) -> Result<()>;
+
+    async fn snapshot(&self, consistency: Consistency) -> Result<Arc<dyn Snapshot>>;
+
+    /// A transaction on one table.
+    async fn begin(&self, view: &Arc<TableView>) -> Result<Box<dyn Transaction>>;
+
+    /// Returns once all that was committed is safe on disk.
+    async fn flush(&self) -> Result<()>;
+
+    /// The statement that would serve reading by this view, where the database lacks an index for it.
+    async fn missing_index(&self, _view: &TableView) -> Result<Option<String>> {
+        Ok(None)
+    }
+}
+
+/// How many rows a table has, and what has changed since a moment.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Survey {
+    pub rows: u64,
+    /// Rows whose modify time is later than the moment; `None` where no moment or no such column is known.
+    pub changed: Option<u64>,
+    /// The newest modify time, where there is such a column and a row that has one.
+    pub newest: Option<Value>,
+    /// Rows with NULL in the key, which no range can reach.
+    pub null_keys: u64,
+}
+
+/// What a page may hold, and of which rows.
+#[derive(Clone, Debug)]
+pub struct PageRequest {
+    pub range: KeyRange,
+    /// At most so many rows. At least 1.
+    pub rows_max: usize,
+    /// At most so many bytes, but always one row.
+    pub bytes_max: usize,
+    /// What a row takes, as far as known; only a hint.
+    pub row_bytes_hint: usize,
+    pub form: Form,
+    /// Only the key's columns.
+    pub keys_only: bool,
+    /// Only rows with a modify time later than this. Needs `TableView::modify_time`.
+    pub modified_after: Option<Value>,
+}
+
+/// A view of the rows. All of it can be asked from several tasks at once.
+#[async_trait]
+pub trait Snapshot: Send + Sync {
+    async fn survey(&self, view: &Arc<TableView>, since: Option<&Value>) -> Result<Survey>;
+
+    /// Keys inside `range` that cut it into parts of about `rows_per_part` rows, in rising order; fewer or none where
+    /// there are not so many rows.
+    async fn split(&self, view: &Arc<TableView>, range: &KeyRange, rows_per_part: u64) -> Result<Vec<Key>>;
+
+    /// The key behind which the last `rows` rows of the table lie; `None` where it has no more than that.
+    async fn before_last(&self, view: &Arc<TableView>, rows: u64) -> Result<Option<Key>>;
+
+    /// A digest for each range, in the order of the ranges.
+    async fn digests(
+        &self,
+        view: &Arc<TableView>,
+        ranges: &[KeyRange],
+        kind: DigestKind,
+        salt: u64,
+    ) -> Result<Vec<Digest>>;
+
+    /// The first rows of a range.
+    async fn page(&self, view: &Arc<TableView>, request: &PageRequest) -> Result<RowPage>;
+
+    /// The rows with these keys, in any order; keys without a row are left out. `Fields` form.
+    async fn rows_by_key(&self, view: &Arc<TableView>, keys: &[Key]) -> Result<RowPage>;
+}
+
+/// Writes to one table; all or nothing.
+#[async_trait]
+pub trait Transaction: Send {
+    /// Deletes, then updates, then inserts.
+    async fn write(&mut self, changes: Arc<Changes>) -> Result<Applied>;
+
+    async fn commit(self: Box<Self>) -> Result<()>;
+}
