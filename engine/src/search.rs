@@ -94,15 +94,15 @@ impl Node {
 
 #[derive(Debug)]
 enum Waiting {
-    ForNothing,
-    ForRecent(Node),
-    ForSplit(Node),
-    ForDigests {
+    Idle,
+    Recent(Node),
+    Split(Node),
+    Digests {
         ranges: Vec<KeyRange>,
         node: Node,
     },
     /// Counts of the newest rows; those of the older rows follow from the whole.
-    ForRecentCounts {
+    RecentCounts {
         recent: KeyRange,
         node: Node,
     },
@@ -138,7 +138,7 @@ impl Search {
             total: node.rows(),
             open: Vec::new(),
             leaves: Vec::new(),
-            waiting: Waiting::ForNothing,
+            waiting: Waiting::Idle,
             found: 0,
             steps: Vec::new(),
             stats: SearchStats::default(),
@@ -154,23 +154,23 @@ impl Search {
     fn begin(&mut self, node: Node) {
         let recent = self.options.recent_first;
         if recent > 0 && node.rows() > recent.saturating_mul(2) && self.options.seek != Seek::Everything {
-            self.waiting = Waiting::ForRecent(node);
+            self.waiting = Waiting::Recent(node);
         } else {
             self.open.push(node);
         }
     }
 
     /// What it wants to know next. Asking twice without an answer asks the same again.
-    pub fn next(&mut self) -> Ask {
+    pub fn ask(&mut self) -> Ask {
         loop {
             match &self.waiting {
-                Waiting::ForRecent(node) => {
+                Waiting::Recent(node) => {
                     return Ask::Recent { side: node.larger_side(), rows: self.options.recent_first };
                 }
-                Waiting::ForSplit(node) => return self.ask_split(node),
-                Waiting::ForDigests { ranges, .. } => return Ask::Digests(ranges.clone()),
-                Waiting::ForRecentCounts { recent, .. } => return Ask::Digests(vec![recent.clone()]),
-                Waiting::ForNothing => {}
+                Waiting::Split(node) => return self.ask_split(node),
+                Waiting::Digests { ranges, .. } => return Ask::Digests(ranges.clone()),
+                Waiting::RecentCounts { recent, .. } => return Ask::Digests(vec![recent.clone()]),
+                Waiting::Idle => {}
             }
             if self.explained() {
                 self.open.clear();
@@ -180,7 +180,7 @@ impl Search {
                 return Ask::Rows(self.take_leaves());
             }
             match self.open.pop() {
-                Some(node) => self.waiting = Waiting::ForSplit(node),
+                Some(node) => self.waiting = Waiting::Split(node),
                 None => return Ask::Nothing,
             }
         }
@@ -203,14 +203,14 @@ impl Search {
 
     /// Tells the key behind which the newest rows lie.
     pub fn recent(&mut self, key: Option<Key>) {
-        let Waiting::ForRecent(node) = self.take_waiting() else { return };
+        let Waiting::Recent(node) = self.take_waiting() else { return };
         let Some(key) = key else {
             self.open.push(node);
             return;
         };
         let recent = KeyRange::new(Some(key.clone()), node.range.through.clone());
         if matches!(self.options.seek, Seek::CountGap { .. }) {
-            self.waiting = Waiting::ForRecentCounts { recent, node };
+            self.waiting = Waiting::RecentCounts { recent, node };
             return;
         }
         let rows = self.options.recent_first;
@@ -227,7 +227,7 @@ impl Search {
 
     /// Tells the keys that cut the range.
     pub fn split(&mut self, bounds: Vec<Key>) {
-        let Waiting::ForSplit(node) = self.take_waiting() else { return };
+        let Waiting::Split(node) = self.take_waiting() else { return };
         let parts = node.range.cut_at(bounds);
         if self.options.seek == Seek::Everything {
             let rows = node.rows() / parts.len() as u64;
@@ -236,7 +236,7 @@ impl Search {
         } else if parts.len() < 2 || node.depth >= DEPTH_MAX {
             self.leaves.push(node);
         } else {
-            self.waiting = Waiting::ForDigests { ranges: parts, node };
+            self.waiting = Waiting::Digests { ranges: parts, node };
         }
     }
 
@@ -244,8 +244,8 @@ impl Search {
     pub fn digests(&mut self, answers: &[(Digest, Digest)]) {
         self.stats.iterations += 1;
         match self.take_waiting() {
-            Waiting::ForDigests { ranges, node } => self.judge_parts(ranges, &node, answers),
-            Waiting::ForRecentCounts { recent, node } => self.judge_recent(recent, node, answers),
+            Waiting::Digests { ranges, node } => self.judge_parts(ranges, &node, answers),
+            Waiting::RecentCounts { recent, node } => self.judge_recent(recent, node, answers),
             other => self.waiting = other,
         }
     }
@@ -306,7 +306,7 @@ impl Search {
     }
 
     fn take_waiting(&mut self) -> Waiting {
-        std::mem::replace(&mut self.waiting, Waiting::ForNothing)
+        std::mem::replace(&mut self.waiting, Waiting::Idle)
     }
 
     /// The ranges to read, neighbours joined. They come newest first, so a range is joined with the one before it.
@@ -375,7 +375,7 @@ mod tests {
         let mut search = Search::new(source.len() as u64, target.len() as u64, options);
         let (mut found, mut read) = (BTreeSet::new(), 0);
         for _ in 0..10_000 {
-            match search.next() {
+            match search.ask() {
                 Ask::Recent { side, rows: n } => {
                     let table = if side == SideName::Source { source } else { target };
                     search.recent(table.keys().rev().nth(n as usize).map(|k| key(*k)));
@@ -453,9 +453,9 @@ mod tests {
         let mut target = source.clone();
         target.insert(10_500, 0);
         let mut search = Search::new(10_000, 10_001, options(Seek::CountGap { need: 1 }, 100, 2, 500));
-        assert!(matches!(search.next(), Ask::Recent { rows: 500, .. }));
+        assert!(matches!(search.ask(), Ask::Recent { rows: 500, .. }));
         search.recent(Some(key(9_500)));
-        let Ask::Digests(ranges) = search.next() else { panic!("counts of the newest rows are asked for") };
+        let Ask::Digests(ranges) = search.ask() else { panic!("counts of the newest rows are asked for") };
         assert_eq!(ranges.len(), 1);
         search.digests(&[(digest(&source, &ranges[0]), digest(&target, &ranges[0]))]);
         let step = search.take_steps()[0];
@@ -467,11 +467,11 @@ mod tests {
         let source: Table = (0..10_000).map(|k| (k, 0)).collect();
         let target: Table = (0..10_000).map(|k| (k, 1)).collect();
         let mut search = Search::new(10_000, 10_000, options(Seek::Differences, 10, 4, 0));
-        assert!(matches!(search.next(), Ask::Split { rows_per_part: 2500, .. }));
+        assert!(matches!(search.ask(), Ask::Split { rows_per_part: 2500, .. }));
         search.split(vec![key(2499), key(4999), key(7499)]);
-        let Ask::Digests(ranges) = search.next() else { panic!("digests are asked for") };
+        let Ask::Digests(ranges) = search.ask() else { panic!("digests are asked for") };
         search.digests(&ranges.iter().map(|r| (digest(&source, r), digest(&target, r))).collect::<Vec<_>>());
-        assert!(matches!(search.next(), Ask::Rows(ranges) if ranges.len() == 4));
-        assert_eq!(search.next(), Ask::Nothing);
+        assert!(matches!(search.ask(), Ask::Rows(ranges) if ranges.len() == 4));
+        assert_eq!(search.ask(), Ask::Nothing);
     }
 }
