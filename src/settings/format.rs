@@ -127,12 +127,12 @@ fn toml_error(error: &(dyn Error + Send + Sync + 'static), text: &str) -> String
     }
 }
 
+/// Errors that are not about the form of the text quote what they are about, and are not passed on.
 fn yaml_error(error: &(dyn Error + Send + Sync + 'static)) -> String {
-    if error.is::<config::ConfigError>() {
-        // It would quote the whole document.
-        return "the file has to hold keys and their values".to_owned();
+    match error.downcast_ref::<yaml_rust2::ScanError>() {
+        Some(error) => at_line(error.marker().line(), error.marker().col() + 1, error.info()),
+        None => "the file has to hold one document of keys and their values".to_owned(),
     }
-    format!("this is no YAML: {error}")
 }
 
 fn at_line(line: usize, column: usize, message: impl std::fmt::Display) -> String {

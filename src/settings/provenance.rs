@@ -103,10 +103,14 @@ impl Provenance {
         self.typed.get(path).map_or(text, String::as_str)
     }
 
-    pub fn verdict<T>(self, value: Option<T>) -> Result<T, SettingsError> {
+    pub fn verdict<T>(mut self, value: Option<T>) -> Result<T, SettingsError> {
         match value {
             Some(value) if self.problems.is_empty() => Ok(value),
-            _ => Err(SettingsError { problems: self.problems }),
+            _ => {
+                // Stable, so that problems of one place stay in the order in which they were found.
+                self.problems.sort_by(|left, right| (&left.origin, &left.path).cmp(&(&right.origin, &right.path)));
+                Err(SettingsError { problems: self.problems })
+            }
         }
     }
 }

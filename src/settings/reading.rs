@@ -34,8 +34,14 @@ pub fn read(kind: Kind, value: &Value, from_variable: bool) -> Option<ValueKind>
 pub fn describe(kind: Kind, value: &Value, path: &str, provenance: &Provenance) -> String {
     match &value.kind {
         ValueKind::Nil => "nothing".to_owned(),
+        ValueKind::Table(_) if matches!(kind, Kind::Renames) => {
+            "a table with something in it that is no name".to_owned()
+        }
         ValueKind::Table(_) => "a table".to_owned(),
         ValueKind::Array(entries) if entries.is_empty() => "an empty list".to_owned(),
+        ValueKind::Array(_) if matches!(kind, Kind::Names | Kind::NamesOrNone) => {
+            "a list with something in it that is no name".to_owned()
+        }
         ValueKind::Array(_) => "a list".to_owned(),
         ValueKind::String(text) if text.is_empty() => "an empty text".to_owned(),
         _ if matches!(kind, Kind::Secret) => "something else".to_owned(),

@@ -104,14 +104,16 @@ fn resolve_parents(tables: &mut [Placed], provenance: &mut Provenance) {
 
 /// The known spelling of each name; those that are unknown are told and left out.
 fn find_all(names: &[String], known: &[String], path: &str, provenance: &mut Provenance) -> Vec<String> {
+    // A table that stands twice is told elsewhere, and still known here.
+    let known: Vec<&String> = known.iter().collect::<BTreeSet<_>>().into_iter().collect();
     let mut found = Vec::new();
     for (index, name) in names.iter().enumerate() {
-        match find_name(known, name, |known| known) {
-            Some(name) => found.push(name.clone()),
+        match find_name(&known, name, |known| known) {
+            Some(name) => found.push((*name).clone()),
             None => {
                 let path = if names.len() == 1 { path.to_owned() } else { entry(path, index) };
                 let shown = provenance.shown(&path, name).to_owned();
-                let hint = did_you_mean(&shown, known.iter().map(String::as_str));
+                let hint = did_you_mean(&shown, known.iter().map(|known| known.as_str()));
                 provenance.refuse(&path, format!("`{shown}` is not in `tables`{hint}"));
             }
         }

@@ -1,1 +1,3 @@
+//! The whole program, as one test binary.
 
+mod settings;
