@@ -35,6 +35,7 @@ pub use table::{TableSelection, TableSettings};
 pub use tuning::{ChangeTracking, TuningSettings};
 
 use keys::RawSettings;
+use layers::Merged;
 use provenance::Provenance;
 
 /// Reads a settings file with all that is laid over it. `sets` are `KEY=VALUE` as given by `--set`.
@@ -42,8 +43,8 @@ use provenance::Provenance;
 /// # Errors
 /// Everything that is wrong, in a text for the user.
 pub fn load(path: &Path, environment: &Environment, sets: &[String]) -> Result<SyncSettings, SettingsError> {
-    let mut root = layers::merge(path, environment, sets)?;
-    let mut provenance = Provenance::new(path.display().to_string());
+    let Merged { mut root, problems } = layers::merge(path, environment, sets)?;
+    let mut provenance = Provenance::new(path.display().to_string(), problems);
     provenance.take_in(&mut root, environment);
     check::check(&mut root, &mut provenance);
     let raw = typed(root, path)?;

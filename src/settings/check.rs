@@ -76,7 +76,7 @@ fn refuse_without_effect(key: &Key, value: &Value, path: &str, provenance: &mut 
     if let (Kind::OneOf(words), ValueKind::String(text)) = (key.kind, &value.kind)
         && words.iter().any(|word| word.name == text && word.effect == Effect::NotYet)
     {
-        let shown = provenance.shown(path, text).to_owned();
+        let shown = provenance.shown(path, text);
         let usual = key.preset.typed().unwrap_or_default();
         provenance.refuse(
             path,

@@ -1,6 +1,7 @@
 //! How to reach a database, and which of them this version can talk to.
 
 use std::num::NonZeroU32;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::keys::{RawConnection, RawLink};
@@ -58,7 +59,17 @@ impl ConnectionSettings {
 
     /// Whether both lead to the same tables, as far as can be told without connecting.
     pub(super) fn is_same_place(&self, other: &ConnectionSettings) -> bool {
-        self.url.expose() == other.url.expose() && self.schema == other.schema
+        let same_url = match (self.sqlite_file(), other.sqlite_file()) {
+            (Some(file), Some(other)) => file == other,
+            _ => self.url.expose() == other.url.expose(),
+        };
+        same_url && self.schema == other.schema
+    }
+
+    /// The whole path of a SQLite file.
+    fn sqlite_file(&self) -> Option<PathBuf> {
+        let (_, rest) = self.url.expose().split_once(':').filter(|_| self.engine == Engine::Sqlite)?;
+        std::path::absolute(sqlite_path(rest)).ok()
     }
 }
 
@@ -71,7 +82,7 @@ fn read_url(raw: &RawConnection, path: &str, provenance: &mut Provenance) -> Opt
         return None;
     };
     let exposed = typed.expose().trim().to_owned();
-    let url = SecretUrl::new(exposed.clone(), provenance.shown(path, &exposed));
+    let url = SecretUrl::new(exposed.clone(), provenance.typed(path, &exposed));
     match engine_of(&url) {
         Ok(engine) => Some((engine, url)),
         Err(message) => {
@@ -83,7 +94,7 @@ fn read_url(raw: &RawConnection, path: &str, provenance: &mut Provenance) -> Opt
 
 /// The engine that a URL names, once the URL is known to be readable.
 fn engine_of(url: &SecretUrl) -> Result<Engine, String> {
-    let known = || listed(SCHEMES.iter().map(|(scheme, _)| *scheme));
+    let known = || listed(&SCHEMES.map(|(scheme, _)| scheme));
     let Some((scheme, rest)) = url.expose().split_once(':') else {
         return Err(format!("the URL has no scheme; it has to start with one of {}, and a colon", known()));
     };

@@ -272,4 +272,37 @@ mod tests {
     fn rust_words_are_typed_without_their_mark() {
         assert!(find("where", Place::Table).is_some());
     }
+
+    /// A value of this kind, in the form that the check gives it.
+    fn sample(kind: Kind) -> config::Value {
+        let json = match kind {
+            Kind::Flag => "true",
+            Kind::Number(..) | Kind::Duration { .. } | Kind::Percent | Kind::Bytes => "7",
+            Kind::Text | Kind::Secret => r#""x""#,
+            Kind::OneOf(words) => return config::Value::new(None, words[0].name),
+            Kind::Names | Kind::NamesOrNone => r#"["x"]"#,
+            Kind::Renames | Kind::Values => r#"{ "X": "x" }"#,
+            Kind::Connections => r#"{ "x": { "url": "x" } }"#,
+            Kind::Tables => r#"[{ "name": "x" }]"#,
+        };
+        crate::settings::format::json_value("", json).unwrap()
+    }
+
+    /// Each key alone leaves a trace in what is read, and there are as many fields as keys.
+    fn check<T: Default + std::fmt::Debug + serde::de::DeserializeOwned>(place: Place) {
+        let nothing = format!("{:?}", T::default());
+        for key in at(place) {
+            let map = config::Map::from_iter([(key.name.to_owned(), sample(key.kind))]);
+            let read: T = config::Value::new(None, map).try_deserialize().unwrap();
+            assert_ne!(format!("{read:?}"), nothing, "`{}` is in the catalogue but not read", key.name);
+        }
+        assert_eq!(nothing.matches("None").count(), at(place).count(), "{place:?}: a field is not in the catalogue");
+    }
+
+    #[test]
+    fn the_catalogue_and_the_types_know_the_same_keys() {
+        check::<RawSettings>(Place::Top);
+        check::<RawTable>(Place::Table);
+        check::<RawConnection>(Place::Connection);
+    }
 }

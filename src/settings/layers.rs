@@ -9,7 +9,7 @@ use config::{Config, ConfigError, Map, Source, Value, ValueKind};
 
 use super::format::Format;
 use super::key::{Key, Place, PresetValue};
-use super::problem::SettingsError;
+use super::problem::{Problem, SettingsError};
 use super::{keys, overlay};
 
 /// The variables of the environment, handed in so that nothing else reads them.
@@ -54,15 +54,21 @@ impl Source for Layer {
 }
 
 /// All layers as one table of values, which remember where they came from.
-pub fn merge(path: &Path, environment: &Environment, sets: &[String]) -> Result<Value, SettingsError> {
+pub struct Merged {
+    pub root: Value,
+    /// What could not be laid over the rest.
+    pub problems: Vec<Problem>,
+}
+
+pub fn merge(path: &Path, environment: &Environment, sets: &[String]) -> Result<Merged, SettingsError> {
     let mut builder = Config::builder().add_source(built_in());
     if let Some(beside) = defaults_beside(path) {
         builder = builder.add_source(read(&beside)?);
     }
     let merged = builder.add_source(read(path)?).build();
     let mut root = merged.map_err(|error| SettingsError::one(path.display().to_string(), error.to_string()))?.cache;
-    overlay::lay_over(&mut root, environment, sets)?;
-    Ok(root)
+    let problems = overlay::lay_over(&mut root, environment, sets);
+    Ok(Merged { root, problems })
 }
 
 fn built_in() -> Layer {

@@ -7,7 +7,7 @@ use super::format::json_value;
 use super::key::{Kind, Place};
 use super::keys;
 use super::layers::Environment;
-use super::problem::{Problem, SettingsError};
+use super::problem::Problem;
 
 const PREFIX: &str = "ROWSYNC__";
 
@@ -19,15 +19,11 @@ struct Setting {
     text: String,
 }
 
-pub fn lay_over(root: &mut Value, environment: &Environment, sets: &[String]) -> Result<(), SettingsError> {
-    let mut problems = Vec::new();
+/// Lays over what can be; what cannot is told.
+pub fn lay_over(root: &mut Value, environment: &Environment, sets: &[String]) -> Vec<Problem> {
     let from_environment = environment.iter().filter_map(|(name, text)| Some(Ok(from_variable(name, text)?)));
-    for setting in from_environment.chain(sets.iter().map(|set| from_option(set))) {
-        if let Err(problem) = setting.and_then(|setting| put(root, &setting)) {
-            problems.push(problem);
-        }
-    }
-    if problems.is_empty() { Ok(()) } else { Err(SettingsError { problems }) }
+    let settings = from_environment.chain(sets.iter().map(|set| from_option(set)));
+    settings.filter_map(|setting| setting.and_then(|setting| put(root, &setting)).err()).collect()
 }
 
 fn from_variable(name: &str, text: &str) -> Option<Setting> {
@@ -74,6 +70,12 @@ fn kind_of(path: &[String]) -> Option<Kind> {
 
 fn put(root: &mut Value, setting: &Setting) -> Result<(), Problem> {
     let refuse = |message| Problem { origin: setting.origin.clone(), path: String::new(), message };
+    if setting.path.iter().any(String::is_empty) {
+        return Err(refuse("a part of the key is empty".to_owned()));
+    }
+    if setting.path.len() > 1 && setting.path[0] == "tables" && !lists_tables(root) {
+        return Err(refuse("no `tables` are listed that could take a key; list them in the file".to_owned()));
+    }
     let mut place = root;
     for part in &setting.path {
         place = step_into(place, part).map_err(refuse)?;
@@ -82,11 +84,13 @@ fn put(root: &mut Value, setting: &Setting) -> Result<(), Problem> {
     Ok(())
 }
 
+fn lists_tables(root: &Value) -> bool {
+    let ValueKind::Table(map) = &root.kind else { return false };
+    map.get("tables").is_some_and(|tables| matches!(tables.kind, ValueKind::Array(_)))
+}
+
 /// The value under a name, which is made where it is missing, or under the index or name of a table's entry.
 fn step_into<'a>(value: &'a mut Value, part: &str) -> Result<&'a mut Value, String> {
-    if part.is_empty() {
-        return Err("a part of the key is empty".to_owned());
-    }
     if !matches!(value.kind, ValueKind::Array(_) | ValueKind::Table(_)) {
         *value = Value::new(None, ValueKind::Table(Map::new()));
     }

@@ -49,15 +49,22 @@ impl SettingsError {
 
 /// The nearest of some names, where one is near enough to be what was meant.
 pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    /// Below this the suggestion is more often confusing than right.
-    const ALIKE_MIN: f64 = 0.8;
     let lower = name.to_lowercase();
     known
         .into_iter()
-        .map(|candidate| (strsim::jaro_winkler(&lower, &candidate.to_lowercase()), candidate))
-        .filter(|(likeness, _)| *likeness >= ALIKE_MIN)
+        .filter_map(|candidate| Some((likeness(&lower, &candidate.to_lowercase())?, candidate)))
         .max_by(|left, right| left.0.total_cmp(&right.0))
         .map(|(_, candidate)| candidate)
+}
+
+/// How alike two names are, from 0 to 1; nothing where one is hardly the other mistyped.
+fn likeness(name: &str, candidate: &str) -> Option<f64> {
+    /// Below this the suggestion is more often confusing than right.
+    const ALIKE_MIN: f64 = 0.8;
+    let likeness = strsim::jaro_winkler(name, candidate);
+    // Short names are little alike as soon as one letter is wrong.
+    let one_slip = name.len() > 1 && strsim::osa_distance(name, candidate) <= 1;
+    (likeness >= ALIKE_MIN || one_slip).then_some(likeness)
 }
 
 /// `; did you mean ...?` or nothing.
@@ -66,7 +73,22 @@ pub fn did_you_mean<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) ->
 }
 
 /// A list of names for a message: `a`, `b`.
-pub fn listed<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
-    let names: Vec<String> = names.into_iter().map(|name| format!("`{name}`")).collect();
+pub fn listed(names: &[impl AsRef<str>]) -> String {
+    let names: Vec<String> = names.iter().map(|name| format!("`{}`", name.as_ref())).collect();
     if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_names_that_could_be_meant_are_suggested() {
+        let check = |name, expected| assert_eq!(nearest(name, ["erp", "warehouse", "TrackId"]), expected, "{name}");
+        check("epr", Some("erp"));
+        check("warehose", Some("warehouse"));
+        check("trackid", Some("TrackId"));
+        check("zzz", None);
+        check("", None);
+    }
 }

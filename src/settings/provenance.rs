@@ -7,6 +7,7 @@ use config::{Value, ValueKind};
 
 use super::layers::Environment;
 use super::problem::{Problem, SettingsError};
+use super::secret;
 use super::variables::{self, VariableError};
 
 /// What is known of the values beside themselves, and what turned out to be wrong with them.
@@ -14,19 +15,23 @@ use super::variables::{self, VariableError};
 pub struct Provenance {
     file: String,
     origins: BTreeMap<String, String>,
-    /// Texts that held variables, as they were typed.
+    /// Texts that held variables, as they were typed, by their path.
     typed: BTreeMap<String, String>,
+    /// The same by what they became: a name is told in other places than where it stood, too.
+    variable_texts: BTreeMap<String, String>,
     problems: Vec<Problem>,
     refused: BTreeSet<String>,
 }
 
 impl Provenance {
-    pub fn new(file: impl Into<String>) -> Provenance {
+    /// `problems` are those that are known already.
+    pub fn new(file: impl Into<String>, problems: Vec<Problem>) -> Provenance {
         Provenance {
             file: file.into(),
             origins: BTreeMap::new(),
             typed: BTreeMap::new(),
-            problems: Vec::new(),
+            variable_texts: BTreeMap::new(),
+            problems,
             refused: BTreeSet::new(),
         }
     }
@@ -66,6 +71,7 @@ impl Provenance {
             Ok(filled) => {
                 if filled.has_variables {
                     self.typed.insert(path.to_owned(), text.clone());
+                    self.variable_texts.insert(filled.text.clone(), text.clone());
                 }
                 *text = filled.text;
             }
@@ -98,9 +104,20 @@ impl Provenance {
         self.typed.contains_key(path)
     }
 
-    /// A text as it may be shown: as it was typed.
-    pub fn shown<'a>(&'a self, path: &str, text: &'a str) -> &'a str {
-        self.typed.get(path).map_or(text, String::as_str)
+    /// A text as it was typed: with its variables, and with passwords.
+    pub fn typed<'a>(&'a self, path: &str, text: &'a str) -> &'a str {
+        let by_value = || self.variable_texts.get(text);
+        self.typed.get(path).or_else(by_value).map_or(text, String::as_str)
+    }
+
+    /// A text as it may be shown: as it was typed, without passwords, for URLs get typed in the wrong places too.
+    pub fn shown(&self, path: &str, text: &str) -> String {
+        secret::masked(self.typed(path, text))
+    }
+
+    /// Names as they may be shown, wherever they stood.
+    pub fn shown_names<'a>(&self, names: impl IntoIterator<Item = &'a str>) -> Vec<String> {
+        names.into_iter().map(|name| self.shown("", name)).collect()
     }
 
     pub fn verdict<T>(mut self, value: Option<T>) -> Result<T, SettingsError> {

@@ -61,7 +61,7 @@ impl fmt::Debug for SecretUrl {
 
 /// Hides the password. Works on text, because a password with an unescaped `/` or `?` is no valid URL, and it is in the
 /// error about it that the password would show. So everything up to the last `@` is taken for the user's part.
-fn masked(url: &str) -> String {
+pub fn masked(url: &str) -> String {
     let Some((scheme, rest)) = url.split_once("://") else { return mask_parameters(url) };
     let Some((user, host)) = rest.rsplit_once('@') else { return mask_parameters(url) };
     let user = match user.split_once(':') {

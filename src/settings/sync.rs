@@ -116,15 +116,18 @@ fn end<'a>(
 ) -> Option<&'a str> {
     let known = || connections.keys().map(String::as_str);
     let Some(name) = name else {
-        let known = listed(known());
+        let known = listed(&known().collect::<Vec<_>>());
         provenance.miss(key, format!("`{key}` is missing; name one of the connections ({known})"));
         return None;
     };
     let found = known().find(|known| *known == name);
     if found.is_none() && !connections.is_empty() {
-        let shown = provenance.shown(key, name).to_owned();
+        let shown = provenance.shown(key, name);
         let hint = did_you_mean(&shown, known());
-        provenance.refuse(key, format!("`{shown}` is no connection{hint}; there are {}", listed(known())));
+        provenance.refuse(
+            key,
+            format!("`{shown}` is no connection{hint}; there are {}", listed(&known().collect::<Vec<_>>())),
+        );
     }
     found
 }
@@ -140,13 +143,13 @@ fn refuse_two_pauses(raw: &RawSettings, provenance: &mut Provenance) {
 
 fn read_state(typed: Option<&SecretText>, name: &str, provenance: &mut Provenance) -> Option<StateSettings> {
     let Some(typed) = typed else {
-        let url = format!("sqlite:{name}.state.sqlite");
-        return Some(StateSettings { url: SecretUrl::new(url.clone(), &url.replace("${", "$${")) });
+        let url = format!("sqlite:{}.state.sqlite", file_name(name));
+        return Some(StateSettings { url: SecretUrl::new(url.clone(), &url) });
     };
     let exposed = typed.expose().trim();
     match exposed.split_once(':') {
         Some((scheme, rest)) if scheme.eq_ignore_ascii_case("sqlite") && !sqlite_path(rest).is_empty() => {
-            let url = SecretUrl::new(exposed, provenance.shown("state", exposed));
+            let url = SecretUrl::new(exposed, provenance.typed("state", exposed));
             Some(StateSettings { url })
         }
         _ => {
@@ -154,4 +157,10 @@ fn read_state(typed: Option<&SecretText>, name: &str, provenance: &mut Provenanc
             None
         }
     }
+}
+
+/// A sync's name as a file's: what could lead elsewhere, or ends a path in a URL, is left out.
+fn file_name(name: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "-_. ".contains(c);
+    name.chars().map(|c| if plain(c) { c } else { '_' }).collect()
 }

@@ -112,8 +112,9 @@ fn find_all(names: &[String], known: &[String], path: &str, provenance: &mut Pro
             Some(name) => found.push((*name).clone()),
             None => {
                 let path = if names.len() == 1 { path.to_owned() } else { entry(path, index) };
-                let shown = provenance.shown(&path, name).to_owned();
-                let hint = did_you_mean(&shown, known.iter().map(|known| known.as_str()));
+                let shown = provenance.shown(&path, name);
+                let known = provenance.shown_names(known.iter().map(|known| known.as_str()));
+                let hint = did_you_mean(&shown, known.iter().map(String::as_str));
                 provenance.refuse(&path, format!("`{shown}` is not in `tables`{hint}"));
             }
         }
@@ -134,7 +135,7 @@ fn refuse_cycles(tables: &[Placed], provenance: &mut Provenance) {
         }
     }
     if let Some((path, _)) = waiting.first() {
-        let names = listed(waiting.iter().map(|(_, table)| table.name.as_str()));
+        let names = listed(&provenance.shown_names(waiting.iter().map(|(_, table)| table.name.as_str())));
         provenance
             .refuse(&member(path, "depends_on"), format!("{names} wait for one another; remove one of the links"));
     }

@@ -111,13 +111,13 @@ impl TuningSettings {
         let both = self.fields.iter().flatten().filter(|field| excluded.contains(field));
         let both: Vec<&str> = both.map(String::as_str).collect();
         if !both.is_empty() {
-            let both = listed(both);
+            let both = listed(&provenance.shown_names(both));
             provenance.refuse(&path, format!("{both} stands in `fields` too; remove it from one of them"));
         }
         let keys = self.primary_key_field.iter().flatten().filter(|field| excluded.contains(field));
         let keys: Vec<&str> = keys.map(String::as_str).collect();
         if !keys.is_empty() {
-            let keys = listed(keys);
+            let keys = listed(&provenance.shown_names(keys));
             provenance.refuse(
                 &path,
                 format!("{keys} stands in `primary_key_field` too; rows cannot be told apart without it"),
@@ -131,7 +131,7 @@ impl TuningSettings {
         for (source, target) in &self.field_mapping {
             if let Some(other) = sources.insert(target, source) {
                 let path = member(&path, source);
-                let shown = provenance.shown(&path, target).to_owned();
+                let shown = provenance.shown(&path, target);
                 provenance.refuse(
                     &path,
                     format!("`{other}` goes to {shown:?} already; give each column a target of its own"),

@@ -110,7 +110,7 @@ fn connections_exist_and_differ() {
     the settings have 4 problems:
       shop.json: connections.old: expected an entry with a `url`, such as { "url": "sqlite:PATH" }
       shop.json: connections.warehouse.url: the connection has no `url`; add one, such as "sqlite:PATH" or "postgres://USER@HOST/DATABASE"
-      shop.json: source: `epr` is no connection; there are `erp`, `old`, `warehouse`
+      shop.json: source: `epr` is no connection; did you mean `erp`?; there are `erp`, `old`, `warehouse`
       shop.json: target: `warehose` is no connection; did you mean `warehouse`?; there are `erp`, `old`, `warehouse`
     "#
     );
@@ -176,9 +176,12 @@ fn every_layer_is_named_where_it_is_wrong() {
       ROWSYNC__DELETE_BATCH_SIZE: delete_batch_size: expected a whole number from 1 to 10000000, found the text "x"
     "#);
     insta::assert_snapshot!(folder.error("shop.json", &[("ROWSYNC__A____B", "x")], &["timeout", "tables.x.y=1"]), @r#"
-    the settings have 2 problems:
-      ROWSYNC__A____B: a part of the key is empty
+    the settings have 5 problems:
       --set: expected KEY=VALUE, such as `--set batch_size=1000`
+      --set tables.x.y: no `tables` are listed that could take a key; list them in the file
+      config/default.toml: batch_sise: unknown key; did you mean `batch_size`?
+      shop.json: name: the environment has no variable `NOT_THERE`; set it, or write `$${` where `${` is meant as text
+      ROWSYNC__A____B: a part of the key is empty
     "#);
     insta::assert_snapshot!(error(r#""name": "${NOT_THERE}""#), @r#"
     the settings have a problem:

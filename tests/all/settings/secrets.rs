@@ -31,8 +31,15 @@ fn secrets_are_not_in_errors() {
     check("postgres://u:hunter2@h:port/d", "", &[]);
     check("postgres://u:hun/ter2@h:port/d", "", &[]);
     check("hunter2", "", &[]);
-    check("sqlite:x", r#""sync_strategy": "${X}", "source": "${X}", "sync_table": "${X}", "tables": ["a"]"#, &[]);
+    check("sqlite:x", r#""sync_strategy": "${X}", "sync_table": "${X}", "tables": ["a"]"#, &[]);
     check("sqlite:x", r#""api_token": "hunter2", "state": "hunter2:x""#, &[]);
+    check("sqlite:x", r#""sync_table": ["${X}"], "tables": ["a"]"#, &[]);
+    check("sqlite:x", r#""sync_table": ["hunter"], "tables": ["${X}", { "name": "b", "depends_on": ["${X}1"] }]"#, &[]);
+    check("sqlite:x", r#""tables": [{ "name": "${X}", "depends_on": ["${X}"] }]"#, &[]);
+    check("sqlite:x", r#""fields": ["${X}"], "exclude_fields": ["${X}"]"#, &[]);
+    check("sqlite:x", r#""field_mapping": { "a": "${X}", "b": "${X}" }"#, &[]);
+    check("sqlite:x", "", &["source=postgres://u:hunter2@h/d"]);
+    check("sqlite:x", r#""batch_size": "postgres://u:hunter2@h/d""#, &["connections=postgres://u:hunter2@h/d"]);
     check("sqlite:x", "", &["connections.copy=postgres://u:hunter2@h/d"]);
     check("sqlite:x\" \"hunter2", "", &[]);
 }
