@@ -1,6 +1,8 @@
 //! How each database speaks. One folder an engine, the same file names in each: learn one, know all.
 
 pub mod sqlite;
+#[doc(hidden)]
+pub mod testing;
 
 use std::time::Duration;
 
