@@ -1,6 +1,16 @@
-//! rowsync keeps the tables of one database equal to those of another. This package knows what the user wants and
-//! introduces the others; how anything is done is theirs.
+//! What the user wants, and who does it: settings, command line, state, and the introduction of actors to stores.
 
+pub mod check;
 pub mod cli;
+pub mod commands;
+pub mod ends;
+pub mod execute;
 pub mod init;
+pub mod printing;
+pub mod problem;
+pub mod progress;
+pub mod roster;
 pub mod settings;
+pub mod shutdown;
+pub mod state;
+pub mod telemetry;

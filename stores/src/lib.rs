@@ -1,6 +1,10 @@
 //! How each database speaks. One folder an engine, the same file names in each: learn one, know all.
 
 pub mod memory;
+pub mod resolve;
+pub mod sqlite;
+#[doc(hidden)]
+pub mod testing;
 
 use std::time::Duration;
 
@@ -21,6 +25,10 @@ pub struct Connection {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
+    /// Nothing is written, and the database has to be there.
     Read,
+    /// Nothing is written; a database that could be made is taken as empty where it is not there yet.
+    Look,
+    /// Rows and tables are written; a database that can be made is made.
     Write,
 }

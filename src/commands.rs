@@ -1,0 +1,160 @@
+//! The commands: each reads its settings, does its work, prints its report, and says with which code to end.
+
+use std::path::Path;
+
+use rowsync_actors::job::{Goal, MassDelete};
+use rowsync_engine::error::Class;
+use rowsync_engine::report::{RunReport, RunStatus};
+use serde::Serialize;
+
+use crate::check;
+use crate::cli::{Command, CommonArgs, FileArgs, InitArgs, Output, RunArgs, VerifyArgs};
+use crate::execute::{Hooks, execute};
+use crate::init;
+use crate::printing::{plan_text, run_text, verify_text};
+use crate::problem::{Exit, Problem};
+use crate::progress::Bars;
+use crate::settings::{self, Environment, SyncSettings};
+use crate::{shutdown, telemetry};
+
+/// Carries a command out. Problems are told on stderr, reports on stdout.
+pub fn carry_out(command: Command) -> Exit {
+    match command {
+        Command::Init(args) => init(&args),
+        Command::Run(args) => on_system(&args.common.clone(), |desk| run(args, desk)),
+        Command::Plan(args) => on_system(&args.common.clone(), |desk| plan(args, desk)),
+        Command::Verify(args) => on_system(&args.common.clone(), |desk| verify(args, desk)),
+        Command::Check(args) => on_system(&args.common.clone(), |desk| check(args, desk)),
+    }
+}
+
+/// What every command with settings works with.
+struct Desk {
+    common: CommonArgs,
+    bars: Bars,
+    hooks: Hooks,
+}
+
+fn init(args: &InitArgs) -> Exit {
+    match init::write_starter(&args.path) {
+        Ok(()) => {
+            println!("wrote {}; fill it in, then: rowsync check {0}", args.path.display());
+            Exit::Done
+        }
+        Err(error) => {
+            eprintln!("rowsync: {error}");
+            Exit::Usage
+        }
+    }
+}
+
+/// Actors decide on one thread; what they spawn uses all cores.
+fn on_system<F: Future<Output = Result<Exit, Problem>>>(common: &CommonArgs, work: impl FnOnce(Desk) -> F) -> Exit {
+    let bars = Bars::new(common);
+    telemetry::start(common, &bars);
+    let desk = Desk { common: common.clone(), bars: bars.clone(), hooks: Hooks::default() };
+    let runtime = || {
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+        runtime.expect("the system gives a process its first threads")
+    };
+    let system = actix::System::with_tokio_rt(runtime);
+    let ended = system.block_on(async {
+        let _signals =
+            shutdown::listen(desk.hooks.stop.clone()).map_err(|error| Problem::Internal(error.to_string()))?;
+        let _drawing = bars.follow(&desk.hooks.board);
+        work(desk).await
+    });
+    bars.clear();
+    ended.unwrap_or_else(|problem| {
+        eprintln!("rowsync: {problem}");
+        problem.exit()
+    })
+}
+
+impl Desk {
+    fn settings(&self, file: &Path) -> Result<SyncSettings, Problem> {
+        Ok(settings::load(file, &Environment::of_process(), &self.common.overrides())?)
+    }
+
+    fn print<T: Serialize>(&self, report: &T, text: impl FnOnce(&T) -> String) -> Result<(), Problem> {
+        self.bars.clear();
+        let text = match self.common.output {
+            Output::Text => text(report),
+            Output::Json => {
+                serde_json::to_string_pretty(report).map_err(|error| Problem::Internal(error.to_string()))?
+            }
+        };
+        println!("{text}");
+        Ok(())
+    }
+}
+
+async fn run(args: RunArgs, desk: Desk) -> Result<Exit, Problem> {
+    // All files are read before the first sync begins: a mistake in the last one must not be found half-way.
+    let all: Vec<SyncSettings> = args.files.iter().map(|file| desk.settings(file)).collect::<Result<_, _>>()?;
+    let mass_delete = if args.allow_mass_delete { MassDelete::Allowed } else { MassDelete::Refused };
+    let mut exit = Exit::Done;
+    let mut reports = Vec::new();
+    for settings in all.iter().filter(|settings| settings.enabled) {
+        let report = execute(settings, Goal::Sync { mass_delete }, &desk.hooks).await?;
+        exit = worse(exit, exit_of(&report));
+        if desk.common.output == Output::Text {
+            desk.print(&report, if report.status == RunStatus::Planned { plan_text } else { run_text })?;
+        }
+        reports.push(report);
+        if exit == Exit::Interrupted {
+            break;
+        }
+    }
+    if desk.common.output == Output::Json {
+        print_json(&desk, reports)?;
+    }
+    Ok(exit)
+}
+
+/// One object: the report itself, or all of them under one name.
+fn print_json(desk: &Desk, mut reports: Vec<RunReport>) -> Result<(), Problem> {
+    let unused = |_: &_| String::new();
+    match reports.len() {
+        1 => desk.print(&reports.remove(0), unused),
+        _ => desk.print(&serde_json::json!({ "executions": reports }), |_| String::new()),
+    }
+}
+
+async fn plan(args: FileArgs, desk: Desk) -> Result<Exit, Problem> {
+    let report = execute(&desk.settings(&args.file)?, Goal::Plan, &desk.hooks).await?;
+    desk.print(&report, plan_text)?;
+    Ok(exit_of(&report))
+}
+
+async fn verify(args: VerifyArgs, desk: Desk) -> Result<Exit, Problem> {
+    let goal = Goal::Verify { samples_max: args.samples, explain: args.explain };
+    let report = execute(&desk.settings(&args.file)?, goal, &desk.hooks).await?;
+    desk.print(&report, verify_text)?;
+    let differs =
+        report.tables.iter().filter_map(|table| table.verification.as_ref()).any(|found| found.differences() > 0);
+    Ok(match exit_of(&report) {
+        Exit::Done if differs => Exit::Differences,
+        exit => exit,
+    })
+}
+
+async fn check(args: FileArgs, desk: Desk) -> Result<Exit, Problem> {
+    let report = check::check(&desk.settings(&args.file)?).await?;
+    desk.print(&report, check::text)?;
+    Ok(if report.problems() == 0 { Exit::Done } else { Exit::Usage })
+}
+
+fn exit_of(report: &RunReport) -> Exit {
+    let lost = report.tables.iter().flat_map(|table| &table.errors).any(|error| error.class == Class::Connection);
+    match report.status {
+        RunStatus::Completed | RunStatus::Planned => Exit::Done,
+        RunStatus::Interrupted => Exit::Interrupted,
+        _ if lost => Exit::Unreachable,
+        RunStatus::CompletedWithErrors | RunStatus::Failed => Exit::Failed,
+    }
+}
+
+fn worse(a: Exit, b: Exit) -> Exit {
+    if (b as u8) > (a as u8) { b } else { a }
+}

@@ -1,0 +1,44 @@
+//! Both ends of a sync: the stores that its connections name.
+
+use std::sync::Arc;
+
+use rowsync_engine::store::Store;
+use rowsync_stores::{Access, Connection, resolve};
+
+use crate::problem::Problem;
+use crate::settings::{ConnectionSettings, SyncSettings};
+
+/// The two databases of a sync, connected.
+pub struct Ends {
+    pub source: Arc<dyn Store>,
+    pub target: Arc<dyn Store>,
+}
+
+impl Ends {
+    /// Connects both. The source is never written to; the target only where `target_access` says so.
+    ///
+    /// # Errors
+    /// When one of them cannot be reached or refuses, with its name and the remedy.
+    pub async fn connect(settings: &SyncSettings, target_access: Access) -> Result<Ends, Problem> {
+        let source = open("source", &settings.source, Access::Read);
+        let target = open("target", &settings.target, target_access);
+        let (source, target) = tokio::try_join!(source, target)?;
+        Ok(Ends { source, target })
+    }
+}
+
+async fn open(side: &'static str, settings: &ConnectionSettings, access: Access) -> Result<Arc<dyn Store>, Problem> {
+    let connection = Connection {
+        url: settings.url.expose().to_owned(),
+        schema: settings.schema.clone(),
+        timeout: settings.timeout,
+        connections_max: settings.max_connections.get(),
+        access,
+    };
+    resolve::open(&connection).await.map_err(|error| told(side, settings, error))
+}
+
+/// An error of one end, with the name that the user gave it.
+pub fn told(side: &'static str, settings: &ConnectionSettings, error: rowsync_engine::error::StoreError) -> Problem {
+    Problem::Store { side, name: settings.name.clone(), error }
+}

@@ -1,0 +1,241 @@
+//! One execution of one sync: from settings to report.
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+use actix::Actor;
+use rowsync_actors::board::Board;
+use rowsync_actors::job::{Earlier, Goal, RunJob, Shared, TableJob, TableOptions, page_bytes};
+use rowsync_actors::messages::{StartRun, TableOutcome};
+use rowsync_actors::supervisor::Supervisor;
+use rowsync_engine::budget::Budget;
+use rowsync_engine::order::{Order, order};
+use rowsync_engine::report::{ErrorReport, RunReport, RunStatus, TableReport, TableStatus};
+use rowsync_engine::store::Consistency;
+use rowsync_stores::Access;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::ends::{Ends, told};
+use crate::problem::Problem;
+use crate::roster::{Entry, Missing, Roster, wished_foreign_keys};
+use crate::settings::{SyncSettings, TuningSettings};
+use crate::state::{Place, State};
+
+/// What goes with an execution: where progress is shown, and how it is stopped.
+#[derive(Clone, Default)]
+pub struct Hooks {
+    pub board: Board,
+    pub stop: CancellationToken,
+}
+
+/// Carries a sync out.
+///
+/// # Errors
+/// When it cannot be begun: the settings do not fit the databases, or one of them cannot be reached.
+pub async fn execute(settings: &SyncSettings, goal: Goal, hooks: &Hooks) -> Result<RunReport, Problem> {
+    let started_at = now();
+    let execution_id = Uuid::now_v7();
+    let writes = matches!(goal, Goal::Sync { .. });
+    let ends = Ends::connect(settings, if writes { Access::Write } else { Access::Look }).await?;
+    let state = if writes {
+        Some(State::open(&settings.state.path()).await?)
+    } else {
+        State::look_at(&settings.state.path()).await?
+    };
+    let missing = match goal {
+        Goal::Sync { .. } => Missing::Create,
+        Goal::Plan => Missing::Imagine,
+        Goal::Verify { .. } => Missing::Report,
+    };
+    let roster = Roster::call(settings, &ends, missing).await?;
+    for cycle in roster.cycles() {
+        tracing::warn!("foreign keys form a cycle: {cycle}");
+    }
+    let place = place_of(settings);
+    let (job, parked) = make_job(settings, goal, hooks, &ends, &roster, state.as_ref(), &place, execution_id).await?;
+    let outcomes = Supervisor.start().send(StartRun { job }).await;
+    let outcomes = outcomes.map_err(|_| {
+        Problem::Internal("the supervisor ended before it reported; this is a mistake in rowsync".into())
+    })?;
+    let mut tables = put_back(&roster, parked, &outcomes);
+    if writes {
+        finish_writing(settings, &ends, &roster, &mut tables).await?;
+    }
+    let status = RunReport::status_of(&tables);
+    let totals = RunReport::total(&tables);
+    let report = RunReport {
+        execution_id: execution_id.to_string(),
+        sync: settings.name.clone(),
+        status,
+        started_at,
+        finished_at: now(),
+        tables,
+        totals,
+        errors: Vec::new(),
+    };
+    if let Some(state) = state.filter(|_| writes) {
+        state.record(&place, &report, &outcomes).await?;
+    }
+    Ok(report)
+}
+
+fn now() -> String {
+    jiff::Timestamp::now().to_string()
+}
+
+fn place_of(settings: &SyncSettings) -> Place {
+    Place { sync: settings.name.clone(), ends: format!("{} -> {}", settings.source.url, settings.target.url) }
+}
+
+/// The job for the supervisor, and the places of the tables that cannot be begun.
+#[allow(clippy::too_many_arguments, reason = "each is another part of a run, and this is where they meet")]
+async fn make_job(
+    settings: &SyncSettings,
+    goal: Goal,
+    hooks: &Hooks,
+    ends: &Ends,
+    roster: &Roster,
+    state: Option<&State>,
+    place: &Place,
+    execution_id: Uuid,
+) -> Result<(RunJob, Vec<usize>), Problem> {
+    let parked = parked_places(roster);
+    let budget_bytes = usize::try_from(settings.max_bytes_in_flight.get()).unwrap_or(usize::MAX);
+    let mut tables = Vec::new();
+    for (index, entry) in roster.entries.iter().enumerate().filter(|(index, _)| !parked.contains(index)) {
+        let Ok(pair) = &entry.pair else { continue };
+        tables.push(TableJob {
+            name: entry.settings.name.clone(),
+            pair: Arc::clone(pair),
+            options: table_options(&entry.settings.tuning, budget_bytes, settings.max_parallel_tables),
+            earlier: remembered(entry, state, place).await?,
+            target_missing: entry.target_missing,
+            has_children: roster.order.has_children[index],
+            notes: if entry.created { vec!["the target's table was created".into()] } else { Vec::new() },
+        });
+    }
+    let source =
+        ends.source.snapshot(Consistency::Frozen).await.map_err(|error| told("source", &settings.source, error))?;
+    let target_rows =
+        ends.target.snapshot(Consistency::Latest).await.map_err(|error| told("target", &settings.target, error))?;
+    let goal = if goal != Goal::Plan && matches!(goal, Goal::Sync { .. }) && settings.tuning.only_sync_plan {
+        Goal::Plan
+    } else {
+        goal
+    };
+    let shared = Shared {
+        source,
+        target: Arc::clone(&ends.target),
+        target_rows,
+        budget: Budget::new(NonZeroUsize::new(budget_bytes).unwrap_or(NonZeroUsize::MIN)),
+        board: hooks.board.clone(),
+        stop: hooks.stop.clone(),
+        goal,
+        salt: execution_id.as_u64_pair().1,
+    };
+    let order = without(&roster.order, &parked);
+    Ok((RunJob { tables, order, tables_at_once: settings.max_parallel_tables, shared }, parked))
+}
+
+/// Tables that do not fit, and those that depend on them.
+fn parked_places(roster: &Roster) -> Vec<usize> {
+    let mut parked: Vec<usize> = Vec::new();
+    for index in roster.order.waves.iter().flatten() {
+        let blocked = roster.order.parents[*index].iter().any(|parent| parked.contains(parent));
+        if blocked || roster.entries[*index].pair.is_err() {
+            parked.push(*index);
+        }
+    }
+    parked.sort_unstable();
+    parked
+}
+
+/// The same order over the tables that are left.
+fn without(whole: &Order, parked: &[usize]) -> Order {
+    let left: Vec<usize> = (0..whole.parents.len()).filter(|index| !parked.contains(index)).collect();
+    let place = |index: &usize| left.iter().position(|other| other == index);
+    let edges = left.iter().enumerate().flat_map(|(child, index)| {
+        whole.parents[*index].iter().filter_map(place).map(move |parent| (parent, child)).collect::<Vec<_>>()
+    });
+    let edges: Vec<(usize, usize)> = edges.collect();
+    let mut order = order(left.len(), &edges);
+    order.has_children = left.iter().map(|index| whole.has_children[*index]).collect();
+    order
+}
+
+async fn remembered(entry: &Entry, state: Option<&State>, place: &Place) -> Result<Option<Earlier>, Problem> {
+    match state {
+        Some(state) if !entry.settings.tuning.sync_all => Ok(state.earlier(place, &entry.settings.name).await?),
+        _ => Ok(None),
+    }
+}
+
+fn table_options(tuning: &TuningSettings, budget_bytes: usize, tables_at_once: NonZeroUsize) -> TableOptions {
+    TableOptions {
+        trust_modify_id: tuning.trust_modify_id,
+        batch_rows: tuning.batch_size,
+        delete_batch_rows: tuning.delete_batch_size,
+        keys_max: tuning.id_array_batch_size.get(),
+        search_for_add: tuning.binary_search_for_add,
+        search_for_delete: tuning.binary_search_for_delete,
+        search_min_rows: tuning.binary_search_min_table_size,
+        search_max_diff_percent: u64::from(tuning.binary_search_max_diff_percent),
+        leaf_rows: tuning.binary_search_read_batch.get() as u64,
+        recent_first: tuning.binary_search_recent_first,
+        fallback_full_compare: tuning.fallback_full_compare_on_mismatch,
+        max_delete_percent: u64::from(tuning.max_delete_percent),
+        min_rows_to_sync: tuning.min_rows_to_sync,
+        check_all_tables: tuning.check_all_tables,
+        page_bytes: page_bytes(budget_bytes, tables_at_once),
+    }
+}
+
+/// The reports of all tables in the order of the roster, with those that were not begun.
+fn put_back(roster: &Roster, parked: Vec<usize>, outcomes: &[TableOutcome]) -> Vec<TableReport> {
+    let mut begun = outcomes.iter();
+    let report = |(index, entry): (usize, &Entry)| match &entry.pair {
+        Err(mismatch) => Roster::parked(entry, mismatch),
+        Ok(_) if parked.contains(&index) => blocked(entry),
+        Ok(_) => begun.next().map_or_else(|| blocked(entry), |outcome| outcome.report.clone()),
+    };
+    roster.entries.iter().enumerate().map(report).collect()
+}
+
+fn blocked(entry: &Entry) -> TableReport {
+    let mut report = TableReport::new(&entry.settings.name, &entry.settings.target);
+    report.status = TableStatus::Blocked;
+    report.errors.push(ErrorReport {
+        class: rowsync_engine::error::Class::Schema,
+        key: None,
+        message: "not begun: a table that it refers to does not fit".into(),
+        remedy: "mend that table first, then run again".into(),
+    });
+    report
+}
+
+/// Foreign keys of the tables that were made, and everything safe on disk.
+async fn finish_writing(
+    settings: &SyncSettings,
+    ends: &Ends,
+    roster: &Roster,
+    tables: &mut [TableReport],
+) -> Result<(), Problem> {
+    if RunReport::status_of(tables) != RunStatus::Interrupted {
+        for (index, entry) in roster.entries.iter().enumerate().filter(|(_, entry)| entry.created) {
+            let Some(target) = &entry.target else { continue };
+            let foreign_keys = wished_foreign_keys(&roster.entries, index);
+            if let Err(error) = ends.target.add_foreign_keys(&target.name, &foreign_keys).await {
+                let remedy = rowsync_engine::recovery::judge(error.kind).remedy().to_owned();
+                tables[index].errors.push(ErrorReport {
+                    class: error.class(),
+                    key: None,
+                    message: error.to_string(),
+                    remedy,
+                });
+                tables[index].status = TableStatus::CompletedWithErrors;
+            }
+        }
+    }
+    ends.target.flush().await.map_err(|error| told("target", &settings.target, error))
+}

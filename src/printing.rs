@@ -1,0 +1,188 @@
+//! The report as people read it: one line a table in aligned columns, then what went wrong and what to do.
+
+use std::fmt::Write as _;
+
+use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table, Width};
+use rowsync_engine::plan::{Operation, Plan};
+use rowsync_engine::report::{ErrorReport, Method, RunReport, RunStatus, Sample, SampleKind, TableReport, TableStatus};
+
+/// Table names longer than this are wrapped, so that the rest fits 80 columns.
+const NAME_WIDTH_MAX: u16 = 24;
+
+/// The report of `run`.
+pub fn run_text(report: &RunReport) -> String {
+    let mut table = aligned(&["table", "status", "method", "added", "changed", "deleted", "proven", "seconds"], 3..6);
+    for t in &report.tables {
+        table.add_row([
+            t.table.clone(),
+            status_word(t.status).into(),
+            method_word(t.method).into(),
+            t.added.to_string(),
+            t.modified.to_string(),
+            t.deleted.to_string(),
+            if t.verified { "yes" } else { "no" }.into(),
+            format!("{:.2}", t.seconds.total),
+        ]);
+    }
+    let totals = &report.totals;
+    let mut text = table.to_string();
+    let _ = write!(
+        text,
+        "\n\n{}: {} added, {} modified, {} deleted in {}",
+        run_status_words(report.status),
+        totals.added,
+        totals.modified,
+        totals.deleted,
+        counted(report.tables.len() as u64, "table"),
+    );
+    text + &notes(&report.tables) + &errors(report)
+}
+
+/// What `plan` tells.
+pub fn plan_text(report: &RunReport) -> String {
+    let mut table = aligned(&["table", "source", "target", "changed", "plan"], 1..4);
+    for t in &report.tables {
+        match &t.plan {
+            Some(plan) => table.add_row([
+                t.table.clone(),
+                plan.source_count.to_string(),
+                plan.target_count.to_string(),
+                plan.changed.to_string(),
+                plan_words(plan),
+            ]),
+            None => table.add_row([t.table.clone(), "-".into(), "-".into(), "-".into(), status_word(t.status).into()]),
+        };
+    }
+    table.to_string() + &notes(&report.tables) + &errors(report)
+}
+
+fn plan_words(plan: &Plan) -> String {
+    let word = |operation: &Operation| match operation {
+        Operation::Add => "add",
+        Operation::Delete => "delete",
+        Operation::Incremental => "incremental",
+        Operation::Changed => "changed",
+    };
+    let operations: Vec<&str> = plan.operations.iter().map(word).collect();
+    let operations = if operations.is_empty() { "nothing".into() } else { operations.join(", ") };
+    format!("{operations}\n({})", plan.reason)
+}
+
+/// What `verify` tells.
+pub fn verify_text(report: &RunReport) -> String {
+    let mut table = aligned(&["table", "result", "missing", "extra", "different"], 2..5);
+    for t in &report.tables {
+        let Some(v) = &t.verification else {
+            table.add_row([t.table.as_str(), status_word(t.status), "-", "-", "-"]);
+            continue;
+        };
+        let result = if v.differences() == 0 { "equal" } else { "differs" };
+        table.add_row([
+            t.table.clone(),
+            result.into(),
+            v.missing.to_string(),
+            v.extra.to_string(),
+            v.different.to_string(),
+        ]);
+    }
+    let mut text = table.to_string();
+    for t in &report.tables {
+        for sample in t.verification.iter().flat_map(|v| &v.samples) {
+            text += &sample_text(&t.table, sample);
+        }
+    }
+    let miss: f64 = report.tables.iter().filter_map(|t| t.verification.as_ref()).map(|v| v.miss_probability).sum();
+    let _ = write!(text, "\n\nprobability that a difference was missed: {miss:.1e}");
+    text + &errors(report)
+}
+
+fn sample_text(table: &str, sample: &Sample) -> String {
+    let kind = match sample.kind {
+        SampleKind::Missing => "missing in the target",
+        SampleKind::Extra => "only in the target",
+        SampleKind::Different => "different",
+    };
+    let mut text = format!("\n{table} {} {kind}", sample.key);
+    for difference in &sample.columns {
+        let _ = write!(text, "\n  {}: source {}, target {}", difference.column, difference.source, difference.target);
+        let _ = write!(text, "\n    rule: {}", difference.rule);
+    }
+    text
+}
+
+fn aligned(head: &[&str], numbers: std::ops::Range<usize>) -> Table {
+    let mut table = Table::new();
+    table
+        .load_preset(comfy_table::presets::NOTHING)
+        .set_content_arrangement(ContentArrangement::Dynamic)
+        .set_header(head.iter().copied());
+    for (index, column) in table.column_iter_mut().enumerate() {
+        column.set_padding((0, 2));
+        if numbers.contains(&index) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+        if index == 0 {
+            column.set_constraint(ColumnConstraint::UpperBoundary(Width::Fixed(NAME_WIDTH_MAX)));
+        }
+    }
+    table
+}
+
+fn notes(tables: &[TableReport]) -> String {
+    let all = tables.iter().flat_map(|t| t.notes.iter().map(move |note| format!("\n  {}: {note}", t.table)));
+    let all: String = all.collect();
+    if all.is_empty() { all } else { format!("\nNotes:{all}") }
+}
+
+/// The numbered list of the manual.
+fn errors(report: &RunReport) -> String {
+    let of_tables =
+        report.tables.iter().flat_map(|t| t.errors.iter().map(move |error| (Some(t.table.as_str()), error)));
+    let all: Vec<(Option<&str>, &ErrorReport)> =
+        of_tables.chain(report.errors.iter().map(|error| (None, error))).collect();
+    if all.is_empty() {
+        return String::new();
+    }
+    let mut text = format!("\nSync completed with {}:", counted(all.len() as u64, "error"));
+    for (number, (table, error)) in all.into_iter().enumerate() {
+        let table = table.map(|table| format!("{table}: ")).unwrap_or_default();
+        let _ = write!(text, "\n  {}. {table}{}\n     {}", number + 1, error.message, error.remedy);
+    }
+    text
+}
+
+fn counted(count: u64, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+}
+
+fn run_status_words(status: RunStatus) -> &'static str {
+    match status {
+        RunStatus::Completed => "Sync complete",
+        RunStatus::CompletedWithErrors => "Sync complete with errors",
+        RunStatus::Failed => "Sync failed",
+        RunStatus::Interrupted => "Sync interrupted",
+        RunStatus::Planned => "Planned",
+    }
+}
+
+fn status_word(status: TableStatus) -> &'static str {
+    match status {
+        TableStatus::Completed => "completed",
+        TableStatus::CompletedWithErrors => "errors",
+        TableStatus::Failed => "failed",
+        TableStatus::Interrupted => "interrupted",
+        TableStatus::Skipped => "skipped",
+        TableStatus::Planned => "planned",
+        TableStatus::Blocked => "blocked",
+    }
+}
+
+fn method_word(method: Method) -> &'static str {
+    match method {
+        Method::Bulk => "bulk",
+        Method::BinarySearch => "binary search",
+        Method::FullCompare => "full compare",
+        Method::Incremental => "incremental",
+        Method::None => "none",
+    }
+}

@@ -1,0 +1,80 @@
+//! Progress on the terminal: one line for each table at work, with its rate and the time left.
+
+use std::collections::BTreeMap;
+use std::io::IsTerminal;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use rowsync_actors::board::{Board, Progress};
+use tokio_util::task::AbortOnDropHandle;
+
+use crate::cli::CommonArgs;
+
+/// Fast enough to look alive, slow enough to cost nothing.
+const REDRAW: Duration = Duration::from_millis(120);
+/// Fits 80 columns with numbers of nine digits.
+const TEMPLATE: &str = "{prefix:20!} {bar:16} {human_pos}/{human_len} {per_sec:>13} {eta:>4}";
+
+/// The bars on stderr; none where stderr is no terminal or nobody wants them.
+#[derive(Clone)]
+pub struct Bars {
+    all: MultiProgress,
+    shown: bool,
+}
+
+impl Bars {
+    pub fn new(common: &CommonArgs) -> Bars {
+        let shown = !common.quiet && !common.no_progress && std::io::stderr().is_terminal();
+        let target = if shown { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+        Bars { all: MultiProgress::with_draw_target(target), shown }
+    }
+
+    pub fn are_shown(&self) -> bool {
+        self.shown
+    }
+
+    /// Does something with the terminal while the bars are out of the way.
+    pub fn step_aside<T>(&self, work: impl FnOnce() -> T) -> T {
+        self.all.suspend(work)
+    }
+
+    /// Draws the board until the handle is dropped.
+    pub fn follow(&self, board: &Board) -> Option<AbortOnDropHandle<()>> {
+        let (bars, board) = (self.clone(), board.clone());
+        self.shown.then(|| AbortOnDropHandle::new(tokio::spawn(bars.draw(board))))
+    }
+
+    async fn draw(self, board: Board) {
+        let mut lines: BTreeMap<String, ProgressBar> = BTreeMap::new();
+        let mut tick = tokio::time::interval(REDRAW);
+        loop {
+            tick.tick().await;
+            for (name, progress) in board.all() {
+                let line = lines.entry(name).or_insert_with_key(|name| self.line(name));
+                update(line, &progress);
+            }
+        }
+    }
+
+    fn line(&self, name: &str) -> ProgressBar {
+        let style = ProgressStyle::with_template(TEMPLATE).unwrap_or_else(|_| ProgressStyle::default_bar());
+        self.all.add(ProgressBar::new(0).with_style(style).with_prefix(name.to_owned()))
+    }
+
+    /// Takes the bars away, so that the report stands alone.
+    pub fn clear(&self) {
+        // Fails only where the terminal is gone, and then there is nothing to clear.
+        let _ = self.all.clear();
+    }
+}
+
+fn update(line: &ProgressBar, progress: &Progress) {
+    let total = progress.rows_total.load(Relaxed);
+    line.set_length(total);
+    line.set_position(progress.rows_done.load(Relaxed).min(total));
+    if progress.finished.load(Relaxed) && !line.is_finished() {
+        line.set_position(total);
+        line.finish();
+    }
+}

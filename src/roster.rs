@@ -1,0 +1,298 @@
+//! The tables of a run, as both sides have them: found, made where they are missing, laid beside each other, sorted.
+
+use std::sync::Arc;
+
+use rowsync_engine::error::Class;
+use rowsync_engine::order::{Order, order};
+use rowsync_engine::pair::{Mismatch, Pair, PairOptions, Side, pair};
+use rowsync_engine::report::{ErrorReport, TableReport, TableStatus};
+use rowsync_engine::schema::{Filled, ForeignKey, TableName, TableSchema, find_name};
+
+use crate::ends::{Ends, told};
+use crate::problem::Problem;
+use crate::settings::{ChangeTracking, SyncSettings, TableSelection, TableSettings, TuningSettings};
+
+/// What may be done about tables that the target lacks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Missing {
+    /// Make them where the settings say so.
+    Create,
+    /// Take them as empty, since only a plan was asked for.
+    Imagine,
+    /// Leave them out with an error.
+    Report,
+}
+
+/// One table of the run.
+pub struct Entry {
+    pub settings: TableSettings,
+    pub source: TableSchema,
+    /// None where the target has no such table (yet).
+    pub target: Option<TableSchema>,
+    pub pair: Result<Arc<Pair>, Mismatch>,
+    /// The table was made by this run.
+    pub created: bool,
+    pub target_missing: bool,
+}
+
+/// All tables of a run, in the order of the settings or of the source.
+pub struct Roster {
+    pub entries: Vec<Entry>,
+    pub order: Order,
+}
+
+impl Roster {
+    /// Finds the tables, and makes those that are missing where that is wanted.
+    ///
+    /// # Errors
+    /// When a table is not there, or a database fails.
+    pub async fn call(settings: &SyncSettings, ends: &Ends, missing: Missing) -> Result<Roster, Problem> {
+        let wanted = wanted_tables(settings, ends).await?;
+        let mut entries = Vec::new();
+        for table in wanted {
+            entries.push(describe(settings, ends, table).await?);
+        }
+        refuse_missing(settings, &entries, missing)?;
+        let order = sort(&entries);
+        if missing == Missing::Create {
+            create_missing(settings, ends, &mut entries, &order).await?;
+        }
+        for (place, entry) in entries.iter_mut().enumerate() {
+            entry.pair = lay(ends, entry, order.in_cycle(place));
+        }
+        Ok(Roster { entries, order })
+    }
+
+    /// The report of a table that cannot be begun because its columns do not fit.
+    pub fn parked(entry: &Entry, mismatch: &Mismatch) -> TableReport {
+        let mut report = TableReport::new(&entry.settings.name, &entry.settings.target);
+        report.status = TableStatus::Failed;
+        let error = ErrorReport {
+            class: Class::Schema,
+            key: None,
+            message: mismatch.message.clone(),
+            remedy: mismatch.remedy.clone(),
+        };
+        report.errors.push(error);
+        report
+    }
+
+    /// Cycles of foreign keys by the names of their tables.
+    pub fn cycles(&self) -> Vec<String> {
+        let name = |place: &usize| self.entries[*place].settings.name.as_str();
+        let named = |cycle: &Vec<usize>| {
+            let names: Vec<&str> = cycle.iter().chain(cycle.first()).map(name).collect();
+            names.join(" -> ")
+        };
+        self.order.cycles.iter().map(named).collect()
+    }
+}
+
+async fn wanted_tables(settings: &SyncSettings, ends: &Ends) -> Result<Vec<TableSettings>, Problem> {
+    let tables = match &settings.tables {
+        TableSelection::Named(tables) => tables.clone(),
+        TableSelection::All => {
+            let names = ends.source.tables().await.map_err(|error| told("source", &settings.source, error))?;
+            names.into_iter().map(|name| with_top_tuning(settings, name.name)).collect()
+        }
+    };
+    let Some(only) = &settings.sync_table else {
+        return Ok(tables.into_iter().filter(|table| table.enabled).collect());
+    };
+    let mut chosen = Vec::new();
+    for name in only {
+        match find_name(&tables, name, |table| &table.name) {
+            Some(table) => chosen.push(table.clone()),
+            None => {
+                return Err(no_such_table(
+                    "source",
+                    &settings.source.name,
+                    name,
+                    tables.iter().map(|table| table.name.as_str()),
+                ));
+            }
+        }
+    }
+    Ok(tables.into_iter().filter(|table| table.enabled && chosen.contains(table)).collect())
+}
+
+fn with_top_tuning(settings: &SyncSettings, name: String) -> TableSettings {
+    TableSettings { target: name.clone(), name, depends_on: Vec::new(), enabled: true, tuning: settings.tuning.clone() }
+}
+
+fn no_such_table<'a>(side: &str, connection: &str, name: &str, known: impl Iterator<Item = &'a str>) -> Problem {
+    let nearest = known.max_by(|a, b| strsim::jaro_winkler(a, name).total_cmp(&strsim::jaro_winkler(b, name)));
+    let hint =
+        nearest.filter(|near| strsim::jaro_winkler(near, name) > 0.7).map(|near| format!("; did you mean `{near}`?"));
+    Problem::Usage(format!("{side} `{connection}` has no table `{name}`{}", hint.unwrap_or_default()))
+}
+
+async fn describe(settings: &SyncSettings, ends: &Ends, table: TableSettings) -> Result<Entry, Problem> {
+    let source = ends
+        .source
+        .describe(&table_name(&table.name))
+        .await
+        .map_err(|error| told("source", &settings.source, error))?;
+    let target = ends
+        .target
+        .describe(&table_name(&table.target))
+        .await
+        .map_err(|error| told("target", &settings.target, error))?;
+    let Some(source) = source else {
+        let known = ends.source.tables().await.map_err(|error| told("source", &settings.source, error))?;
+        return Err(no_such_table(
+            "source",
+            &settings.source.name,
+            &table.name,
+            known.iter().map(|name| name.name.as_str()),
+        ));
+    };
+    let unpaired =
+        Mismatch { message: format!("the target has no table {}", table.target), remedy: CREATE_REMEDY.into() };
+    Ok(Entry { settings: table, source, target, pair: Err(unpaired), created: false, target_missing: false })
+}
+
+const CREATE_REMEDY: &str = "create it, or set `create_missing_tables` to true";
+
+/// `name`, or `schema.name`.
+fn table_name(name: &str) -> TableName {
+    match name.split_once('.') {
+        Some((schema, name)) => TableName::in_schema(schema, name),
+        None => TableName::new(name),
+    }
+}
+
+fn refuse_missing(settings: &SyncSettings, entries: &[Entry], missing: Missing) -> Result<(), Problem> {
+    let lost = |entry: &&Entry| entry.target.is_none() && !entry.settings.tuning.create_missing_tables;
+    match entries.iter().find(lost) {
+        Some(entry) if missing != Missing::Report => Err(Problem::Usage(format!(
+            "target `{}` has no table `{}` for source table `{}`; {CREATE_REMEDY}",
+            settings.target.name, entry.settings.target, entry.settings.name
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// Sorts by the foreign keys of both sides and by `depends_on`.
+fn sort(entries: &[Entry]) -> Order {
+    let mut edges = Vec::new();
+    for (child, entry) in entries.iter().enumerate() {
+        let place = |name: &str, of: fn(&Entry) -> &str| entries.iter().position(|e| of(e).eq_ignore_ascii_case(name));
+        let source =
+            entry.source.foreign_keys.iter().filter_map(|key| place(&key.parent.name, |e| &e.source.name.name));
+        let target = entry.target.iter().flat_map(|target| &target.foreign_keys);
+        let target = target.filter_map(|key| {
+            place(&key.parent.name, |e| e.target.as_ref().map_or(e.settings.target.as_str(), |t| &t.name.name))
+        });
+        let added = entry.settings.depends_on.iter().filter_map(|name| place(name, |e| &e.settings.name));
+        edges.extend(source.chain(target).chain(added).map(|parent| (parent, child)));
+    }
+    order(entries.len(), &edges)
+}
+
+async fn create_missing(
+    settings: &SyncSettings,
+    ends: &Ends,
+    entries: &mut [Entry],
+    order: &Order,
+) -> Result<(), Problem> {
+    for place in order.waves.iter().flatten() {
+        if entries[*place].target.is_some() {
+            continue;
+        }
+        let like = wished_table(&entries[*place]);
+        let foreign_keys = wished_foreign_keys(entries, *place);
+        let made = ends
+            .target
+            .create_table(&like, &foreign_keys)
+            .await
+            .map_err(|error| told("target", &settings.target, error))?;
+        tracing::info!(table = %entries[*place].settings.name, target = %made.name, "created the missing table");
+        entries[*place].target = Some(made);
+        entries[*place].created = true;
+    }
+    Ok(())
+}
+
+/// The table that the target should have: the source's columns that take part, under the target's names.
+pub fn wished_table(entry: &Entry) -> TableSchema {
+    let options = pair_options(&entry.settings.tuning);
+    let renamed = |name: &str| target_column(&entry.source, &options, name);
+    let key = if options.key.is_empty() { entry.source.primary_key.clone() } else { options.key.clone() };
+    let listed = |names: &[String], column: &str| {
+        names.iter().any(|name| entry.source.column(name).is_some_and(|c| c.name == column))
+    };
+    let takes_part = |column: &&rowsync_engine::schema::Column| {
+        (options.fields.is_empty() || listed(&options.fields, &column.name) || listed(&key, &column.name))
+            && !listed(&options.exclude_fields, &column.name)
+            && column.filled != Filled::ByExpression
+    };
+    let mut columns: Vec<_> = entry.source.columns.iter().filter(takes_part).cloned().collect();
+    columns.iter_mut().for_each(|column| column.name = renamed(&column.name));
+    TableSchema {
+        name: table_name(&entry.settings.target),
+        columns,
+        primary_key: key.iter().map(|name| renamed(name)).collect(),
+        foreign_keys: Vec::new(),
+    }
+}
+
+fn target_column(source: &TableSchema, options: &PairOptions, name: &str) -> String {
+    let own = source.column(name).map_or(name, |column| column.name.as_str());
+    let mapped =
+        options.field_mapping.iter().find(|(from, _)| source.column(from).is_some_and(|column| column.name == own));
+    mapped.map_or_else(|| own.to_owned(), |(_, to)| to.clone())
+}
+
+/// The source's foreign keys between tables of this run, under the target's names. Those of columns that do not take
+/// part are left out.
+pub fn wished_foreign_keys(entries: &[Entry], place: usize) -> Vec<ForeignKey> {
+    let entry = &entries[place];
+    let wished = wished_table(entry);
+    let translate = |key: &ForeignKey| {
+        let parent = entries.iter().find(|other| other.source.name.name.eq_ignore_ascii_case(&key.parent.name))?;
+        let columns = |of: &Entry, names: &[String]| -> Vec<String> {
+            let options = pair_options(&of.settings.tuning);
+            names.iter().map(|name| target_column(&of.source, &options, name)).collect()
+        };
+        let own = columns(entry, &key.columns);
+        own.iter().all(|name| wished.columns.iter().any(|column| column.name == *name)).then_some(())?;
+        let parent_name =
+            parent.target.as_ref().map_or_else(|| table_name(&parent.settings.target), |target| target.name.clone());
+        let parent_columns = columns(parent, &key.parent_columns);
+        Some(ForeignKey { columns: own, parent: parent_name, parent_columns, ..key.clone() })
+    };
+    entry.source.foreign_keys.iter().filter_map(translate).collect()
+}
+
+fn lay(ends: &Ends, entry: &mut Entry, in_cycle: bool) -> Result<Arc<Pair>, Mismatch> {
+    let imagined = entry.target.is_none().then(|| wished_table(entry));
+    if imagined.is_some() && !entry.settings.tuning.create_missing_tables {
+        return Err(Mismatch {
+            message: format!("the target has no table {}", entry.settings.target),
+            remedy: CREATE_REMEDY.into(),
+        });
+    }
+    entry.target_missing = imagined.is_some();
+    let target = entry.target.as_ref().or(imagined.as_ref()).unwrap_or(&entry.source);
+    let (source_can, target_can) = (ends.source.capabilities(), ends.target.capabilities());
+    let source = Side { schema: &entry.source, capabilities: &source_can };
+    let target = Side { schema: target, capabilities: &target_can };
+    let mut pair = pair(source, target, &pair_options(&entry.settings.tuning))?;
+    if in_cycle {
+        Arc::make_mut(&mut pair.target).in_cycle = true;
+        pair.notes.push("lies on a cycle of foreign keys".into());
+    }
+    Ok(Arc::new(pair))
+}
+
+fn pair_options(tuning: &TuningSettings) -> PairOptions {
+    let by_time = tuning.change_tracking != ChangeTracking::None;
+    PairOptions {
+        key: tuning.primary_key_field.clone().unwrap_or_default(),
+        modify_time: if by_time { tuning.modify_time_field.clone() } else { String::new() },
+        field_mapping: tuning.field_mapping.clone(),
+        fields: tuning.fields.clone().unwrap_or_default(),
+        exclude_fields: tuning.exclude_fields.clone(),
+    }
+}

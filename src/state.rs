@@ -1,0 +1,160 @@
+//! What is remembered from run to run, in a SQLite file: the executions, and what each table's newest change was.
+
+use std::path::Path;
+
+use rowsync_actors::job::Earlier;
+use rowsync_actors::messages::TableOutcome;
+use rowsync_engine::report::{RunReport, TableStatus};
+use rowsync_engine::value::Value;
+use sqlx::migrate::Migrator;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions};
+
+static MIGRATIONS: Migrator = sqlx::migrate!("src/state/migrations");
+
+#[derive(Debug, thiserror::Error)]
+#[error("the state in {path} cannot be used: {source}; name another file in `state`, or mend this one")]
+pub struct StateError {
+    path: String,
+    #[source]
+    source: sqlx::Error,
+}
+
+/// An open state store.
+pub struct State {
+    pool: SqlitePool,
+    path: String,
+}
+
+/// Which tables of which databases a memory belongs to. Memories of another place are no use, and dangerous to trust.
+#[derive(Clone, Debug)]
+pub struct Place {
+    pub sync: String,
+    /// Source and target without their secrets.
+    pub ends: String,
+}
+
+impl State {
+    /// Opens the state, and makes or upgrades it where needed.
+    ///
+    /// # Errors
+    /// When the file cannot be opened or written, or is no state.
+    pub async fn open(path: &Path) -> Result<State, StateError> {
+        let state = State::connect(path, true).await?;
+        MIGRATIONS.run(&state.pool).await.map_err(|error| state.error(sqlx::Error::from(error)))?;
+        Ok(state)
+    }
+
+    /// Opens the state where there is one, and changes nothing.
+    ///
+    /// # Errors
+    /// When there is a file that cannot be opened.
+    pub async fn look_at(path: &Path) -> Result<Option<State>, StateError> {
+        if path.exists() { State::connect(path, false).await.map(Some) } else { Ok(None) }
+    }
+
+    async fn connect(path: &Path, write: bool) -> Result<State, StateError> {
+        let shown = path.display().to_string();
+        let options = SqliteConnectOptions::new().filename(path).create_if_missing(write).read_only(!write);
+        let options = if write { options.journal_mode(SqliteJournalMode::Wal) } else { options };
+        let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await;
+        let pool = pool.map_err(|source| StateError { path: shown.clone(), source })?;
+        Ok(State { pool, path: shown })
+    }
+
+    /// What an earlier successful run of this table saw.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub async fn earlier(&self, place: &Place, table: &str) -> Result<Option<Earlier>, StateError> {
+        let sql = "select newest from sync_change_tracking where sync = ? and ends = ? and table_name = ?";
+        let found: Option<(Option<String>,)> = sqlx::query_as(sql)
+            .bind(&place.sync)
+            .bind(&place.ends)
+            .bind(table)
+            .fetch_optional(&self.pool)
+            .await
+            .map_err(|error| self.error(error))?;
+        Ok(found.map(|(newest,)| Earlier { newest: newest.as_deref().and_then(parse_moment) }))
+    }
+
+    /// Remembers a run: its report, and the newest change of every table that ended well.
+    ///
+    /// # Errors
+    /// When the state cannot be written; then nothing of the run is remembered.
+    pub async fn record(&self, place: &Place, report: &RunReport, outcomes: &[TableOutcome]) -> Result<(), StateError> {
+        self.write(place, report, outcomes).await.map_err(|error| self.error(error))
+    }
+
+    async fn write(&self, place: &Place, report: &RunReport, outcomes: &[TableOutcome]) -> Result<(), sqlx::Error> {
+        let mut transaction = self.pool.begin().await?;
+        let json = serde_json::to_string(report).map_err(|error| sqlx::Error::Encode(error.into()))?;
+        let sql =
+            "insert into sync_executions (id, sync, status, started_at, finished_at, report) values (?, ?, ?, ?, ?, ?)";
+        sqlx::query(sql)
+            .bind(&report.execution_id)
+            .bind(&report.sync)
+            .bind(serde_json::to_value(report.status).ok().and_then(|status| status.as_str().map(str::to_owned)))
+            .bind(&report.started_at)
+            .bind(&report.finished_at)
+            .bind(json)
+            .execute(&mut *transaction)
+            .await?;
+        for outcome in
+            outcomes.iter().filter(|outcome| outcome.report.status == TableStatus::Completed && outcome.report.verified)
+        {
+            let sql = "insert into sync_change_tracking (sync, ends, table_name, newest, execution_id) values (?, ?, ?, ?, ?)
+                on conflict (sync, ends, table_name) do update set newest = excluded.newest, execution_id = excluded.execution_id";
+            sqlx::query(sql)
+                .bind(&place.sync)
+                .bind(&place.ends)
+                .bind(&outcome.report.table)
+                .bind(outcome.newest.as_ref().and_then(moment_text))
+                .bind(&report.execution_id)
+                .execute(&mut *transaction)
+                .await?;
+        }
+        transaction.commit().await
+    }
+
+    fn error(&self, source: sqlx::Error) -> StateError {
+        StateError { path: self.path.clone(), source }
+    }
+}
+
+/// A modify time as it is kept: its kind, and its number.
+fn moment_text(value: &Value) -> Option<String> {
+    match value {
+        Value::Int(i) => Some(format!("int:{i}")),
+        Value::Date(days) => Some(format!("date:{days}")),
+        Value::Timestamp(micros) => Some(format!("timestamp:{micros}")),
+        Value::TimestampTz(micros) => Some(format!("timestamptz:{micros}")),
+        Value::Text(text) => Some(format!("text:{text}")),
+        _ => None,
+    }
+}
+
+fn parse_moment(text: &str) -> Option<Value> {
+    let (kind, number) = text.split_once(':')?;
+    match kind {
+        "int" => number.parse().ok().map(Value::Int),
+        "date" => number.parse().ok().map(Value::Date),
+        "timestamp" => number.parse().ok().map(Value::Timestamp),
+        "timestamptz" => number.parse().ok().map(Value::TimestampTz),
+        "text" => Some(Value::Text(number.to_owned())),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments_survive_being_kept() {
+        for value in
+            [Value::Int(-5), Value::Date(3), Value::Timestamp(7), Value::TimestampTz(-9), Value::Text("a:b".into())]
+        {
+            assert_eq!(parse_moment(&moment_text(&value).unwrap()), Some(value));
+        }
+    }
+}

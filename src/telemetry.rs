@@ -1,0 +1,55 @@
+//! The log: to stderr, around the progress bars, as text or JSON. Values of rows and secrets never reach it.
+
+use std::io::{self, Write};
+
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::MakeWriter;
+
+use crate::cli::{CommonArgs, Output};
+use crate::progress::Bars;
+
+/// Starts the log. `RUST_LOG` says more than the flags where it is set.
+pub fn start(common: &CommonArgs, bars: &Bars) {
+    let level = match (common.quiet, common.verbose) {
+        (true, _) => "error",
+        (false, 0) if bars.are_shown() => "warn",
+        (false, 0) => "warn,rowsync=info,rowsync_actors=info,rowsync_stores=info",
+        (false, 1) => "warn,rowsync=debug,rowsync_actors=debug,rowsync_stores=info",
+        (false, _) => "info,rowsync=trace,rowsync_actors=trace,rowsync_stores=trace",
+    };
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
+    let color =
+        std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()) && io::IsTerminal::is_terminal(&io::stderr());
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(color)
+        .with_target(false)
+        .with_writer(AroundBars(bars.clone()));
+    // A second start, as in tests, keeps the first log.
+    let _ = match common.log_format {
+        Output::Json => log.json().try_init(),
+        Output::Text => log.try_init(),
+    };
+}
+
+/// Writes to stderr while the bars step aside.
+#[derive(Clone)]
+struct AroundBars(Bars);
+
+impl Write for AroundBars {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        self.0.step_aside(|| io::stderr().lock().write(line))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().lock().flush()
+    }
+}
+
+impl<'a> MakeWriter<'a> for AroundBars {
+    type Writer = AroundBars;
+
+    fn make_writer(&'a self) -> Self::Writer {
+        self.clone()
+    }
+}

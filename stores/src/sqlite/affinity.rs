@@ -1,0 +1,148 @@
+//! What SQLite makes of a value when it stores it: the affinity of a column, and which values survive it.
+//!
+//! SQLite converts in silence: the text `007` becomes the number 7 in a column declared INTEGER, and a decimal of 20
+//! digits a float of 17. Nothing may be lost in silence here, so what would not come back equal is refused beforehand.
+
+use rowsync_engine::canonical::{normal_decimal, plain_number};
+
+/// "Datatypes In SQLite", section 3.1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Affinity {
+    Integer,
+    Text,
+    /// Kept as it is; SQLite's name is BLOB.
+    None,
+    Real,
+    Numeric,
+}
+
+impl Affinity {
+    /// Of a column with this declared type.
+    pub fn of(declared: &str) -> Affinity {
+        let declared = declared.to_ascii_uppercase();
+        let says = |words: &[&str]| words.iter().any(|word| declared.contains(word));
+        if says(&["INT"]) {
+            Affinity::Integer
+        } else if says(&["CHAR", "CLOB", "TEXT"]) {
+            Affinity::Text
+        } else if declared.is_empty() || says(&["BLOB"]) {
+            Affinity::None
+        } else if says(&["REAL", "FLOA", "DOUB"]) {
+            Affinity::Real
+        } else {
+            Affinity::Numeric
+        }
+    }
+
+    /// Whether texts that look like numbers become numbers.
+    pub fn is_numeric(self) -> bool {
+        matches!(self, Affinity::Integer | Affinity::Real | Affinity::Numeric)
+    }
+}
+
+/// Whether SQLite takes the text for a number.
+pub fn looks_numeric(text: &str) -> bool {
+    let text = text.trim_matches([' ', '\t', '\n', '\r', '\x0b', '\x0c']);
+    let text = text.strip_prefix(['+', '-']).unwrap_or(text);
+    if !text.starts_with(|c: char| c.is_ascii_digit() || c == '.') {
+        return false;
+    }
+    let (mantissa, exponent) = match text.split_once(['e', 'E']) {
+        Some((mantissa, exponent)) => (mantissa, Some(exponent.strip_prefix(['+', '-']).unwrap_or(exponent))),
+        None => (text, None),
+    };
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let digits = |part: &str| part.bytes().all(|b| b.is_ascii_digit());
+    digits(whole)
+        && digits(fraction)
+        && !(whole.is_empty() && fraction.is_empty())
+        && exponent.is_none_or(|exponent| !exponent.is_empty() && digits(exponent))
+}
+
+/// What a text that looks like a number is read as, once it has been stored under a numeric affinity.
+pub fn read_back(text: &str, affinity: Affinity) -> String {
+    let text = text.trim();
+    let whole = text.strip_prefix('+').unwrap_or(text).parse::<i64>().ok();
+    match (whole, affinity) {
+        (Some(number), Affinity::Integer | Affinity::Numeric) => number.to_string(),
+        _ => float_text(text.parse().unwrap_or(f64::NAN)),
+    }
+}
+
+/// Whether such a text comes back as the same number, whatever its spelling.
+pub fn digits_survive(text: &str, affinity: Affinity) -> bool {
+    let normal = |text: &str| normal_decimal(&plain_number(text));
+    normal(&read_back(text, affinity)) == normal(text)
+}
+
+/// The shortest text that is read as the same float, with a point or an exponent, as SQLite shows it.
+pub fn float_text(float: f64) -> String {
+    format!("{float:?}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn declared_types_have_the_affinity_that_sqlite_documents() {
+        let check = |declared, affinity| assert_eq!(Affinity::of(declared), affinity, "{declared}");
+        check("INTEGER", Affinity::Integer);
+        check("unsigned big int", Affinity::Integer);
+        check("INTERVAL", Affinity::Integer);
+        check("NVARCHAR(160)", Affinity::Text);
+        check("DECIMAL BLOB(30,10)", Affinity::None);
+        check("", Affinity::None);
+        check("double precision", Affinity::Real);
+        check("NUMERIC(10,2)", Affinity::Numeric);
+        check("UUID", Affinity::Numeric);
+    }
+
+    #[test]
+    fn numbers_are_told_from_texts_as_sqlite_does() {
+        let database = rusqlite::Connection::open_in_memory().unwrap();
+        database.execute_batch("CREATE TABLE t(a NUMERIC)").unwrap();
+        let texts = [
+            "7",
+            "007",
+            " 7 ",
+            "+7",
+            "-7",
+            "1.10",
+            "1.",
+            ".5",
+            ".",
+            "-",
+            "+",
+            "",
+            "1e5",
+            "1e",
+            "1e+",
+            "1E-3",
+            "0x10",
+            "7a",
+            "2024-05-01",
+            "1 2",
+            "infinity",
+            "NaN",
+            "1_000",
+            "12345678901234567890",
+            "\u{a0}7",
+        ];
+        for text in texts {
+            let kind: String =
+                database.query_row("INSERT INTO t VALUES (?1) RETURNING typeof(a)", [text], |row| row.get(0)).unwrap();
+            assert_eq!(looks_numeric(text), kind != "text", "{text:?}");
+        }
+    }
+
+    #[test]
+    fn digits_that_a_float_does_not_hold_do_not_survive() {
+        assert!(digits_survive("1.10", Affinity::Numeric));
+        assert!(digits_survive("0012", Affinity::Integer));
+        assert!(digits_survive("9223372036854775807", Affinity::Integer));
+        assert!(!digits_survive("9223372036854775807", Affinity::Real));
+        assert!(!digits_survive("12345678901234567890", Affinity::Numeric));
+        assert!(!digits_survive("1.0000000000000000001", Affinity::Numeric));
+    }
+}

@@ -1,0 +1,62 @@
+//! Tables like those of another store.
+
+use rowsync_engine::error::{Kind, StoreError};
+use rowsync_engine::schema::{Column, DataType, ForeignKey, TableSchema};
+use rusqlite::Connection;
+
+use super::classify::classify;
+use super::declared::declaration;
+use super::schema::{Result, describe};
+use super::sql::{quoted, quoted_list};
+
+/// Makes the table and returns it as it came to be. Foreign keys are declared at once: SQLite cannot add them later.
+pub fn create_table(connection: &Connection, like: &TableSchema, foreign_keys: &[ForeignKey]) -> Result<TableSchema> {
+    connection
+        .execute_batch(&statement(like, foreign_keys))
+        .map_err(|error| classify(error, "create").at(&like.name))?;
+    let missing = || StoreError::new(Kind::Bug, "create", "the table that was made is not there").at(&like.name);
+    describe(connection, &like.name)?.ok_or_else(missing)
+}
+
+fn statement(like: &TableSchema, foreign_keys: &[ForeignKey]) -> String {
+    let rowid = numbered_key(like);
+    let mut parts: Vec<String> =
+        like.columns.iter().map(|column| column_text(like, column, rowid == Some(column.name.as_str()))).collect();
+    if rowid.is_none() && !like.primary_key.is_empty() {
+        parts.push(format!("PRIMARY KEY ({})", names(&like.primary_key)));
+    }
+    parts.extend(foreign_keys.iter().map(foreign_key_text));
+    format!("CREATE TABLE {} (\n  {}\n)", quoted(&like.name.name), parts.join(",\n  "))
+}
+
+/// The key's only column, if it holds whole numbers: those become the rowid.
+fn numbered_key(like: &TableSchema) -> Option<&str> {
+    let [name] = like.primary_key.as_slice() else { return None };
+    let column = like.columns.iter().find(|column| column.name == *name)?;
+    matches!(column.data_type, DataType::Int { .. }).then_some(name)
+}
+
+fn column_text(like: &TableSchema, column: &Column, is_rowid: bool) -> String {
+    let name = quoted(&column.name);
+    if is_rowid {
+        return format!("{name} INTEGER PRIMARY KEY");
+    }
+    let is_key = like.primary_key.contains(&column.name);
+    let not_null = if is_key || !column.nullable { " NOT NULL" } else { "" };
+    format!("{name} {}{not_null}", declaration(column, is_key))
+}
+
+fn foreign_key_text(key: &ForeignKey) -> String {
+    let parent = quoted(&key.parent.name);
+    let columns = names(&key.columns);
+    let deferred = if key.deferrable { " DEFERRABLE INITIALLY DEFERRED" } else { "" };
+    if key.parent_columns.is_empty() {
+        format!("FOREIGN KEY ({columns}) REFERENCES {parent}{deferred}")
+    } else {
+        format!("FOREIGN KEY ({columns}) REFERENCES {parent} ({}){deferred}", names(&key.parent_columns))
+    }
+}
+
+fn names(names: &[String]) -> String {
+    quoted_list(names.iter().map(String::as_str))
+}

@@ -1,0 +1,97 @@
+//! Digests of ranges: counted by SQLite, or hashed on arrival.
+
+use rowsync_engine::canonical::write_canonical;
+use rowsync_engine::digest::{Digest, DigestKind};
+use rowsync_engine::error::{Kind, StoreError};
+use rowsync_engine::key::KeyRange;
+use rowsync_engine::schema::TableView;
+use rusqlite::{Connection, Row};
+
+use super::read::{ROWS_BETWEEN_LOOKS, Result, failed};
+use super::sql;
+use super::thread::Caller;
+use super::values::{check_domains, expected, key_value, value};
+
+/// A digest for each range.
+pub fn digests(
+    connection: &Connection,
+    view: &TableView,
+    ranges: &[KeyRange],
+    kind: DigestKind,
+    salt: u64,
+    caller: &Caller<'_>,
+) -> Result<Vec<Digest>> {
+    match kind {
+        DigestKind::Count => ranges.iter().map(|range| count(connection, view, range, caller)).collect(),
+        DigestKind::Stream => {
+            check_domains(view, "read")?;
+            let mut hasher = Hasher { view, salt, canonical: Vec::new(), scratch: String::new() };
+            ranges.iter().map(|range| hasher.range(connection, range, caller)).collect()
+        }
+        DigestKind::Server | DigestKind::Raw => {
+            Err(StoreError::new(Kind::Bug, "read", "SQLite makes no digests of this kind"))
+        }
+    }
+}
+
+fn count(connection: &Connection, view: &TableView, range: &KeyRange, caller: &Caller<'_>) -> Result<Digest> {
+    caller.still_waits()?;
+    let text = format!("SELECT count(*) FROM {}{}", sql::table(view), sql::in_range(view, range));
+    let mut statement = connection.prepare_cached(&text).map_err(failed)?;
+    sql::bind_range(&mut statement, view, range)?;
+    let mut rows = statement.raw_query();
+    let row = rows.next().map_err(failed)?.ok_or_else(|| failed(rusqlite::Error::QueryReturnedNoRows))?;
+    let count: i64 = row.get(0).map_err(failed)?;
+    Ok(Digest { rows: count.unsigned_abs(), sum: 0 })
+}
+
+/// Spells rows in their canonical form, straight from where SQLite holds them, and hashes that.
+struct Hasher<'a> {
+    view: &'a TableView,
+    salt: u64,
+    canonical: Vec<u8>,
+    scratch: String,
+}
+
+impl Hasher<'_> {
+    fn range(&mut self, connection: &Connection, range: &KeyRange, caller: &Caller<'_>) -> Result<Digest> {
+        // Unordered: a sum does not mind, and SQLite may walk the table instead of the key's index.
+        let text = format!(
+            "SELECT {} FROM {}{}",
+            sql::columns(&self.view.columns),
+            sql::table(self.view),
+            sql::in_range(self.view, range)
+        );
+        let mut statement = connection.prepare_cached(&text).map_err(failed)?;
+        sql::bind_range(&mut statement, self.view, range)?;
+        let mut rows = statement.raw_query();
+        let mut digest = Digest::default();
+        caller.still_waits()?;
+        while let Some(row) = rows.next().map_err(failed)? {
+            digest.add(self.row(row)?);
+            if digest.rows.is_multiple_of(ROWS_BETWEEN_LOOKS) {
+                caller.still_waits()?;
+            }
+        }
+        Ok(digest)
+    }
+
+    /// The same as `row_hash` of the row in a page.
+    fn row(&mut self, row: &Row<'_>) -> Result<u64> {
+        self.canonical.clear();
+        for (index, column) in self.view.columns.iter().enumerate() {
+            let stored = row.get_ref(index).map_err(failed)?;
+            let value = if index < self.view.key_len {
+                key_value(stored, column, &mut self.scratch)?
+            } else {
+                value(stored, column, &mut self.scratch)?
+            };
+            write_canonical(&mut self.canonical, value, column.domain).map_err(|error| {
+                let expected = expected(column.domain);
+                let message = format!("column {} holds a text that is not {expected}", column.column.name);
+                StoreError::new(Kind::BadValue, "read", message).caused_by(error)
+            })?;
+        }
+        Ok(xxhash_rust::xxh3::xxh3_64_with_seed(&self.canonical, self.salt))
+    }
+}

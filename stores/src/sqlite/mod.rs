@@ -1,0 +1,143 @@
+//! SQLite: files read and written on threads of their own.
+//!
+//! One thread writes, a few read, and each frozen snapshot has one more, with a read transaction that stands still. A
+//! frozen snapshot of a file that is not in WAL mode keeps other programs from writing to it while it lasts; the journal
+//! mode of a source is its owner's business and never changed.
+
+mod affinity;
+mod bind;
+mod classify;
+mod create;
+mod declared;
+mod digest;
+mod flush;
+mod index;
+mod location;
+mod read;
+mod schema;
+mod snapshot;
+mod split;
+mod sql;
+mod thread;
+mod transaction;
+mod values;
+mod write;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use rowsync_engine::digest::DigestKind;
+use rowsync_engine::error::{Kind, StoreError};
+use rowsync_engine::schema::{ForeignKey, TableName, TableSchema, TableView};
+use rowsync_engine::store::{Capabilities, Consistency, Engine, Snapshot, Store, Transaction};
+
+use crate::Connection;
+use location::Location;
+use snapshot::ThreadSnapshot;
+use thread::Threads;
+use transaction::Writer;
+
+type Result<T> = std::result::Result<T, StoreError>;
+
+/// Threads that read what was committed last. More than the processor's cores would only wait for each other.
+const READERS: usize = 2;
+
+/// A file of SQLite.
+pub struct Sqlite {
+    location: Location,
+    readers: Arc<Threads>,
+    /// `None` where nothing may be written.
+    writer: Option<Writer>,
+}
+
+impl Sqlite {
+    /// Opens the file, or makes it where that is allowed.
+    ///
+    /// # Errors
+    /// When there is no such file, it is no database, or it may not be opened in this way.
+    pub async fn connect(connection: &Connection) -> Result<Arc<Sqlite>> {
+        let location = Location::new(connection)?;
+        let opened = tokio::task::spawn_blocking(move || Sqlite::open(location)).await;
+        opened.map_err(|error| StoreError::new(Kind::Bug, "connect", "opening did not end").caused_by(error))?
+    }
+
+    fn open(location: Location) -> Result<Arc<Sqlite>> {
+        // The writer first: it makes the file.
+        let writer = if location.is_writable() { Some(Writer::new(location.open_to_write()?)?) } else { None };
+        let readers = (0..READERS).map(|_| location.open_to_read()).collect::<Result<Vec<_>>>()?;
+        let readers = Arc::new(Threads::start("read", readers)?);
+        Ok(Arc::new(Sqlite { location, readers, writer }))
+    }
+
+    fn writer(&self, operation: &'static str) -> Result<&Writer> {
+        self.writer.as_ref().ok_or_else(|| {
+            let path = self.location.path.display();
+            StoreError::new(Kind::Denied, operation, format!("{path} is opened for reading only"))
+        })
+    }
+}
+
+#[async_trait]
+impl Store for Sqlite {
+    fn capabilities(&self) -> Capabilities {
+        Capabilities {
+            engine: Engine { name: "sqlite", major_version: 3 },
+            frozen_snapshots: true,
+            typed: false,
+            digests: vec![DigestKind::Count, DigestKind::Stream],
+            raw_pages: false,
+            // Columns are compared byte by byte unless they say otherwise; `missing_index` tells of those that do.
+            bytewise_is_indexed: true,
+            concurrency: READERS,
+        }
+    }
+
+    async fn ping(&self) -> Result<()> {
+        let text = "SELECT count(*) FROM sqlite_schema";
+        self.readers.call(move |connection, _| connection.query_row(text, [], |_| Ok(())).map_err(read::failed)).await
+    }
+
+    async fn tables(&self) -> Result<Vec<TableName>> {
+        self.readers.call(|connection, _| schema::tables(connection)).await
+    }
+
+    async fn describe(&self, table: &TableName) -> Result<Option<TableSchema>> {
+        let name = table.clone();
+        let described = self.readers.call(move |connection, _| schema::describe(connection, &name)).await;
+        described.map_err(|error| error.at(table))
+    }
+
+    async fn create_table(&self, like: &TableSchema, foreign_keys: &[ForeignKey]) -> Result<TableSchema> {
+        let (like, foreign_keys) = (like.clone(), foreign_keys.to_vec());
+        let writer = self.writer("create")?;
+        writer.alone(move |connection| create::create_table(connection, &like, &foreign_keys)).await
+    }
+
+    /// They were declared with the table.
+    async fn add_foreign_keys(&self, _table: &TableName, _foreign_keys: &[ForeignKey]) -> Result<()> {
+        Ok(())
+    }
+
+    async fn snapshot(&self, consistency: Consistency) -> Result<Arc<dyn Snapshot>> {
+        match consistency {
+            Consistency::Latest => Ok(Arc::new(ThreadSnapshot::new(Arc::clone(&self.readers)))),
+            Consistency::Frozen => Ok(Arc::new(ThreadSnapshot::frozen(self.location.clone()).await?)),
+        }
+    }
+
+    async fn begin(&self, view: &Arc<TableView>) -> Result<Box<dyn Transaction>> {
+        Ok(Box::new(self.writer("write")?.begin(view).await?))
+    }
+
+    async fn flush(&self) -> Result<()> {
+        match &self.writer {
+            Some(writer) => writer.alone(|connection| flush::flush(connection)).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn missing_index(&self, view: &TableView) -> Result<Option<String>> {
+        let view = view.clone();
+        self.readers.call(move |connection, _| index::missing_index(connection, &view)).await
+    }
+}

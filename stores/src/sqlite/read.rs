@@ -1,0 +1,215 @@
+//! Pages, surveys and cuts. Every page is a question of its own, so nothing is held open between two of them.
+
+use std::borrow::Cow;
+
+use rowsync_engine::domain::Domain;
+use rowsync_engine::error::{Kind, StoreError};
+use rowsync_engine::key::{Key, KeyRange};
+use rowsync_engine::row::{Form, RowPage};
+use rowsync_engine::schema::{Column, DataType, Filled, TableView, ViewColumn, find_name};
+use rowsync_engine::store::{PageRequest, Survey};
+use rowsync_engine::value::{Value, ValueRef};
+use rusqlite::{CachedStatement, Connection, Row};
+
+use super::bind::Binder;
+use super::classify::classify;
+use super::sql;
+use super::thread::Caller;
+use super::values::{check_domains, expected, key_value, value};
+
+/// Rows between two looks at whether the answer is still wanted.
+pub const ROWS_BETWEEN_LOOKS: u64 = 4096;
+
+pub type Result<T> = std::result::Result<T, StoreError>;
+
+/// An error of SQLite while reading.
+pub fn failed(error: rusqlite::Error) -> StoreError {
+    classify(error, "read")
+}
+
+/// Rows, changed rows, newest change and unreachable rows in one statement.
+pub fn survey(connection: &Connection, view: &TableView, since: Option<&Value>) -> Result<Survey> {
+    let modify = modify_column(view);
+    let name = modify.as_ref().map(|column| sql::quoted(&column.column.name));
+    let changed = match (&name, since) {
+        (Some(name), Some(_)) => format!("count(*) FILTER (WHERE {name} > ?1)"),
+        _ => "NULL".into(),
+    };
+    let newest = name.map_or("NULL".into(), |name| format!("max({name})"));
+    let null_keys = sql::null_key(view).map_or("0".into(), |is_null| format!("count(*) FILTER (WHERE {is_null})"));
+    let text = format!("SELECT count(*), {changed}, {newest}, {null_keys} FROM {}", sql::table(view));
+    let mut statement = connection.prepare_cached(&text).map_err(failed)?;
+    if let (Some(column), Some(since)) = (&modify, since) {
+        Binder::new(column).bind_sought(&mut statement, 1, since.as_ref())?;
+    }
+    let mut rows = statement.raw_query();
+    let row = rows.next().map_err(failed)?.ok_or_else(|| failed(rusqlite::Error::QueryReturnedNoRows))?;
+    let count = |index| row.get::<_, Option<i64>>(index).map_err(failed).map(|n| n.map(i64::unsigned_abs));
+    let newest = match &modify {
+        Some(column) => value(row.get_ref(2).map_err(failed)?, column, &mut String::new())?.to_value(),
+        None => Value::Null,
+    };
+    Ok(Survey {
+        rows: count(0)?.unwrap_or(0),
+        changed: count(1)?,
+        newest: (newest != Value::Null).then_some(newest),
+        null_keys: count(3)?.unwrap_or(0),
+    })
+}
+
+/// The column that tells when a row was changed; by storage class where it is not one of those that are compared.
+fn modify_column(view: &TableView) -> Option<Cow<'_, ViewColumn>> {
+    let name = view.modify_time.as_deref()?;
+    if let Some(column) = find_name(&view.columns, name, |column| &column.column.name) {
+        return Some(Cow::Borrowed(column));
+    }
+    let column = Column {
+        name: name.to_owned(),
+        data_type: DataType::Dynamic,
+        declared: String::new(),
+        nullable: true,
+        filled: Filled::ByWriter,
+        collation: None,
+        has_default: false,
+    };
+    Some(Cow::Owned(ViewColumn { column, domain: Domain::Dynamic }))
+}
+
+/// The first rows of a range.
+pub fn page(connection: &Connection, view: &TableView, request: &PageRequest) -> Result<RowPage> {
+    if request.form == Form::Raw {
+        return Err(StoreError::new(Kind::Bug, "read", "SQLite has no raw form of rows"));
+    }
+    check_domains(view, "read")?;
+    let columns = if request.keys_only { view.key_columns() } else { &view.columns };
+    let mut statement = prepare_page(connection, view, request, columns)?;
+    let mut page = RowPage::new(Form::Fields, view.key_len);
+    let mut rows = statement.raw_query();
+    let mut reader = RowReader::new(view.key_len, columns);
+    while let Some(row) = rows.next().map_err(failed)? {
+        let is_full = page.len() == request.rows_max.max(1);
+        if is_full || !reader.push_within(&mut page, row, request.bytes_max)? {
+            page.complete = false;
+            break;
+        }
+    }
+    page.bytes_read = page.row_bytes() as u64;
+    page.finish();
+    Ok(page)
+}
+
+fn prepare_page<'c>(
+    connection: &'c Connection,
+    view: &TableView,
+    request: &PageRequest,
+    columns: &[ViewColumn],
+) -> Result<CachedStatement<'c>> {
+    let range = &request.range;
+    let bounds = (range.after.iter().count() + range.through.iter().count()) * view.key_len;
+    let modify = modify_column(view).zip(request.modified_after.as_ref());
+    let modified = modify
+        .as_ref()
+        .map_or(String::new(), |(column, _)| format!(" AND {} > ?{}", sql::quoted(&column.column.name), bounds + 2));
+    let text = format!(
+        "SELECT {} FROM {}{}{modified}{} LIMIT ?{}",
+        sql::columns(columns),
+        sql::table(view),
+        sql::in_range(view, range),
+        sql::order(view),
+        bounds + 1
+    );
+    let mut statement = connection.prepare_cached(&text).map_err(failed)?;
+    sql::bind_range(&mut statement, view, range)?;
+    // One more than asked tells whether there is more.
+    let rows_max = i64::try_from(request.rows_max.max(1)).unwrap_or(i64::MAX).saturating_add(1);
+    statement.raw_bind_parameter(bounds + 1, rows_max).map_err(failed)?;
+    if let Some((column, moment)) = modify {
+        Binder::new(&column).bind_sought(&mut statement, bounds + 2, moment.as_ref())?;
+    }
+    Ok(statement)
+}
+
+/// The rows with these keys; keys without a row are left out.
+pub fn rows_by_key(connection: &Connection, view: &TableView, keys: &[Key], caller: &Caller<'_>) -> Result<RowPage> {
+    check_domains(view, "read")?;
+    let text = format!("SELECT {} FROM {}{}", sql::columns(&view.columns), sql::table(view), sql::has_key(view));
+    let mut statement = connection.prepare_cached(&text).map_err(failed)?;
+    let mut page = RowPage::new(Form::Fields, view.key_len);
+    let mut reader = RowReader::new(view.key_len, &view.columns);
+    for key in keys {
+        caller.still_waits()?;
+        sql::bind_key(&mut statement, view, key, 0)?;
+        let mut rows = statement.raw_query();
+        while let Some(row) = rows.next().map_err(failed)? {
+            reader.push_within(&mut page, row, usize::MAX)?;
+        }
+    }
+    page.bytes_read = page.row_bytes() as u64;
+    page.finish();
+    Ok(page)
+}
+
+/// Turns rows of a statement over a view's columns into rows of a page.
+pub struct RowReader<'a> {
+    key_len: usize,
+    columns: &'a [ViewColumn],
+    scratch: String,
+}
+
+impl<'a> RowReader<'a> {
+    pub fn new(key_len: usize, columns: &'a [ViewColumn]) -> RowReader<'a> {
+        RowReader { key_len, columns, scratch: String::new() }
+    }
+
+    /// Appends the row if the page then holds no more bytes than that, or nothing else.
+    pub fn push_within(&mut self, page: &mut RowPage, row: &Row<'_>, bytes_max: usize) -> Result<bool> {
+        for (index, column) in self.columns.iter().enumerate() {
+            let stored = row.get_ref(index).map_err(failed)?;
+            if index < self.key_len {
+                page.push_key(key_value(stored, column, &mut self.scratch)?);
+            } else {
+                let value = value(stored, column, &mut self.scratch)?;
+                check_json(value, column)?;
+                page.push(value);
+            }
+        }
+        if !page.is_empty() && page.row_bytes() > bytes_max {
+            page.drop_unfinished_row();
+            return Ok(false);
+        }
+        page.end_row();
+        Ok(true)
+    }
+}
+
+/// A text that is no JSON has no canonical form, so it ends here, where the column's name is known.
+fn check_json(value: ValueRef<'_>, column: &ViewColumn) -> Result<()> {
+    let ValueRef::Json(text) = value else { return Ok(()) };
+    serde_json::from_str::<serde_json::Value>(text).map(drop).map_err(|_| {
+        let message = format!("column {} holds a text that is not {}", column.column.name, expected(column.domain));
+        StoreError::new(Kind::BadValue, "read", message)
+    })
+}
+
+/// The key of a row of a statement that selects only the key.
+pub fn key_of(row: &Row<'_>, view: &TableView) -> Result<Key> {
+    let mut page = RowPage::new(Form::Fields, view.key_len);
+    RowReader::new(view.key_len, view.key_columns()).push_within(&mut page, row, usize::MAX)?;
+    Ok(page.key(0))
+}
+
+/// The key behind which the last `rows` rows lie.
+pub fn before_last(connection: &Connection, view: &TableView, rows: u64) -> Result<Option<Key>> {
+    check_domains(view, "read")?;
+    let text = format!(
+        "SELECT {} FROM {}{}{} LIMIT 1 OFFSET ?1",
+        sql::columns(view.key_columns()),
+        sql::table(view),
+        sql::in_range(view, &KeyRange::ALL),
+        sql::order_backwards(view)
+    );
+    let mut statement = connection.prepare_cached(&text).map_err(failed)?;
+    statement.raw_bind_parameter(1, i64::try_from(rows).unwrap_or(i64::MAX)).map_err(failed)?;
+    let mut found = statement.raw_query();
+    found.next().map_err(failed)?.map(|row| key_of(row, view)).transpose()
+}

@@ -1,0 +1,97 @@
+//! Views of the rows: of the moment of each question, or of one moment.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use rowsync_engine::digest::{Digest, DigestKind};
+use rowsync_engine::error::{Kind, StoreError};
+use rowsync_engine::key::{Key, KeyRange};
+use rowsync_engine::row::RowPage;
+use rowsync_engine::schema::TableView;
+use rowsync_engine::store::{PageRequest, Snapshot, Survey};
+use rowsync_engine::value::Value;
+use rusqlite::Connection;
+
+use super::location::Location;
+use super::thread::{Caller, Threads};
+use super::{digest, read, split};
+
+type Result<T> = std::result::Result<T, StoreError>;
+
+/// Asks threads. What the answers tell of is up to the connections: outside of a transaction each sees what was
+/// committed last, inside of one it sees what the transaction saw first.
+pub struct ThreadSnapshot {
+    threads: Arc<Threads>,
+}
+
+impl ThreadSnapshot {
+    pub fn new(threads: Arc<Threads>) -> ThreadSnapshot {
+        ThreadSnapshot { threads }
+    }
+
+    /// A thread whose connection stands still from now on, until this is dropped.
+    pub async fn frozen(location: Location) -> Result<ThreadSnapshot> {
+        let freeze = move || {
+            let connection = location.open_to_read()?;
+            // BEGIN alone looks at nothing, and would freeze what the first question finds.
+            connection
+                .execute_batch("BEGIN; SELECT 1 FROM sqlite_schema LIMIT 1")
+                .map_err(|error| super::classify::classify(error, "snapshot"))?;
+            Threads::start("frozen", vec![connection])
+        };
+        let frozen = tokio::task::spawn_blocking(freeze).await;
+        let frozen =
+            frozen.map_err(|error| StoreError::new(Kind::Bug, "snapshot", "opening did not end").caused_by(error))?;
+        Ok(ThreadSnapshot::new(Arc::new(frozen?)))
+    }
+
+    async fn ask<T, F>(&self, view: &Arc<TableView>, question: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection, &TableView, &Caller<'_>) -> Result<T> + Send + 'static,
+    {
+        let asked = Arc::clone(view);
+        let answer = self.threads.call(move |connection, caller| question(connection, &asked, caller)).await;
+        answer.map_err(|error| error.at(&view.table))
+    }
+}
+
+#[async_trait]
+impl Snapshot for ThreadSnapshot {
+    async fn survey(&self, view: &Arc<TableView>, since: Option<&Value>) -> Result<Survey> {
+        let since = since.cloned();
+        self.ask(view, move |connection, view, _| read::survey(connection, view, since.as_ref())).await
+    }
+
+    async fn split(&self, view: &Arc<TableView>, range: &KeyRange, rows_per_part: u64) -> Result<Vec<Key>> {
+        let range = range.clone();
+        self.ask(view, move |connection, view, caller| split::split(connection, view, &range, rows_per_part, caller))
+            .await
+    }
+
+    async fn before_last(&self, view: &Arc<TableView>, rows: u64) -> Result<Option<Key>> {
+        self.ask(view, move |connection, view, _| read::before_last(connection, view, rows)).await
+    }
+
+    async fn digests(
+        &self,
+        view: &Arc<TableView>,
+        ranges: &[KeyRange],
+        kind: DigestKind,
+        salt: u64,
+    ) -> Result<Vec<Digest>> {
+        let ranges = ranges.to_vec();
+        self.ask(view, move |connection, view, caller| digest::digests(connection, view, &ranges, kind, salt, caller))
+            .await
+    }
+
+    async fn page(&self, view: &Arc<TableView>, request: &PageRequest) -> Result<RowPage> {
+        let request = request.clone();
+        self.ask(view, move |connection, view, _| read::page(connection, view, &request)).await
+    }
+
+    async fn rows_by_key(&self, view: &Arc<TableView>, keys: &[Key]) -> Result<RowPage> {
+        let keys = keys.to_vec();
+        self.ask(view, move |connection, view, caller| read::rows_by_key(connection, view, &keys, caller)).await
+    }
+}

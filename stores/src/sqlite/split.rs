@@ -1,0 +1,141 @@
+//! Keys that cut a range into parts of about equally many rows.
+
+use rowsync_engine::domain::Domain;
+use rowsync_engine::key::{Key, KeyRange};
+use rowsync_engine::schema::{Filled, TableView};
+use rowsync_engine::value::ValueRef;
+use rusqlite::{Connection, OptionalExtension};
+
+use super::read::{ROWS_BETWEEN_LOOKS, Result, failed, key_of};
+use super::sql;
+use super::thread::Caller;
+use super::values::check_domains;
+
+/// Probes for each part that is asked for: numbers with gaps still give enough different keys.
+const PROBES_OF_A_PART: u64 = 2;
+
+/// Keys inside `range` that cut it into parts of about `rows_per_part` rows, in rising order.
+pub fn split(
+    connection: &Connection,
+    view: &TableView,
+    range: &KeyRange,
+    rows_per_part: u64,
+    caller: &Caller<'_>,
+) -> Result<Vec<Key>> {
+    check_domains(view, "read")?;
+    let rows_per_part = rows_per_part.max(1);
+    if *range == KeyRange::ALL
+        && is_numbered(view)
+        && let Some(keys) = probe(connection, view, rows_per_part, caller)?
+    {
+        return Ok(keys);
+    }
+    step(connection, view, range, rows_per_part, caller)
+}
+
+/// Whether the key is the rowid, so that every value is found at once and lies between the least and the greatest.
+fn is_numbered(view: &TableView) -> bool {
+    view.key_len == 1
+        && view.columns[0].column.filled == Filled::ByIdentity
+        && matches!(view.columns[0].domain, Domain::Int | Domain::Dynamic)
+}
+
+/// Looks for the rows at evenly spaced numbers, a few microseconds each. `None` where the numbers have such gaps that
+/// too few different rows are found.
+fn probe(
+    connection: &Connection,
+    view: &TableView,
+    rows_per_part: u64,
+    caller: &Caller<'_>,
+) -> Result<Option<Vec<Key>>> {
+    let Some((least, greatest, rows)) = extent(connection, view)? else { return Ok(Some(Vec::new())) };
+    let parts = rows / rows_per_part;
+    if parts < 2 {
+        return Ok(Some(Vec::new()));
+    }
+    let probes = parts * PROBES_OF_A_PART;
+    let mut found = numbers_at(connection, view, evenly(least, greatest, probes), caller)?;
+    found.retain(|number| *number != greatest);
+    if (found.len() as u64) < parts - 1 {
+        return Ok(None);
+    }
+    let each = found.len().div_ceil(parts as usize).max(1);
+    let keys = found.into_iter().skip(each - 1).step_by(each).map(|number| Key::new([ValueRef::Int(number)]));
+    Ok(Some(keys.collect()))
+}
+
+fn extent(connection: &Connection, view: &TableView) -> Result<Option<(i64, i64, u64)>> {
+    let (key, table) = (sql::columns(view.key_columns()), sql::table(view));
+    // Each of the three is served by itself: the ends by the index, the count by walking pages without opening rows.
+    let text = format!(
+        "SELECT (SELECT min({key}) FROM {table}), (SELECT max({key}) FROM {table}), (SELECT count(*) FROM {table})"
+    );
+    let mut statement = connection.prepare_cached(&text).map_err(failed)?;
+    let (least, greatest, rows): (Option<i64>, Option<i64>, i64) =
+        statement.query_row([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).map_err(failed)?;
+    Ok(least.zip(greatest).map(|(least, greatest)| (least, greatest, rows.unsigned_abs())))
+}
+
+/// The numbers that cut the span into so many parts.
+fn evenly(least: i64, greatest: i64, parts: u64) -> impl Iterator<Item = i64> {
+    let span = i128::from(greatest) - i128::from(least);
+    // Between two numbers of 64 bits lies a number of 64 bits.
+    (1..i128::from(parts)).map(move |part| (i128::from(least) + span * part / i128::from(parts)) as i64)
+}
+
+/// The first number of a row at or behind each, without repetitions.
+fn numbers_at(
+    connection: &Connection,
+    view: &TableView,
+    probes: impl Iterator<Item = i64>,
+    caller: &Caller<'_>,
+) -> Result<Vec<i64>> {
+    let (key, table) = (sql::columns(view.key_columns()), sql::table(view));
+    let text = format!("SELECT {key} FROM {table} WHERE {key} >= ?1 ORDER BY {key} LIMIT 1");
+    let mut statement = connection.prepare_cached(&text).map_err(failed)?;
+    let mut found: Vec<i64> = Vec::new();
+    for probe in probes {
+        caller.still_waits()?;
+        if found.last().is_some_and(|last| *last >= probe) {
+            continue;
+        }
+        let number = statement.query_row([probe], |row| row.get::<_, i64>(0)).optional().map_err(failed)?;
+        found.extend(number);
+    }
+    Ok(found)
+}
+
+/// Walks the key in its order and keeps each n-th.
+fn step(
+    connection: &Connection,
+    view: &TableView,
+    range: &KeyRange,
+    rows_per_part: u64,
+    caller: &Caller<'_>,
+) -> Result<Vec<Key>> {
+    let text = format!(
+        "SELECT {} FROM {}{}{}",
+        sql::columns(view.key_columns()),
+        sql::table(view),
+        sql::in_range(view, range),
+        sql::order(view)
+    );
+    let mut statement = connection.prepare_cached(&text).map_err(failed)?;
+    sql::bind_range(&mut statement, view, range)?;
+    let mut rows = statement.raw_query();
+    let mut keys = Vec::new();
+    // A cut is kept once a row behind it is seen, so that no part is empty.
+    let mut cut = None;
+    let mut count = 0u64;
+    while let Some(row) = rows.next().map_err(failed)? {
+        keys.extend(cut.take());
+        count += 1;
+        if count.is_multiple_of(rows_per_part) {
+            cut = Some(key_of(row, view)?);
+        }
+        if count.is_multiple_of(ROWS_BETWEEN_LOOKS) {
+            caller.still_waits()?;
+        }
+    }
+    Ok(keys)
+}

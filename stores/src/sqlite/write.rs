@@ -1,0 +1,137 @@
+//! Changes become rows: deletes, then updates, then inserts, with statements that are prepared once.
+
+use std::sync::Arc;
+
+use rowsync_engine::change::{Applied, Changes};
+use rowsync_engine::error::{Kind, StoreError};
+use rowsync_engine::key::Key;
+use rowsync_engine::row::{Form, RowPage, fields};
+use rowsync_engine::schema::{Filled, TableView};
+use rusqlite::{CachedStatement, Connection};
+
+use super::bind::Binder;
+use super::classify::classify;
+use super::sql;
+
+type Result<T> = std::result::Result<T, StoreError>;
+
+fn failed(error: rusqlite::Error) -> StoreError {
+    classify(error, "write")
+}
+
+/// Applies a set of changes inside the transaction that is open.
+pub fn apply(connection: &Connection, view: &TableView, changes: &Arc<Changes>) -> Result<Applied> {
+    let writer = Writer::new(connection, view);
+    let applied = Applied {
+        deleted: writer.delete(&changes.deletes)?,
+        updated: writer.update(&changes.updates)?,
+        inserted: writer.insert(&changes.inserts)?,
+        bytes_written: (changes.updates.row_bytes() + changes.inserts.row_bytes()) as u64,
+        queries: changes.len() as u64,
+    };
+    Ok(applied)
+}
+
+struct Writer<'a> {
+    connection: &'a Connection,
+    view: &'a TableView,
+    /// One for each column; `None` where the database computes it.
+    binders: Vec<Option<Binder<'a>>>,
+}
+
+impl<'a> Writer<'a> {
+    fn new(connection: &'a Connection, view: &'a TableView) -> Writer<'a> {
+        let binders = view
+            .columns
+            .iter()
+            .map(|column| (column.column.filled != Filled::ByExpression).then(|| Binder::new(column)))
+            .collect();
+        Writer { connection, view, binders }
+    }
+
+    fn delete(&self, keys: &[Key]) -> Result<u64> {
+        if keys.is_empty() {
+            return Ok(0);
+        }
+        let mut statement =
+            self.prepare(format!("DELETE FROM {}{}", sql::table(self.view), sql::has_key(self.view)))?;
+        let mut deleted = 0;
+        for key in keys {
+            sql::bind_key(&mut statement, self.view, key, 0)?;
+            deleted += statement.raw_execute().map_err(failed)?;
+        }
+        Ok(deleted as u64)
+    }
+
+    fn update(&self, rows: &RowPage) -> Result<u64> {
+        let set = self.assignments();
+        if rows.is_empty() || set.is_empty() {
+            return Ok(0);
+        }
+        let mut statement = self.prepare(format!(
+            "UPDATE {} SET {}{}",
+            sql::table(self.view),
+            set.join(", "),
+            sql::has_key(self.view)
+        ))?;
+        self.execute_each(&mut statement, rows, self.view.key_len)
+    }
+
+    /// `"name" = ?n` for each column that is not of the key.
+    fn assignments(&self) -> Vec<String> {
+        let columns = self.written().skip_while(|(index, _)| *index < self.view.key_len);
+        columns.map(|(index, name)| format!("{} = ?{}", sql::quoted(name), index + 1)).collect()
+    }
+
+    fn insert(&self, rows: &RowPage) -> Result<u64> {
+        if rows.is_empty() {
+            return Ok(0);
+        }
+        let parameters: Vec<String> = self.written().map(|(index, _)| format!("?{}", index + 1)).collect();
+        let mut statement = self.prepare(format!(
+            "INSERT INTO {} ({}) VALUES ({})",
+            sql::table(self.view),
+            sql::quoted_list(self.written().map(|(_, name)| name)),
+            parameters.join(", ")
+        ))?;
+        self.execute_each(&mut statement, rows, 0)
+    }
+
+    /// Index and name of the columns that are written.
+    fn written(&self) -> impl Iterator<Item = (usize, &str)> {
+        let columns = self.view.columns.iter().enumerate();
+        columns
+            .filter(|(_, column)| column.column.filled != Filled::ByExpression)
+            .map(|(index, column)| (index, column.column.name.as_str()))
+    }
+
+    fn prepare(&self, text: String) -> Result<CachedStatement<'a>> {
+        self.connection.prepare_cached(&text).map_err(failed)
+    }
+
+    /// Runs the statement once for each row; the parameters are numbered like the columns, and the first `sought` of
+    /// them tell which row is meant. Returns the rows that it hit.
+    fn execute_each(&self, statement: &mut CachedStatement<'_>, rows: &RowPage, sought: usize) -> Result<u64> {
+        if rows.form != Form::Fields {
+            return Err(StoreError::new(Kind::Bug, "write", "SQLite takes no raw form of rows"));
+        }
+        let mut hit = 0;
+        for row in rows.rows() {
+            let mut values = fields(row);
+            for (index, binder) in self.binders.iter().enumerate() {
+                let value = values.next().ok_or_else(broken_row)?.map_err(|error| broken_row().caused_by(error))?;
+                match binder {
+                    Some(binder) if index < sought => binder.bind_sought(statement, index + 1, value)?,
+                    Some(binder) => binder.bind(statement, index + 1, value)?,
+                    None => {}
+                }
+            }
+            hit += statement.raw_execute().map_err(failed)?;
+        }
+        Ok(hit as u64)
+    }
+}
+
+fn broken_row() -> StoreError {
+    StoreError::new(Kind::Bug, "write", "a row does not have the values of its table's columns")
+}

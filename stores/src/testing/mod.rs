@@ -1,0 +1,4 @@
+//! What every adapter is tested with. Not part of what the program runs.
+
+pub mod conformance;
+pub mod rows;

@@ -1,0 +1,20 @@
+//! The promises of the contract, checked on each adapter that needs no server.
+
+use std::time::Duration;
+
+use rowsync_stores::sqlite::Sqlite;
+use rowsync_stores::testing::conformance;
+use rowsync_stores::{Access, Connection};
+
+#[tokio::test]
+async fn sqlite_keeps_every_promise() {
+    let folder = tempfile::tempdir().unwrap();
+    let connection = Connection {
+        url: format!("sqlite:{}", folder.path().join("conformance.sqlite").display()),
+        schema: None,
+        timeout: Duration::from_secs(10),
+        connections_max: 4,
+        access: Access::Write,
+    };
+    conformance::run(Sqlite::connect(&connection).await.unwrap()).await;
+}
