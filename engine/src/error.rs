@@ -63,7 +63,7 @@ pub struct StoreError {
     pub kind: Kind,
     /// What was being done: `connect`, `read`, `count`, `write`.
     pub operation: &'static str,
-    pub table: Option<TableName>,
+    pub table: Option<Box<TableName>>,
     /// What went wrong, without any value of a row.
     pub message: String,
     #[source]
@@ -79,7 +79,7 @@ impl StoreError {
 
     #[must_use]
     pub fn at(mut self, table: &TableName) -> StoreError {
-        self.table.get_or_insert_with(|| table.clone());
+        self.table.get_or_insert_with(|| Box::new(table.clone()));
         self
     }
 

@@ -2,14 +2,22 @@
 //!
 //! A newcomer reads [`store`] first.
 
+pub mod budget;
 pub mod canonical;
 pub mod change;
+pub mod compare;
 pub mod digest;
 pub mod domain;
 pub mod error;
 pub mod key;
 pub mod moment;
+pub mod order;
+pub mod pair;
+pub mod plan;
+pub mod recovery;
+pub mod report;
 pub mod row;
 pub mod schema;
+pub mod search;
 pub mod store;
 pub mod value;

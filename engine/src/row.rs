@@ -222,7 +222,8 @@ pub fn push_field(out: &mut Vec<u8>, value: ValueRef<'_>) {
 pub fn push_key_field(out: &mut Vec<u8>, value: ValueRef<'_>) {
     match value {
         ValueRef::Decimal(text) => push_field(out, ValueRef::Decimal(&normal_decimal(text))),
-        ValueRef::Float(f) if f == 0.0 => push_field(out, ValueRef::Float(0.0)),
+        // The pattern takes in -0.0 as well.
+        ValueRef::Float(0.0) => push_field(out, ValueRef::Float(0.0)),
         ValueRef::Float(f) if f.is_nan() => push_field(out, ValueRef::Float(f64::NAN)),
         other => push_field(out, other),
     }

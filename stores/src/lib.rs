@@ -1,5 +1,6 @@
 //! How each database speaks. One folder an engine, the same file names in each: learn one, know all.
 
+pub mod memory;
 pub mod sqlite;
 #[doc(hidden)]
 pub mod testing;

@@ -1,0 +1,164 @@
+//! The differ: finds what is different in a range and sends it to the writer. It knows no plan; what to look for and
+//! what to do with it is said in each message.
+//!
+//! Work is split by what is asked: [`hunt`] searches, [`leaf`] compares one range, [`copy`] fills an empty target,
+//! [`changed`] follows modify times, [`prove`] reads back.
+
+mod changed;
+mod copy;
+mod hunt;
+mod leaf;
+mod pending;
+mod prove;
+
+pub use copy::WRITES_IN_FLIGHT;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+use actix::{Actor, AtomicResponse, Context, Handler, WrapFuture};
+use rowsync_engine::budget::Budget;
+use rowsync_engine::digest::DigestKind;
+use rowsync_engine::domain::Domain;
+use rowsync_engine::key::KeyRange;
+use rowsync_engine::pair::Pair;
+use rowsync_engine::row::{Form, RowPage};
+use rowsync_engine::search::SideName;
+use rowsync_engine::store::PageRequest;
+use tokio_util::sync::CancellationToken;
+
+use crate::board::Progress;
+use crate::failure::Failure;
+use crate::found::Found;
+use crate::job::TableOptions;
+use crate::messages::{CompareChanged, CompareRange, CopyTable, DeleteKeys, ProveRanges};
+use crate::ports::{ReaderPort, WriterPort};
+
+/// What a row is taken to be before the first one was seen, in bytes.
+const ROW_BYTES_GUESS: usize = 256;
+
+/// Finds differences of one table.
+pub struct Differ {
+    desk: Arc<Desk>,
+}
+
+/// What every piece of the differ's work needs.
+pub struct Desk {
+    pub pair: Arc<Pair>,
+    pub source: ReaderPort,
+    pub target: ReaderPort,
+    pub writer: WriterPort,
+    pub budget: Budget,
+    pub stop: CancellationToken,
+    pub options: TableOptions,
+    pub progress: Arc<Progress>,
+    pub salt: u64,
+    pub row_bytes: AtomicUsize,
+}
+
+impl Differ {
+    pub fn new(desk: Desk) -> Differ {
+        desk.row_bytes.store(ROW_BYTES_GUESS, Relaxed);
+        Differ { desk: Arc::new(desk) }
+    }
+
+    /// One piece of work at a time; it ends with the actor.
+    fn work<T: 'static, F>(&self, work: impl FnOnce(Arc<Desk>) -> F) -> AtomicResponse<Self, Result<T, Failure>>
+    where
+        F: Future<Output = Result<T, Failure>> + 'static,
+    {
+        AtomicResponse::new(Box::pin(work(Arc::clone(&self.desk)).into_actor(self)))
+    }
+}
+
+impl Desk {
+    fn key_len(&self) -> usize {
+        self.pair.source.key_len
+    }
+
+    fn domains(&self) -> Vec<Domain> {
+        self.pair.source.domains()
+    }
+
+    fn reader(&self, side: SideName) -> &ReaderPort {
+        match side {
+            SideName::Source => &self.source,
+            SideName::Target => &self.target,
+        }
+    }
+
+    /// The digest for reading back rows that were moved in this form.
+    fn proof_kind(&self, form: Form) -> DigestKind {
+        match form {
+            Form::Raw => DigestKind::Raw,
+            Form::Fields => DigestKind::Stream,
+        }
+    }
+
+    fn check_stop(&self) -> Result<(), Failure> {
+        if self.stop.is_cancelled() { Err(Failure::Stopped) } else { Ok(()) }
+    }
+
+    fn request(&self, range: KeyRange, form: Form) -> PageRequest {
+        PageRequest {
+            range,
+            rows_max: self.options.batch_rows.get(),
+            bytes_max: self.options.page_bytes,
+            row_bytes_hint: self.row_bytes.load(Relaxed).max(1),
+            form,
+            keys_only: false,
+            modified_after: None,
+        }
+    }
+
+    /// Learns from a page what a row takes.
+    fn learn(&self, page: &RowPage) {
+        if let Some(bytes) = page.row_bytes().checked_div(page.len()) {
+            self.row_bytes.store(bytes.max(1), Relaxed);
+        }
+    }
+}
+
+impl Actor for Differ {
+    type Context = Context<Self>;
+}
+
+impl Handler<CompareRange> for Differ {
+    type Result = AtomicResponse<Self, Result<Found, Failure>>;
+
+    fn handle(&mut self, message: CompareRange, _: &mut Context<Self>) -> Self::Result {
+        self.work(|desk| hunt::hunt(desk, message))
+    }
+}
+
+impl Handler<CopyTable> for Differ {
+    type Result = AtomicResponse<Self, Result<Found, Failure>>;
+
+    fn handle(&mut self, _: CopyTable, _: &mut Context<Self>) -> Self::Result {
+        self.work(copy::copy)
+    }
+}
+
+impl Handler<CompareChanged> for Differ {
+    type Result = AtomicResponse<Self, Result<Found, Failure>>;
+
+    fn handle(&mut self, message: CompareChanged, _: &mut Context<Self>) -> Self::Result {
+        self.work(|desk| changed::write_changed(desk, message.since))
+    }
+}
+
+impl Handler<DeleteKeys> for Differ {
+    type Result = AtomicResponse<Self, Result<Found, Failure>>;
+
+    fn handle(&mut self, message: DeleteKeys, _: &mut Context<Self>) -> Self::Result {
+        self.work(|desk| changed::delete(desk, message.keys))
+    }
+}
+
+impl Handler<ProveRanges> for Differ {
+    type Result = AtomicResponse<Self, Result<Vec<KeyRange>, Failure>>;
+
+    fn handle(&mut self, message: ProveRanges, _: &mut Context<Self>) -> Self::Result {
+        self.work(|desk| async move { prove::unequal(&desk, message.ranges, desk.pair.digest).await })
+    }
+}

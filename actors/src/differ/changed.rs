@@ -1,0 +1,100 @@
+//! Following modify times: the rows that the source says have changed are looked up in the target and written where
+//! they differ; and deleting by key.
+
+use std::sync::Arc;
+
+use rowsync_engine::change::Changes;
+use rowsync_engine::compare::compare;
+use rowsync_engine::error::{Class, StoreError};
+use rowsync_engine::key::{Key, KeyRange};
+use rowsync_engine::row::{Form, RowPage};
+use rowsync_engine::value::Value;
+
+use super::Desk;
+use crate::failure::Failure;
+use crate::found::Found;
+
+pub(super) async fn write_changed(desk: Arc<Desk>, since: Option<Value>) -> Result<Found, Failure> {
+    let mut sum = Found::default();
+    let mut after = None;
+    loop {
+        desk.check_stop()?;
+        // The page of the source, and as much again for what the target has of it.
+        let mut permit = desk.budget.take(2 * desk.options.page_bytes).await;
+        let mut request = desk.request(KeyRange::new(after, None), Form::Fields);
+        request.modified_after = since.clone();
+        let source = desk.source.page(request).await?;
+        desk.learn(&source);
+        let target = desk.target.keys(keys(&source)).await?;
+        permit.settle(source.bytes() + target.bytes());
+        let mut changes = differences(&desk, &source, &target)?;
+        sum.missing += changes.inserts.len() as u64;
+        sum.different += changes.updates.len() as u64;
+        sum.equal += (source.len() - changes.len()) as u64;
+        desk.progress.rows_done(source.len() as u64);
+        if !changes.is_empty() {
+            let written: Vec<Key> = keys(&changes.inserts).into_iter().chain(keys(&changes.updates)).collect();
+            changes.deletes.clear();
+            sum.applied += desk.writer.write(changes, permit).await?;
+            read_back(&desk, &source, written).await?;
+        }
+        if source.complete {
+            return Ok(sum);
+        }
+        after = source.last_key;
+    }
+}
+
+fn keys(page: &RowPage) -> Vec<Key> {
+    (0..page.len()).map(|index| page.key(index)).collect()
+}
+
+fn differences(desk: &Desk, source: &RowPage, target: &RowPage) -> Result<Changes, Failure> {
+    let findings = compare(source, target, &desk.domains())
+        .map_err(|error| Failure::of_compare(error, &desk.pair.source.table))?;
+    Ok(findings.changes)
+}
+
+/// What was written is read back and compared with what the source gave.
+async fn read_back(desk: &Desk, source: &RowPage, written: Vec<Key>) -> Result<(), Failure> {
+    let wanted: std::collections::HashSet<&Key> = written.iter().collect();
+    let mut expected = RowPage::new(Form::Fields, source.key_len);
+    (0..source.len())
+        .filter(|index| wanted.contains(&source.key(*index)))
+        .for_each(|index| expected.push_row(source.row(index)));
+    expected.finish();
+    let got = desk.target.keys(written).await?;
+    match differences(desk, &expected, &got)?.len() {
+        0 => Ok(()),
+        rows => Err(Failure::Refused {
+            class: Class::Data,
+            message: format!("{rows} rows of {} were written but read back unequal", desk.pair.target.table),
+            remedy: "look for triggers or rules on the target that change rows as they are written".into(),
+        }),
+    }
+}
+
+/// Deletes rows by their keys, in batches.
+pub(super) async fn delete(desk: Arc<Desk>, keys: Vec<Key>) -> Result<Found, Failure> {
+    let mut sum = Found::default();
+    for batch in keys.chunks(desk.options.delete_batch_rows.get()) {
+        desk.check_stop()?;
+        let changes = Changes::deleting(batch.to_vec(), desk.key_len());
+        let permit = desk.budget.take(changes.bytes()).await;
+        sum.applied += desk.writer.write(changes, permit).await.map_err(told_as_delete)?;
+        sum.extra += batch.len() as u64;
+    }
+    Ok(sum)
+}
+
+/// A delete that a constraint refuses has another remedy than an insert.
+fn told_as_delete(failure: Failure) -> Failure {
+    match failure {
+        Failure::Store(StoreError { kind: rowsync_engine::error::Kind::Constraint, table, message, .. }) => Failure::Refused {
+            class: Class::Data,
+            message: format!("delete {}: {message}", table.map(|t| t.to_string()).unwrap_or_default()),
+            remedy: "rows of the target still refer to these; sync the table that refers to them as well, or remove its rows".into(),
+        },
+        other => other,
+    }
+}

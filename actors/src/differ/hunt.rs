@@ -1,0 +1,182 @@
+//! The hunt: carries out what a search asks, and does with the differences what it was told.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use rowsync_engine::change::Changes;
+use rowsync_engine::digest::DigestKind;
+use rowsync_engine::key::KeyRange;
+use rowsync_engine::search::{Ask, Search, Seek, Step};
+use tokio_util::task::AbortOnDropHandle;
+
+use super::leaf::{Leaf, compare_first};
+use super::pending::Pending;
+use super::{Desk, copy, prove};
+use crate::failure::Failure;
+use crate::found::Found;
+use crate::messages::{Act, CompareRange};
+
+/// Ranges that are read and compared at once.
+const LEAVES_IN_FLIGHT: usize = 4;
+/// Steps of the search that one progress line shows.
+const STEPS_OF_A_LINE: usize = 12;
+
+pub(super) async fn hunt(desk: Arc<Desk>, task: CompareRange) -> Result<Found, Failure> {
+    let CompareRange { range, source_count, target_count, options, act } = task;
+    let mut search = Search::within(range, source_count, target_count, options);
+    let mut sum = Found::default();
+    let mut pending = Pending::new(&desk);
+    announce(&desk, &options, act, source_count.max(target_count));
+    loop {
+        desk.check_stop()?;
+        match search.ask() {
+            Ask::Recent { side, rows } => {
+                sum.search_queries += 1;
+                search.recent(desk.reader(side).recent(rows).await?);
+            }
+            Ask::Split { side, range, rows_per_part } => {
+                sum.search_queries += 1;
+                search.split(desk.reader(side).split(range, rows_per_part).await?);
+            }
+            Ask::Digests(ranges) => {
+                sum.search_queries += prove::questions(ranges.len());
+                let kind = digest_kind(&desk, options.seek);
+                search.digests(&prove::digests(&desk, &ranges, kind).await?);
+            }
+            Ask::Rows(ranges) => {
+                let before = looked_for(&sum, act);
+                let ranges = ranges.into_iter().map(|(range, _)| range).collect();
+                compare_all(&desk, ranges, act, options.seek, &mut pending, &mut sum).await?;
+                search.found(looked_for(&sum, act) - before);
+            }
+            Ask::Nothing => break,
+        }
+        tell_steps(&desk, &search.take_steps());
+    }
+    pending.flush(&desk, &mut sum).await?;
+    sum.stats = search.stats;
+    Ok(sum)
+}
+
+fn digest_kind(desk: &Desk, seek: Seek) -> DigestKind {
+    match seek {
+        Seek::CountGap { .. } => DigestKind::Count,
+        Seek::Differences | Seek::Everything => desk.pair.digest,
+    }
+}
+
+fn looked_for(found: &Found, act: Act) -> u64 {
+    match act {
+        Act::Add => found.missing,
+        Act::CollectExtras | Act::DeleteExtras => found.extra,
+        Act::Upsert | Act::Observe { .. } => found.differences(),
+    }
+}
+
+/// Compares all ranges, a window of them at once; a range that does not fit a page goes on where the page ended.
+async fn compare_all(
+    desk: &Arc<Desk>,
+    ranges: Vec<KeyRange>,
+    act: Act,
+    seek: Seek,
+    pending: &mut Pending,
+    sum: &mut Found,
+) -> Result<(), Failure> {
+    let mut open: VecDeque<KeyRange> = ranges.into();
+    let mut running = FuturesUnordered::new();
+    loop {
+        while running.len() < LEAVES_IN_FLIGHT {
+            let Some(range) = open.pop_front() else { break };
+            // Comparing takes a core for a while, so it is not done on the actors' thread.
+            running.push(AbortOnDropHandle::new(tokio::spawn(compare_first(Arc::clone(desk), range, act))));
+        }
+        let Some(leaf) = running.next().await else { return Ok(()) };
+        let leaf = leaf.map_err(|_| Failure::Gone("comparing task"))??;
+        open.extend(leaf.rest.clone());
+        if seek == Seek::Everything {
+            desk.progress.rows_done(leaf.source_rows);
+        }
+        take_in(desk, leaf, act, pending, sum).await?;
+    }
+}
+
+/// Does with the differences of a range what the act says.
+async fn take_in(desk: &Desk, leaf: Leaf, act: Act, pending: &mut Pending, sum: &mut Found) -> Result<(), Failure> {
+    let Leaf { range, findings, samples, permit, .. } = leaf;
+    let mut changes = findings.changes;
+    sum.equal += findings.equal;
+    let (missing, different, extra) =
+        (changes.inserts.len() as u64, changes.updates.len() as u64, changes.deletes.len() as u64);
+    let nothing = Changes::new(desk.key_len());
+    match act {
+        Act::Observe { samples_max, .. } => {
+            sum.samples.extend(samples);
+            sum.samples.truncate(samples_max);
+            changes = nothing;
+        }
+        Act::Add => changes = Changes { inserts: changes.inserts, ..nothing },
+        Act::CollectExtras => {
+            collect(desk, sum, std::mem::take(&mut changes.deletes));
+            changes = nothing;
+        }
+        Act::DeleteExtras => changes = Changes { deletes: changes.deletes, ..nothing },
+        Act::Upsert => collect(desk, sum, std::mem::take(&mut changes.deletes)),
+    }
+    let counted = |wanted: bool, count| if wanted { count } else { 0 };
+    sum.missing += counted(matches!(act, Act::Add | Act::Upsert | Act::Observe { .. }), missing);
+    sum.different += counted(matches!(act, Act::Upsert | Act::Observe { .. }), different);
+    sum.extra += counted(act != Act::Add, extra);
+    if missing + different + extra > 0 && !matches!(act, Act::Observe { .. }) {
+        sum.touch(range);
+    }
+    if !changes.is_empty() {
+        pending.add(desk, changes, permit, sum).await?;
+        copy::tell_progress(desk);
+    }
+    Ok(())
+}
+
+/// Holds extra keys as far as they may be held.
+fn collect(desk: &Desk, sum: &mut Found, keys: Vec<rowsync_engine::key::Key>) {
+    let room = desk.options.keys_max.saturating_sub(sum.extra_keys.len());
+    sum.extra_keys.extend(keys.into_iter().take(room));
+}
+
+fn announce(desk: &Desk, options: &rowsync_engine::search::SearchOptions, act: Act, rows: u64) {
+    let Seek::CountGap { need } = options.seek else { return };
+    let operation = if act == Act::Add { "add" } else { "delete" };
+    let recent = options.recent_first;
+    tracing::info!(table = %desk.pair.source.table, "{operation} binary search {rows} records, search {recent} recent first, need to find {need}:");
+}
+
+fn tell_steps(desk: &Desk, steps: &[Step]) {
+    if steps.is_empty() {
+        return;
+    }
+    let show = |step: &Step| format!("{}%{}{}", percent(step.percent), if step.newer { '↑' } else { '↓' }, step.rows);
+    let line: Vec<String> = steps.iter().rev().take(STEPS_OF_A_LINE).map(show).collect();
+    let more = steps.len().saturating_sub(STEPS_OF_A_LINE);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    tracing::info!(table = %desk.pair.source.table, "{}{more}", line.join(" "));
+}
+
+/// `97`, `2.8`, `0.05`: two significant digits below ten, as the manual prints them.
+fn percent(share: f64) -> String {
+    match share {
+        s if s >= 10.0 => format!("{s:.0}"),
+        s if s >= 1.0 => format!("{s:.1}"),
+        s => format!("{s:.2}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::percent;
+
+    #[test]
+    fn shares_are_printed_as_the_manual_prints_them() {
+        assert_eq!((percent(97.2), percent(2.79), percent(0.051)), ("97".into(), "2.8".into(), "0.05".into()));
+    }
+}

@@ -1,0 +1,123 @@
+//! What the supervisor is given: the tables of a run, laid beside each other, and how to treat them.
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+use rowsync_engine::budget::Budget;
+use rowsync_engine::order::Order;
+use rowsync_engine::pair::Pair;
+use rowsync_engine::store::{Snapshot, Store};
+use rowsync_engine::value::Value;
+use tokio_util::sync::CancellationToken;
+
+use crate::board::Board;
+
+/// One run of one sync.
+pub struct RunJob {
+    pub tables: Vec<TableJob>,
+    /// Over the tables, by their place in the list.
+    pub order: Order,
+    pub tables_at_once: NonZeroUsize,
+    pub shared: Shared,
+}
+
+/// What all tables of a run share.
+#[derive(Clone)]
+pub struct Shared {
+    pub source: Arc<dyn Snapshot>,
+    pub target: Arc<dyn Store>,
+    /// The target's rows as they are at each question.
+    pub target_rows: Arc<dyn Snapshot>,
+    pub budget: Budget,
+    pub board: Board,
+    /// Looked at between steps.
+    pub stop: CancellationToken,
+    pub goal: Goal,
+    /// Makes the hashes of this run unlike those of any other.
+    pub salt: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Goal {
+    /// Only decide.
+    Plan,
+    /// Make the target equal.
+    Sync { mass_delete: MassDelete },
+    /// Only compare.
+    Verify { samples_max: usize, explain: bool },
+}
+
+/// Whether more of a table may be deleted than its settings allow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MassDelete {
+    Refused,
+    Allowed,
+}
+
+/// One table of a run.
+#[derive(Clone)]
+pub struct TableJob {
+    pub name: String,
+    pub pair: Arc<Pair>,
+    pub options: TableOptions,
+    /// What an earlier successful run saw; none where there was none or it is not to be used.
+    pub earlier: Option<Earlier>,
+    /// The target's table is not there yet, and only a plan was asked for.
+    pub target_missing: bool,
+    /// Another table of the run refers to this one, so its deletes wait for the second pass.
+    pub has_children: bool,
+    /// What a person may want to know.
+    pub notes: Vec<String>,
+}
+
+/// What an earlier successful run saw.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Earlier {
+    pub newest: Option<Value>,
+}
+
+/// The tuning keys that a table works by; names and defaults are the configuration's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TableOptions {
+    pub trust_modify_id: bool,
+    pub batch_rows: NonZeroUsize,
+    pub delete_batch_rows: NonZeroUsize,
+    pub keys_max: usize,
+    pub search_for_add: bool,
+    pub search_for_delete: bool,
+    pub search_min_rows: u64,
+    pub search_max_diff_percent: u64,
+    pub leaf_rows: u64,
+    pub recent_first: u64,
+    pub fallback_full_compare: bool,
+    pub max_delete_percent: u64,
+    pub min_rows_to_sync: u64,
+    pub check_all_tables: bool,
+    /// Bytes that one page may hold; see [`page_bytes`].
+    pub page_bytes: usize,
+}
+
+/// The smallest page that is worth a question.
+const PAGE_BYTES_MIN: usize = 16 * 1024;
+/// A larger page saves nothing (measured: 10,000 rows a COPY cost nothing extra over one for all).
+const PAGE_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// The bytes that a page may hold, so that waiting for permits always ends: each table holds back at most half a page of
+/// changes while it waits for two pages, and all tables together leave more than that free.
+pub fn page_bytes(budget_bytes: usize, tables_at_once: NonZeroUsize) -> usize {
+    (budget_bytes / (4 * tables_at_once.get())).clamp(PAGE_BYTES_MIN.min(budget_bytes / 2).max(1), PAGE_BYTES_MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn what_tables_hold_back_leaves_room_for_the_next_two_pages(budget in (1usize << 20)..(1 << 32), tables in 1usize..16) {
+            let page = page_bytes(budget, NonZeroUsize::new(tables).unwrap());
+            prop_assert!(tables * page / 2 + 2 * page <= budget);
+        }
+    }
+}

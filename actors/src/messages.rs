@@ -1,0 +1,175 @@
+//! Every message between the actors. The first line of each says who sends it to whom and what comes back.
+
+use std::sync::Arc;
+
+use actix::Message;
+use rowsync_engine::budget::Permit;
+use rowsync_engine::change::{Applied, Changes};
+use rowsync_engine::digest::{Digest, DigestKind};
+use rowsync_engine::error::StoreError;
+use rowsync_engine::key::{Key, KeyRange};
+use rowsync_engine::recovery::Verdict;
+use rowsync_engine::report::TableReport;
+use rowsync_engine::row::RowPage;
+use rowsync_engine::search::SearchOptions;
+use rowsync_engine::store::{PageRequest, Survey};
+use rowsync_engine::value::Value;
+
+use crate::failure::Failure;
+use crate::found::Found;
+use crate::job::RunJob;
+
+/// service -> supervisor. Answer: a report for every table, in the order of the job.
+#[derive(Message)]
+#[rtype(result = "Vec<TableOutcome>")]
+pub struct StartRun {
+    pub job: RunJob,
+}
+
+/// What became of a table, and what to remember of it.
+#[derive(Clone, Debug)]
+pub struct TableOutcome {
+    pub report: TableReport,
+    /// The newest modify time of the source as this run saw it.
+    pub newest: Option<Value>,
+    /// Nothing else of the run can be worked on either.
+    pub abort: bool,
+}
+
+/// Tables tied by foreign keys are walked twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pass {
+    /// Rows are added and changed, parents first; what only the target has is counted.
+    Upserts,
+    /// Rows are deleted, children first.
+    Deletes,
+}
+
+/// supervisor -> table. Answer: where the table stands after the pass.
+#[derive(Message)]
+#[rtype(result = "Standing")]
+pub struct SyncTable {
+    pub pass: Pass,
+}
+
+/// Where a table stands after a pass.
+#[derive(Clone, Debug)]
+pub enum Standing {
+    /// Nothing more to do.
+    Finished(Box<TableOutcome>),
+    /// Rows wait to be deleted in the second pass.
+    DeletesWait,
+}
+
+/// table, differ -> reader. Answer: how many rows there are, and what has changed.
+#[derive(Message)]
+#[rtype(result = "Result<Survey, StoreError>")]
+pub struct CountRows {
+    pub since: Option<Value>,
+}
+
+/// differ -> reader. Answer: keys that cut the range in parts.
+#[derive(Message)]
+#[rtype(result = "Result<Vec<Key>, StoreError>")]
+pub struct SplitRange {
+    pub range: KeyRange,
+    pub rows_per_part: u64,
+}
+
+/// differ -> reader. Answer: the key behind which the newest rows lie.
+#[derive(Message)]
+#[rtype(result = "Result<Option<Key>, StoreError>")]
+pub struct FindRecent {
+    pub rows: u64,
+}
+
+/// differ -> reader, both sides at once. Answer: a digest for each range.
+#[derive(Message)]
+#[rtype(result = "Result<Vec<Digest>, StoreError>")]
+pub struct DigestRanges {
+    pub ranges: Arc<[KeyRange]>,
+    pub kind: DigestKind,
+    pub salt: u64,
+}
+
+/// differ -> reader. Answer: the first rows of a range.
+#[derive(Message)]
+#[rtype(result = "Result<RowPage, StoreError>")]
+pub struct ReadRange {
+    pub request: PageRequest,
+}
+
+/// differ -> reader. Answer: the rows with these keys.
+#[derive(Message)]
+#[rtype(result = "Result<RowPage, StoreError>")]
+pub struct ReadKeys {
+    pub keys: Vec<Key>,
+}
+
+/// differ -> writer. Answer: what was applied, in one transaction. The permit is freed with the set.
+#[derive(Message)]
+#[rtype(result = "Result<Applied, StoreError>")]
+pub struct ChangeSet {
+    pub changes: Changes,
+    pub permit: Permit,
+}
+
+/// table -> differ. Answer: what was found, and written where it was to be.
+#[derive(Message)]
+#[rtype(result = "Result<Found, Failure>")]
+pub struct CompareRange {
+    pub range: KeyRange,
+    pub source_count: u64,
+    pub target_count: u64,
+    pub options: SearchOptions,
+    pub act: Act,
+}
+
+/// What the differ does with differences.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Act {
+    /// Missing and different rows are written; keys that only the target has are collected.
+    Upsert,
+    /// Only missing rows are written.
+    Add,
+    /// Only keys that the target has too much are collected.
+    CollectExtras,
+    /// Keys that only the target has are deleted.
+    DeleteExtras,
+    /// Nothing is written; samples are kept.
+    Observe { samples_max: usize, explain: bool },
+}
+
+/// table -> differ. Answer: what was copied into the empty target, and the ranges that did not come out equal.
+#[derive(Message)]
+#[rtype(result = "Result<Found, Failure>")]
+pub struct CopyTable;
+
+/// table -> differ. Answer: what was written of the rows that changed since the moment; none: of all rows.
+#[derive(Message)]
+#[rtype(result = "Result<Found, Failure>")]
+pub struct CompareChanged {
+    pub since: Option<Value>,
+}
+
+/// table -> differ. Answer: what was deleted.
+#[derive(Message)]
+#[rtype(result = "Result<Found, Failure>")]
+pub struct DeleteKeys {
+    pub keys: Vec<Key>,
+}
+
+/// table -> differ. Answer: those of the ranges that are not equal on both sides.
+#[derive(Message)]
+#[rtype(result = "Result<Vec<KeyRange>, Failure>")]
+pub struct ProveRanges {
+    pub ranges: Vec<KeyRange>,
+}
+
+/// table -> recovery. Answer: what to do about a failure.
+#[derive(Message)]
+#[rtype(result = "Verdict")]
+pub struct Judge {
+    pub failure: Arc<StoreError>,
+    pub stage: &'static str,
+}

@@ -1,0 +1,112 @@
+//! What the differ and the table know of the others: recipients of messages, not neighbours.
+
+use actix::dev::ToEnvelope;
+use actix::{Actor, Addr, Handler, Message, Recipient};
+use rowsync_engine::budget::Permit;
+use rowsync_engine::change::{Applied, Changes};
+use rowsync_engine::digest::{Digest, DigestKind};
+use rowsync_engine::error::StoreError;
+use rowsync_engine::key::{Key, KeyRange};
+use rowsync_engine::row::RowPage;
+use rowsync_engine::store::{PageRequest, Survey};
+use rowsync_engine::value::Value;
+use std::sync::Arc;
+
+use crate::failure::Failure;
+use crate::messages::{ChangeSet, CountRows, DigestRanges, FindRecent, ReadKeys, ReadRange, SplitRange};
+use crate::reader::Reader;
+
+/// Sends, waits for the answer, and tells a dead actor from a failed answer.
+async fn ask<M, T>(recipient: &Recipient<M>, message: M, who: &'static str) -> Result<T, Failure>
+where
+    M: Message<Result = Result<T, StoreError>> + Send + 'static,
+    T: Send + 'static,
+{
+    recipient.send(message).await.map_err(|_| Failure::Gone(who))?.map_err(Failure::from)
+}
+
+/// The questions that a reader answers.
+#[derive(Clone)]
+pub struct ReaderPort {
+    count: Recipient<CountRows>,
+    split: Recipient<SplitRange>,
+    recent: Recipient<FindRecent>,
+    digests: Recipient<DigestRanges>,
+    page: Recipient<ReadRange>,
+    keys: Recipient<ReadKeys>,
+}
+
+impl From<&Addr<Reader>> for ReaderPort {
+    fn from(reader: &Addr<Reader>) -> ReaderPort {
+        ReaderPort::to(reader)
+    }
+}
+
+impl ReaderPort {
+    /// To any actor that answers all of them, as tests have it.
+    pub fn to<A>(reader: &Addr<A>) -> ReaderPort
+    where
+        A: Actor
+            + Handler<CountRows>
+            + Handler<SplitRange>
+            + Handler<FindRecent>
+            + Handler<DigestRanges>
+            + Handler<ReadRange>
+            + Handler<ReadKeys>,
+        A::Context: ToEnvelope<A, CountRows>
+            + ToEnvelope<A, SplitRange>
+            + ToEnvelope<A, FindRecent>
+            + ToEnvelope<A, DigestRanges>
+            + ToEnvelope<A, ReadRange>
+            + ToEnvelope<A, ReadKeys>,
+    {
+        ReaderPort {
+            count: reader.clone().recipient(),
+            split: reader.clone().recipient(),
+            recent: reader.clone().recipient(),
+            digests: reader.clone().recipient(),
+            page: reader.clone().recipient(),
+            keys: reader.clone().recipient(),
+        }
+    }
+
+    pub async fn count(&self, since: Option<Value>) -> Result<Survey, Failure> {
+        ask(&self.count, CountRows { since }, "reader").await
+    }
+
+    pub async fn split(&self, range: KeyRange, rows_per_part: u64) -> Result<Vec<Key>, Failure> {
+        ask(&self.split, SplitRange { range, rows_per_part }, "reader").await
+    }
+
+    pub async fn recent(&self, rows: u64) -> Result<Option<Key>, Failure> {
+        ask(&self.recent, FindRecent { rows }, "reader").await
+    }
+
+    pub async fn digests(&self, ranges: Arc<[KeyRange]>, kind: DigestKind, salt: u64) -> Result<Vec<Digest>, Failure> {
+        ask(&self.digests, DigestRanges { ranges, kind, salt }, "reader").await
+    }
+
+    pub async fn page(&self, request: PageRequest) -> Result<RowPage, Failure> {
+        ask(&self.page, ReadRange { request }, "reader").await
+    }
+
+    pub async fn keys(&self, keys: Vec<Key>) -> Result<RowPage, Failure> {
+        ask(&self.keys, ReadKeys { keys }, "reader").await
+    }
+}
+
+/// What a writer takes.
+#[derive(Clone)]
+pub struct WriterPort {
+    changes: Recipient<ChangeSet>,
+}
+
+impl WriterPort {
+    pub fn new(changes: Recipient<ChangeSet>) -> WriterPort {
+        WriterPort { changes }
+    }
+
+    pub async fn write(&self, changes: Changes, permit: Permit) -> Result<Applied, Failure> {
+        ask(&self.changes, ChangeSet { changes, permit }, "writer").await
+    }
+}

@@ -1,0 +1,131 @@
+//! The reader: answers questions about the rows of one side of a table. It knows no plan and keeps no rows.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use actix::{Actor, ActorFutureExt, Context, Handler, ResponseActFuture, WrapFuture};
+use rowsync_engine::digest::{Digest, DigestKind};
+use rowsync_engine::error::{Kind, StoreError};
+use rowsync_engine::key::Key;
+use rowsync_engine::row::RowPage;
+use rowsync_engine::schema::TableView;
+use rowsync_engine::store::{Result, Snapshot, Survey};
+use tokio::sync::Semaphore;
+use tokio_util::task::AbortOnDropHandle;
+
+use crate::board::{Progress, Spent};
+use crate::messages::{CountRows, DigestRanges, FindRecent, ReadKeys, ReadRange, SplitRange};
+
+/// Most questions that one reader works on at once; the others wait their turn.
+const QUESTIONS_MAX: usize = 4;
+
+pub struct Reader {
+    snapshot: Arc<dyn Snapshot>,
+    view: Arc<TableView>,
+    progress: Arc<Progress>,
+    window: Arc<Semaphore>,
+}
+
+impl Reader {
+    pub fn new(snapshot: Arc<dyn Snapshot>, view: Arc<TableView>, progress: Arc<Progress>) -> Reader {
+        Reader { snapshot, view, progress, window: Arc::new(Semaphore::new(QUESTIONS_MAX)) }
+    }
+
+    /// Works on a question on any core; the work ends with the actor or with whoever asked.
+    fn answer<T: Send + 'static, F>(
+        &self,
+        spent: Spent,
+        bytes: fn(&T) -> u64,
+        question: impl FnOnce(Arc<dyn Snapshot>, Arc<TableView>) -> F,
+    ) -> ResponseActFuture<Self, Result<T>>
+    where
+        F: Future<Output = Result<T>> + Send + 'static,
+    {
+        let work = question(Arc::clone(&self.snapshot), Arc::clone(&self.view));
+        let (window, progress) = (Arc::clone(&self.window), Arc::clone(&self.progress));
+        let task = AbortOnDropHandle::new(tokio::spawn(async move {
+            let _turn = window.acquire_owned().await;
+            let begun = Instant::now();
+            let answer = work.await;
+            progress.spend(spent, begun);
+            progress.queried(answer.as_ref().map_or(0, bytes));
+            answer
+        }));
+        let view = Arc::clone(&self.view);
+        let answer = async move { task.await.unwrap_or_else(|_| Err(panicked(&view))) };
+        Box::pin(answer.into_actor(self).map(|answer, _, _| answer))
+    }
+}
+
+fn panicked(view: &TableView) -> StoreError {
+    StoreError::new(Kind::Bug, "read", "the adapter panicked").at(&view.table)
+}
+
+fn nothing<T>(_: &T) -> u64 {
+    0
+}
+
+impl Actor for Reader {
+    type Context = Context<Self>;
+}
+
+impl Handler<CountRows> for Reader {
+    type Result = ResponseActFuture<Self, Result<Survey>>;
+
+    fn handle(&mut self, message: CountRows, _: &mut Context<Self>) -> Self::Result {
+        self.answer(Spent::Read, nothing, |rows, view| async move { rows.survey(&view, message.since.as_ref()).await })
+    }
+}
+
+impl Handler<SplitRange> for Reader {
+    type Result = ResponseActFuture<Self, Result<Vec<Key>>>;
+
+    fn handle(&mut self, message: SplitRange, _: &mut Context<Self>) -> Self::Result {
+        self.answer(Spent::Search, nothing, |rows, view| async move {
+            rows.split(&view, &message.range, message.rows_per_part).await
+        })
+    }
+}
+
+impl Handler<FindRecent> for Reader {
+    type Result = ResponseActFuture<Self, Result<Option<Key>>>;
+
+    fn handle(&mut self, message: FindRecent, _: &mut Context<Self>) -> Self::Result {
+        self.answer(Spent::Search, nothing, |rows, view| async move { rows.before_last(&view, message.rows).await })
+    }
+}
+
+impl Handler<DigestRanges> for Reader {
+    type Result = ResponseActFuture<Self, Result<Vec<Digest>>>;
+
+    fn handle(&mut self, message: DigestRanges, _: &mut Context<Self>) -> Self::Result {
+        let spent = if message.kind == DigestKind::Count { Spent::Search } else { Spent::Compare };
+        self.answer(spent, nothing, |rows, view| async move {
+            rows.digests(&view, &message.ranges, message.kind, message.salt).await
+        })
+    }
+}
+
+impl Handler<ReadRange> for Reader {
+    type Result = ResponseActFuture<Self, Result<RowPage>>;
+
+    fn handle(&mut self, message: ReadRange, _: &mut Context<Self>) -> Self::Result {
+        self.answer(
+            Spent::Read,
+            |page: &RowPage| page.bytes_read,
+            |rows, view| async move { rows.page(&view, &message.request).await },
+        )
+    }
+}
+
+impl Handler<ReadKeys> for Reader {
+    type Result = ResponseActFuture<Self, Result<RowPage>>;
+
+    fn handle(&mut self, message: ReadKeys, _: &mut Context<Self>) -> Self::Result {
+        self.answer(
+            Spent::Read,
+            |page: &RowPage| page.bytes_read,
+            |rows, view| async move { rows.rows_by_key(&view, &message.keys).await },
+        )
+    }
+}

@@ -1,0 +1,154 @@
+//! The supervisor: starts a table actor for each table when its parents are done, so many at a time, and walks back
+//! through those whose rows wait to be deleted, children first.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
+
+use actix::{Actor, Addr, AtomicResponse, Context, Handler, WrapFuture};
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use rowsync_engine::error::Class;
+use rowsync_engine::report::{ErrorReport, TableReport, TableStatus};
+
+use crate::job::{RunJob, TableJob};
+use crate::messages::{Pass, Standing, StartRun, SyncTable, TableOutcome};
+use crate::table::Table;
+
+#[derive(Default)]
+pub struct Supervisor;
+
+impl Actor for Supervisor {
+    type Context = Context<Self>;
+}
+
+impl Handler<StartRun> for Supervisor {
+    type Result = AtomicResponse<Self, Vec<TableOutcome>>;
+
+    fn handle(&mut self, message: StartRun, _: &mut Context<Self>) -> Self::Result {
+        AtomicResponse::new(Box::pin(drive(message.job).into_actor(self)))
+    }
+}
+
+/// Both passes over all tables.
+async fn drive(job: RunJob) -> Vec<TableOutcome> {
+    let RunJob { tables, order, tables_at_once, shared } = job;
+    let mut run = Run { outcomes: vec![None; tables.len()], waiting: BTreeMap::new(), abort: false };
+    let mut actors: BTreeMap<usize, Addr<Table>> = BTreeMap::new();
+    let mut walk = Walk::new(order.parents.clone(), (0..tables.len()).collect(), tables_at_once);
+    walk.go(&mut run, &tables, Pass::Upserts, |table| {
+        actors.entry(table).or_insert_with(|| Table::new(tables[table].clone(), shared.clone()).start()).clone()
+    })
+    .await;
+    let waiting: Vec<usize> = run.waiting.keys().copied().collect();
+    let mut walk = Walk::new(order.children(), waiting, tables_at_once);
+    walk.go(&mut run, &tables, Pass::Deletes, |table| actors[&table].clone()).await;
+    let finished = run.outcomes.into_iter().zip(&tables);
+    finished.map(|(outcome, table)| outcome.unwrap_or_else(|| failed(table, "the table was never begun"))).collect()
+}
+
+/// What is known of the run so far.
+struct Run {
+    outcomes: Vec<Option<TableOutcome>>,
+    /// Tables whose deletes wait for the second pass.
+    waiting: BTreeMap<usize, ()>,
+    /// No further table can be worked on.
+    abort: bool,
+}
+
+impl Run {
+    /// The first of these tables that was not brought to a good end.
+    fn broken_among<'a>(&self, tables: &[usize], jobs: &'a [TableJob]) -> Option<&'a str> {
+        let good = |outcome: &TableOutcome| {
+            matches!(outcome.report.status, TableStatus::Completed | TableStatus::Skipped | TableStatus::Planned)
+        };
+        let broken = |table: &&usize| self.outcomes[**table].as_ref().is_some_and(|outcome| !good(outcome));
+        tables.iter().find(broken).map(|table| jobs[*table].name.as_str())
+    }
+}
+
+/// A walk over tables, each after those it depends on.
+struct Walk {
+    before: Vec<Vec<usize>>,
+    open: Vec<usize>,
+    at_once: usize,
+}
+
+impl Walk {
+    fn new(before: Vec<Vec<usize>>, open: Vec<usize>, at_once: NonZeroUsize) -> Walk {
+        Walk { before, open, at_once: at_once.get() }
+    }
+
+    async fn go(&mut self, run: &mut Run, jobs: &[TableJob], pass: Pass, mut actor: impl FnMut(usize) -> Addr<Table>) {
+        let mut running = FuturesUnordered::new();
+        let mut busy: Vec<usize> = Vec::new();
+        loop {
+            while busy.len() < self.at_once {
+                let Some(table) = self.take_ready(&busy) else { break };
+                if let Some(reason) = self.obstacle(run, jobs, table, pass) {
+                    block(run, jobs, table, pass, reason);
+                    continue;
+                }
+                busy.push(table);
+                let sent = actor(table).send(SyncTable { pass });
+                running.push(async move { (table, sent.await) });
+            }
+            let Some((table, standing)) = running.next().await else { return };
+            busy.retain(|other| *other != table);
+            match standing {
+                Ok(Standing::Finished(outcome)) => {
+                    run.abort |= outcome.abort;
+                    run.waiting.remove(&table);
+                    run.outcomes[table] = Some(*outcome);
+                }
+                Ok(Standing::DeletesWait) => {
+                    run.waiting.insert(table, ());
+                }
+                Err(_) => {
+                    run.waiting.remove(&table);
+                    run.outcomes[table] = Some(failed(&jobs[table], "the table's actor ended while it worked"));
+                }
+            }
+        }
+    }
+
+    /// The next table that waits for none that is still open or busy.
+    fn take_ready(&mut self, busy: &[usize]) -> Option<usize> {
+        let pending = |table: &usize| self.open.contains(table) || busy.contains(table);
+        let ready = self.open.iter().position(|table| !self.before[*table].iter().any(pending))?;
+        Some(self.open.remove(ready))
+    }
+
+    fn obstacle(&self, run: &Run, jobs: &[TableJob], table: usize, pass: Pass) -> Option<String> {
+        let broken = run.broken_among(&self.before[table], jobs);
+        match (broken, pass) {
+            (Some(other), Pass::Upserts) => Some(format!("its parent {other} was not brought to a good end")),
+            (Some(other), Pass::Deletes) => Some(format!("{other}, which refers to it, was not brought to a good end")),
+            (None, _) if run.abort => Some("a connection is lost".into()),
+            (None, _) => None,
+        }
+    }
+}
+
+fn block(run: &mut Run, jobs: &[TableJob], table: usize, pass: Pass, reason: String) {
+    run.waiting.remove(&table);
+    let message = match pass {
+        Pass::Upserts => format!("not begun: {reason}"),
+        Pass::Deletes => format!("rows that wait to be deleted were kept: {reason}"),
+    };
+    let mut outcome = failed(&jobs[table], &message);
+    outcome.report.status = if pass == Pass::Upserts { TableStatus::Blocked } else { TableStatus::CompletedWithErrors };
+    outcome.report.errors[0].remedy = "mend what stopped the other table, then run again".into();
+    run.outcomes[table] = Some(outcome);
+}
+
+fn failed(job: &TableJob, message: &str) -> TableOutcome {
+    let mut report = TableReport::new(&job.name, &job.pair.target.table.name);
+    report.status = TableStatus::Failed;
+    report.errors.push(ErrorReport {
+        class: Class::Logic,
+        key: None,
+        message: message.to_owned(),
+        remedy: "this is a mistake in rowsync; please report it with the log".into(),
+    });
+    TableOutcome { report, newest: None, abort: false }
+}

@@ -1,0 +1,102 @@
+//! The end of a table: deletes that wait, and the proof that both sides are equal.
+
+use rowsync_engine::error::Class;
+use rowsync_engine::plan::Operation;
+
+use super::work::{Ended, Work, send};
+use crate::failure::Failure;
+use crate::messages::{Act, Pass, ProveRanges};
+
+/// A table that still differs after so many full compares has somebody else writing to it.
+const ROUNDS_MAX: usize = 3;
+
+impl Work {
+    /// Goes on until every row is known to be equal, or says why it cannot be.
+    pub(super) async fn settle(&mut self, pass: Pass) -> Result<Ended, Failure> {
+        for round in 0..ROUNDS_MAX {
+            if self.state.extras > 0 {
+                if pass == Pass::Upserts && self.job.has_children {
+                    return Ok(Ended::DeletesWait);
+                }
+                self.delete_extras().await?;
+            }
+            if !self.state.covered {
+                self.cover_the_rest().await?;
+                if self.state.extras > 0 {
+                    continue;
+                }
+            }
+            if self.proven().await? {
+                self.state.verified = true;
+                return Ok(Ended::Done);
+            }
+            if round + 1 < ROUNDS_MAX {
+                self.fall_back("rows read back unequal")?;
+            }
+        }
+        Err(Failure::Refused {
+            class: Class::Data,
+            message: format!("{} still differs after a full compare", self.job.pair.target.table),
+            remedy: "look for triggers on the target that change rows, or for others who write to it; then run again"
+                .into(),
+        })
+    }
+
+    /// Whether all that was touched is equal now.
+    async fn proven(&mut self) -> Result<bool, Failure> {
+        let ranges = self.state.sum.ranges_to_prove();
+        if ranges.is_empty() {
+            return Ok(true);
+        }
+        self.state.sum.stats.ranges += ranges.len() as u64;
+        self.state.digest = Some(self.job.pair.digest);
+        let unequal = send(self.differ(), ProveRanges { ranges }).await?;
+        Ok(unequal.is_empty())
+    }
+
+    /// Proves what the plan did not look at: by counts after a plan that trusts the modify times, else row by row.
+    async fn cover_the_rest(&mut self) -> Result<(), Failure> {
+        let target = self.children().target.count(None).await?.rows;
+        let equal = target == self.state.source.rows;
+        let trusted = self.plan().has(Operation::Incremental) || self.plan().operations.is_empty();
+        if trusted && equal {
+            self.state.covered = true;
+            return Ok(());
+        }
+        self.state.target.rows = target;
+        if !equal {
+            if self.plan().has(Operation::Delete) {
+                tracing::warn!(table = %self.job.name, "counts mismatch after binary delete");
+            }
+            self.fall_back("the counts differ")?;
+        }
+        let before = self.state.sum.differences();
+        let act = if self.job.options.fallback_full_compare {
+            Act::Upsert
+        } else {
+            Act::Observe { samples_max: 0, explain: false }
+        };
+        self.cover(act).await?;
+        let found = self.state.sum.differences() - before;
+        if found > 0 && equal {
+            self.fall_back("rows differ although the counts are equal")?;
+        }
+        Ok(())
+    }
+
+    /// Announces that the whole table is compared, or declines where that is switched off.
+    fn fall_back(&mut self, why: &str) -> Result<(), Failure> {
+        if !self.job.options.fallback_full_compare {
+            return Err(Failure::Refused {
+                class: Class::Logic,
+                message: format!("{} and its source differ: {why}", self.job.pair.target.table),
+                remedy: "set `fallback_full_compare_on_mismatch` to true, or find out who else writes to the target"
+                    .into(),
+            });
+        }
+        tracing::warn!(table = %self.job.name, "fallback full compare on mismatch");
+        self.state.covered = false;
+        self.state.notes.push(format!("fallback full compare on mismatch: {why}"));
+        Ok(())
+    }
+}

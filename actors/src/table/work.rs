@@ -1,0 +1,380 @@
+//! The decisions of a table, in the order in which they are taken: count, plan, carry out, delete, prove.
+
+use std::sync::Arc;
+
+use actix::{Addr, Handler, Message};
+use rowsync_engine::error::{Class, StoreError};
+use rowsync_engine::key::KeyRange;
+use rowsync_engine::plan::{Facts, Operation, Plan, decide};
+use rowsync_engine::recovery::Verdict;
+use rowsync_engine::report::{ErrorReport, Method, TableStatus};
+use rowsync_engine::search::{SearchOptions, Seek};
+
+use super::Children;
+use super::standing::TableState;
+use crate::differ::Differ;
+use crate::failure::Failure;
+use crate::found::Found;
+use crate::job::{Goal, MassDelete, Shared, TableJob};
+use crate::messages::{Act, CompareChanged, CompareRange, CopyTable, DeleteKeys, Judge, Pass, TableOutcome};
+
+/// Most parts into which a table is cut at once.
+const FAN_OUT: u64 = 4096;
+/// Smaller tables may lose any share of their rows; a share says little there.
+const MASS_DELETE_ROWS_MIN: u64 = 100;
+
+/// How a pass ended.
+pub(crate) enum Ended {
+    Done,
+    DeletesWait,
+}
+
+pub(crate) struct Work {
+    pub(super) job: TableJob,
+    pub(super) shared: Shared,
+    pub(crate) state: TableState,
+    pub(super) children: Option<Children>,
+}
+
+impl Work {
+    pub(crate) fn new(job: TableJob, shared: Shared, state: TableState) -> Work {
+        Work { job, shared, state, children: None }
+    }
+
+    pub(crate) async fn first_pass(&mut self) -> Result<Ended, Failure> {
+        self.children = Some(Children::start(&self.job, &self.shared));
+        self.count().await?;
+        self.state.plan = Some(self.decide());
+        match self.shared.goal {
+            Goal::Plan => self.state.status = TableStatus::Planned,
+            Goal::Verify { samples_max, explain } => self.verify(Act::Observe { samples_max, explain }).await?,
+            Goal::Sync { .. } if self.too_little_to_do() => self.skip(),
+            Goal::Sync { .. } => {
+                self.refuse_mass_delete(self.gap())?;
+                self.carry_out().await?;
+                return self.settle(Pass::Upserts).await;
+            }
+        }
+        Ok(Ended::Done)
+    }
+
+    pub(crate) async fn second_pass(&mut self) -> Result<Ended, Failure> {
+        self.settle(Pass::Deletes).await
+    }
+
+    pub(crate) fn outcome(&self) -> TableOutcome {
+        let progress = self.shared.board.table(&self.job.name);
+        progress.finished.store(true, std::sync::atomic::Ordering::Relaxed);
+        self.state.outcome(&self.job, &progress)
+    }
+
+    pub(super) fn children(&self) -> &Children {
+        self.children.as_ref().expect("the first pass starts the children")
+    }
+
+    pub(super) fn differ(&self) -> &Addr<Differ> {
+        &self.children().differ
+    }
+
+    pub(super) fn plan(&self) -> &Plan {
+        self.state.plan.as_ref().expect("the first pass plans before anything else")
+    }
+
+    async fn count(&mut self) -> Result<(), Failure> {
+        let since = self.job.earlier.as_ref().and_then(|earlier| earlier.newest.clone());
+        let (source, target) = (self.children().source.clone(), self.children().target.clone());
+        if self.job.target_missing {
+            self.state.source = source.count(since).await?;
+        } else {
+            let both = futures_util::try_join!(source.count(since), target.count(None))?;
+            (self.state.source, self.state.target) = both;
+        }
+        let (source, target) = (&self.state.source, &self.state.target);
+        self.shared.board.table(&self.job.name).begin(source.rows.max(target.rows));
+        self.refuse_null_keys("source", source.null_keys)?;
+        self.refuse_null_keys("target", target.null_keys)
+    }
+
+    fn refuse_null_keys(&self, side: &str, rows: u64) -> Result<(), Failure> {
+        if rows == 0 {
+            return Ok(());
+        }
+        Err(Failure::Refused {
+            class: Class::Data,
+            message: format!(
+                "{rows} rows in the {side} of {} have NULL in the key, so they cannot be told apart",
+                self.job.name
+            ),
+            remedy: "fill the key, or name other columns in `primary_key_field`".into(),
+        })
+    }
+
+    fn decide(&self) -> Plan {
+        let (source, target) = (&self.state.source, &self.state.target);
+        let has_times = self.job.pair.source.modify_time.is_some();
+        let facts = Facts {
+            source_count: source.rows,
+            target_count: target.rows,
+            changed: source.changed.unwrap_or(source.rows),
+            trusted: self.job.options.trust_modify_id && self.job.earlier.is_some() && has_times,
+        };
+        let plan = decide(&facts);
+        tracing::info!(table = %self.job.name, operations = ?plan.operations, source = source.rows, target = target.rows, "{}", plan.reason);
+        plan
+    }
+
+    /// How many rows the target has more than the source.
+    pub(super) fn gap(&self) -> u64 {
+        self.state.target.rows.saturating_sub(self.state.source.rows)
+    }
+
+    fn too_little_to_do(&self) -> bool {
+        let plan = self.plan();
+        let known = self.state.source.changed.unwrap_or(0) + plan.source_count.abs_diff(plan.target_count);
+        known > 0 && known < self.job.options.min_rows_to_sync
+    }
+
+    fn skip(&mut self) {
+        let min = self.job.options.min_rows_to_sync;
+        self.state.status = TableStatus::Skipped;
+        self.state.skipped = self.state.source.changed.unwrap_or(0);
+        self.state.notes.push(format!("fewer rows have changed than `min_rows_to_sync` ({min})"));
+    }
+
+    async fn verify(&mut self, act: Act) -> Result<(), Failure> {
+        let found = self.compare_every_row(act).await?;
+        self.state.take_in(found);
+        self.state.verified = self.state.sum.differences() == 0;
+        self.state.verification = Some(self.state.verification());
+        Ok(())
+    }
+
+    async fn carry_out(&mut self) -> Result<(), Failure> {
+        let plan = self.plan().clone();
+        if plan.operations.is_empty() {
+            // Nothing to do by the plan; both empty is equal, and otherwise the counts will be looked at.
+            self.state.covered = plan.source_count == 0;
+            return if self.job.options.check_all_tables { self.cover(Act::Upsert).await } else { Ok(()) };
+        }
+        if plan.target_count == 0 {
+            return self.copy().await;
+        }
+        if plan.has(Operation::Delete) && !(self.job.has_children && plan.has(Operation::Changed)) {
+            self.find_extras().await?;
+            if !self.job.has_children {
+                self.delete_extras().await?;
+            }
+        }
+        if plan.has(Operation::Changed) {
+            return self.cover(Act::Upsert).await;
+        }
+        if plan.has(Operation::Add) {
+            self.add_missing().await?;
+        }
+        if plan.has(Operation::Incremental) { self.write_changed().await } else { Ok(()) }
+    }
+
+    async fn copy(&mut self) -> Result<(), Failure> {
+        self.state.method = Method::Bulk;
+        let mut found = send(self.differ(), CopyTable).await?;
+        self.state.covered = true;
+        // What did not read back equal is looked at again, with the other touched ranges, before success is reported.
+        found.touched.append(&mut found.unequal);
+        self.state.take_in(found);
+        Ok(())
+    }
+
+    /// Compares every row; what was found belongs to the sum.
+    pub(super) async fn cover(&mut self, act: Act) -> Result<(), Failure> {
+        let found = self.compare_every_row(act).await?;
+        self.state.covered = true;
+        self.state.take_in(found);
+        Ok(())
+    }
+
+    async fn compare_every_row(&mut self, act: Act) -> Result<Found, Failure> {
+        let (source, target) = (self.state.source.rows, self.state.target.rows);
+        let (seek, method) = match self.whole_compare_reason(self.job.options.search_for_add, source, target) {
+            None => {
+                tracing::info!(table = %self.job.name, "using binary search for changes (from={source}, to={target}, diff={})", source.abs_diff(target));
+                self.state.searches += 1;
+                (Seek::Differences, Method::BinarySearch)
+            }
+            Some(reason) => {
+                tracing::info!(table = %self.job.name, "using full compare for changes (reason={reason})");
+                (Seek::Everything, Method::FullCompare)
+            }
+        };
+        self.state.method = method;
+        if method == Method::BinarySearch {
+            self.state.digest = Some(self.job.pair.digest);
+        }
+        self.compare(seek, act).await
+    }
+
+    /// Looks for keys that only the target has.
+    async fn find_extras(&mut self) -> Result<(), Failure> {
+        let found = self.seek_gap("deletes", self.job.options.search_for_delete, Act::CollectExtras).await?;
+        self.state.take_in(found);
+        Ok(())
+    }
+
+    async fn add_missing(&mut self) -> Result<(), Failure> {
+        let found = self.seek_gap("adds", self.job.options.search_for_add, Act::Add).await?;
+        self.state.take_in(found);
+        Ok(())
+    }
+
+    /// A search by counts alone, where the tables are fit for it.
+    async fn seek_gap(&mut self, what: &str, allowed: bool, act: Act) -> Result<Found, Failure> {
+        let (source, target) = (self.state.source.rows, self.state.target.rows);
+        let need = source.abs_diff(target);
+        let (seek, method) = match self.whole_compare_reason(allowed, source, target) {
+            None => {
+                tracing::info!(table = %self.job.name, "using binary search for {what} (from={source}, to={target}, diff={need})");
+                self.state.searches += 1;
+                (Seek::CountGap { need }, Method::BinarySearch)
+            }
+            Some(reason) => {
+                tracing::info!(table = %self.job.name, "using full compare for {what} (reason={reason})");
+                (Seek::Everything, Method::FullCompare)
+            }
+        };
+        self.state.method = method;
+        self.compare(seek, act).await
+    }
+
+    /// Why a table is compared whole instead of searched; none where it is searched.
+    fn whole_compare_reason(&self, allowed: bool, source: u64, target: u64) -> Option<&'static str> {
+        let options = &self.job.options;
+        let larger = source.max(target);
+        if !allowed {
+            Some("binary search is off")
+        } else if larger < options.search_min_rows {
+            Some("small table")
+        } else if source.min(target) == 0 {
+            tracing::info!(table = %self.job.name, "Binary search: Invalid toCount=0");
+            Some("one side is empty")
+        } else if source.abs_diff(target) * 100 > larger * options.search_max_diff_percent {
+            Some("large difference")
+        } else {
+            None
+        }
+    }
+
+    async fn compare(&self, seek: Seek, act: Act) -> Result<Found, Failure> {
+        let options = &self.job.options;
+        let (source_count, target_count) = (self.state.source.rows, self.state.target.rows);
+        self.shared.board.table(&self.job.name).begin(source_count.max(target_count));
+        let options = SearchOptions {
+            seek,
+            leaf_rows: options.leaf_rows,
+            fan_out: FAN_OUT,
+            recent_first: options.recent_first,
+            dense_percent: options.search_max_diff_percent,
+            read_rows: options.batch_rows.get() as u64,
+        };
+        send(self.differ(), CompareRange { range: KeyRange::ALL, source_count, target_count, options, act }).await
+    }
+
+    async fn write_changed(&mut self) -> Result<(), Failure> {
+        if self.state.method == Method::None {
+            self.state.method = Method::Incremental;
+        }
+        let since = self.job.earlier.as_ref().and_then(|earlier| earlier.newest.clone());
+        let found = send(self.differ(), CompareChanged { since }).await?;
+        self.state.take_in(found);
+        Ok(())
+    }
+
+    /// Deletes the rows that only the target has, once it is known how many they are.
+    pub(super) async fn delete_extras(&mut self) -> Result<(), Failure> {
+        let extras = self.state.extras;
+        if extras == 0 {
+            return Ok(());
+        }
+        if let Some(plan) = &mut self.state.plan {
+            plan.then_delete();
+        }
+        self.refuse_mass_delete(extras + self.state.sum.applied.deleted)?;
+        let mut found = if self.state.sum.extra_keys.len() as u64 == extras {
+            let keys = std::mem::take(&mut self.state.sum.extra_keys);
+            send(self.differ(), DeleteKeys { keys }).await?
+        } else {
+            self.compare(Seek::Differences, Act::DeleteExtras).await?
+        };
+        // These rows were counted when they were found.
+        self.state.sum.extra -= self.state.extras;
+        self.state.sum.extra_keys.clear();
+        self.state.extras = 0;
+        found.extra = found.extra.min(found.applied.deleted);
+        self.state.take_in(found);
+        Ok(())
+    }
+
+    /// Declines to delete a larger share of the target than the settings allow.
+    fn refuse_mass_delete(&mut self, deletes: u64) -> Result<(), Failure> {
+        let (target, percent) = (self.state.target.rows, self.job.options.max_delete_percent);
+        let allowed = self.shared.goal == Goal::Sync { mass_delete: MassDelete::Allowed };
+        if allowed || target < MASS_DELETE_ROWS_MIN || deletes * 100 <= target * percent {
+            return Ok(());
+        }
+        self.state.failed += deletes;
+        Err(Failure::Refused {
+            class: Class::Logic,
+            message: format!(
+                "refused to delete {deletes} of {target} rows of {} ({} %), more than max_delete_percent {percent}",
+                self.job.pair.target.table,
+                deletes * 100 / target
+            ),
+            remedy: "see that the source is the right one and complete; then run once with --allow-mass-delete".into(),
+        })
+    }
+
+    /// Puts a failure into the report, with what a person must do.
+    pub(crate) async fn note_failure(&mut self, failure: Failure, pass: Pass) {
+        self.state.verified = false;
+        let stage = if pass == Pass::Upserts { "upserts" } else { "deletes" };
+        let (class, message, remedy) = match failure {
+            Failure::Stopped => {
+                self.state.status = TableStatus::Interrupted;
+                return;
+            }
+            Failure::Store(error) => self.judged(error, stage).await,
+            Failure::Refused { class, message, remedy } => {
+                tracing::warn!(table = %self.job.name, stage, "{message}");
+                (class, message, remedy)
+            }
+            gone @ Failure::Gone(_) => {
+                tracing::error!(table = %self.job.name, stage, error = %gone, "table stopped");
+                (Class::Logic, gone.to_string(), "this is a mistake in rowsync; please report it with the log".into())
+            }
+        };
+        let wrote =
+            self.state.sum.applied.inserted + self.state.sum.applied.updated + self.state.sum.applied.deleted > 0;
+        self.state.status = if wrote { TableStatus::CompletedWithErrors } else { TableStatus::Failed };
+        self.state.errors.push(ErrorReport { class, key: None, message, remedy });
+    }
+
+    async fn judged(&mut self, error: StoreError, stage: &'static str) -> (Class, String, String) {
+        let error = Arc::new(error);
+        let judge = Judge { failure: Arc::clone(&error), stage };
+        let verdict = match &self.children {
+            Some(children) => children.recovery.send(judge).await.ok(),
+            None => None,
+        };
+        let verdict = verdict.unwrap_or_else(|| rowsync_engine::recovery::judge(error.kind));
+        self.state.abort = matches!(verdict, Verdict::Abort { .. });
+        (error.class(), error.to_string(), verdict.remedy().to_owned())
+    }
+}
+
+/// Sends to a child and waits for the answer.
+pub(super) async fn send<M, T>(differ: &Addr<Differ>, message: M) -> Result<T, Failure>
+where
+    M: Message<Result = Result<T, Failure>> + Send + 'static,
+    T: Send + 'static,
+    Differ: Handler<M>,
+{
+    differ.send(message).await.map_err(|_| Failure::Gone("differ"))?
+}

@@ -1,0 +1,179 @@
+//! The compare of two pages that hold the same range of keys: what the target lacks, what differs, what it has too much.
+
+use std::cmp::Ordering;
+
+use crate::canonical::NotCanonical;
+use crate::change::Changes;
+use crate::domain::Domain;
+use crate::key::Key;
+use crate::row::{Form, RowPage, canonical_row, fields, key_bytes};
+
+/// What the compare of a range found.
+#[derive(Clone, Debug)]
+pub struct Findings {
+    /// Rows to insert, rows to update, and the keys that only the target has.
+    pub changes: Changes,
+    pub equal: u64,
+}
+
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum CompareError {
+    #[error("{0} has two rows with the same key")]
+    DuplicateKey(&'static str),
+    #[error(transparent)]
+    NotCanonical(#[from] NotCanonical),
+}
+
+/// Compares two complete pages of one range, both in `Fields` form.
+///
+/// The pages are merged by the bytes of their keys. Those are the same for equal keys on both sides, which is all that
+/// a merge of complete ranges needs; the databases' own order, which depends on collations, is not needed.
+///
+/// # Errors
+/// When a key comes twice on one side, or a value has no canonical form.
+pub fn compare(source: &RowPage, target: &RowPage, domains: &[Domain]) -> Result<Findings, CompareError> {
+    debug_assert!(source.form == Form::Fields && target.form == Form::Fields, "raw rows are never compared");
+    let sources = by_key(source, "source")?;
+    let targets = by_key(target, "target")?;
+    let mut findings = Findings { changes: Changes::new(source.key_len), equal: 0 };
+    let mut same = Sameness::new(domains);
+    let (mut s, mut t) = (sources.iter().peekable(), targets.iter().peekable());
+    loop {
+        let order = match (s.peek(), t.peek()) {
+            (Some(a), Some(b)) => a.0.cmp(b.0),
+            (Some(_), None) => Ordering::Less,
+            (None, Some(_)) => Ordering::Greater,
+            (None, None) => return Ok(findings),
+        };
+        match order {
+            Ordering::Less => s.next().into_iter().for_each(|(_, row)| findings.changes.inserts.push_row(row)),
+            Ordering::Greater => {
+                t.next().into_iter().for_each(|(key, _)| findings.changes.deletes.push(Key::from_bytes(key)))
+            }
+            Ordering::Equal => {
+                if let (Some((_, wanted)), Some((_, found))) = (s.next(), t.next()) {
+                    if same.same(wanted, found)? {
+                        findings.equal += 1;
+                    } else {
+                        findings.changes.updates.push_row(wanted);
+                    }
+                }
+            }
+        }
+    }
+}
+
+type KeyedRow<'a> = (&'a [u8], &'a [u8]);
+
+fn by_key<'a>(page: &'a RowPage, side: &'static str) -> Result<Vec<KeyedRow<'a>>, CompareError> {
+    let mut rows: Vec<KeyedRow<'a>> = page.rows().map(|row| (key_bytes(row, page.key_len), row)).collect();
+    rows.sort_unstable_by_key(|(key, _)| *key);
+    match rows.windows(2).any(|pair| pair[0].0 == pair[1].0) {
+        true => Err(CompareError::DuplicateKey(side)),
+        false => Ok(rows),
+    }
+}
+
+/// Whether two rows are equal in their domains, with buffers that are used again.
+struct Sameness<'a> {
+    domains: &'a [Domain],
+    left: Vec<u8>,
+    right: Vec<u8>,
+}
+
+impl<'a> Sameness<'a> {
+    fn new(domains: &'a [Domain]) -> Self {
+        Sameness { domains, left: Vec::new(), right: Vec::new() }
+    }
+
+    fn same(&mut self, a: &[u8], b: &[u8]) -> Result<bool, NotCanonical> {
+        if a == b {
+            return Ok(true);
+        }
+        canonical_row(a, self.domains, &mut self.left)?;
+        canonical_row(b, self.domains, &mut self.right)?;
+        Ok(self.left == self.right)
+    }
+}
+
+/// The places of the columns in which two rows with the same key differ.
+///
+/// # Errors
+/// When a value has no canonical form.
+pub fn differing_columns(source: &[u8], target: &[u8], domains: &[Domain]) -> Result<Vec<usize>, NotCanonical> {
+    let mut differing = Vec::new();
+    for (place, ((a, b), domain)) in fields(source).zip(fields(target)).zip(domains).enumerate() {
+        let spelled = |field: Result<crate::value::ValueRef<'_>, _>| {
+            let mut out = Vec::new();
+            let value = field.map_err(|_| NotCanonical { kind: "broken row", domain: *domain })?;
+            crate::canonical::write_canonical(&mut out, value, *domain).map(|()| out)
+        };
+        if spelled(a)? != spelled(b)? {
+            differing.push(place);
+        }
+    }
+    Ok(differing)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::value::ValueRef;
+    use proptest::prelude::*;
+    use std::collections::BTreeMap;
+
+    const DOMAINS: [Domain; 2] = [Domain::Int, Domain::Decimal { scale: None }];
+
+    fn page(rows: &BTreeMap<i64, Option<u8>>) -> RowPage {
+        let mut page = RowPage::new(Form::Fields, 1);
+        for (key, value) in rows {
+            page.push_key(ValueRef::Int(*key));
+            match value {
+                Some(v) => page.push(ValueRef::Decimal(&format!("{v}.0"))),
+                None => page.push(ValueRef::Null),
+            }
+            page.end_row();
+        }
+        page.finish();
+        page
+    }
+
+    #[test]
+    fn spelling_is_no_difference_but_null_is() {
+        let mut spelled = RowPage::new(Form::Fields, 1);
+        spelled.push_key(ValueRef::Int(1));
+        spelled.push(ValueRef::Decimal("7"));
+        spelled.end_row();
+        let found = compare(&page(&[(1, Some(7))].into()), &spelled, &DOMAINS).unwrap();
+        assert_eq!((found.equal, found.changes.len()), (1, 0));
+        let found = compare(&page(&[(1, None)].into()), &spelled, &DOMAINS).unwrap();
+        assert_eq!(found.changes.updates.len(), 1);
+        assert_eq!(differing_columns(found.changes.updates.row(0), spelled.row(0), &DOMAINS).unwrap(), [1]);
+    }
+
+    #[test]
+    fn a_key_that_comes_twice_is_refused() {
+        let mut twice = page(&[(1, None)].into());
+        let row = twice.row(0).to_vec();
+        twice.push_row(&row);
+        let empty = page(&BTreeMap::new());
+        assert_eq!(compare(&empty, &twice, &DOMAINS).unwrap_err(), CompareError::DuplicateKey("target"));
+    }
+
+    proptest! {
+        #[test]
+        fn findings_are_exactly_the_differences(
+            source: BTreeMap<i64, Option<u8>>,
+            target: BTreeMap<i64, Option<u8>>,
+        ) {
+            let found = compare(&page(&source), &page(&target), &DOMAINS).unwrap();
+            let missing = source.keys().filter(|k| !target.contains_key(k)).count();
+            let extra = target.keys().filter(|k| !source.contains_key(k)).count();
+            let different = source.iter().filter(|(k, v)| target.get(k).is_some_and(|t| t != *v)).count();
+            prop_assert_eq!(found.changes.inserts.len(), missing);
+            prop_assert_eq!(found.changes.deletes.len(), extra);
+            prop_assert_eq!(found.changes.updates.len(), different);
+            prop_assert_eq!(found.equal as usize, source.len() - missing - different);
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! What to do with a table: the decision matrix, as a table that anybody can read.
+
+use serde::Serialize;
+
+/// One operation on a table; a plan is a list of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Operation {
+    /// Write the rows that the target lacks.
+    Add,
+    /// Remove the rows that only the target has.
+    Delete,
+    /// Read what the modify time says has changed, and write it.
+    Incremental,
+    /// Compare every row and write those that differ.
+    Changed,
+}
+
+/// What is known of a table before anything is compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Facts {
+    pub source_count: u64,
+    pub target_count: u64,
+    /// Source rows changed since the last successful run; all of them where that is not known.
+    pub changed: u64,
+    /// The modify times may be trusted: the user says so, the column exists, and an earlier run is known.
+    pub trusted: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Plan {
+    pub operations: Vec<Operation>,
+    pub reason: String,
+    pub source_count: u64,
+    pub target_count: u64,
+    pub changed: u64,
+}
+
+impl Plan {
+    pub fn has(&self, operation: Operation) -> bool {
+        self.operations.contains(&operation)
+    }
+
+    /// Adds what became known while the plan was carried out: the compare found rows that only the target has.
+    pub fn then_delete(&mut self) {
+        if !self.has(Operation::Delete) {
+            self.operations.push(Operation::Delete);
+            self.reason = format!("{}; {DELETE_EXTRAS}", self.reason);
+        }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Counts {
+    BothEmpty,
+    TargetEmpty,
+    SourceLess,
+    Equal,
+    SourceMore,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Changes {
+    Some,
+    None,
+    Any,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Trust {
+    Yes,
+    No,
+    Any,
+}
+
+use Operation::{Add, Changed, Delete, Incremental};
+
+const DELETE_EXTRAS: &str = "target has more rows => delete extras";
+
+type Row = (Counts, Changes, Trust, &'static [Operation], &'static str);
+
+/// The first row that fits decides.
+#[rustfmt::skip]
+const MATRIX: [Row; 11] = [
+    (Counts::BothEmpty,   Changes::Any,  Trust::Any, &[],                          "both empty"),
+    (Counts::TargetEmpty, Changes::Any,  Trust::Any, &[Add],                       "target empty => add all"),
+    (Counts::SourceLess,  Changes::None, Trust::Any, &[Delete],                    DELETE_EXTRAS),
+    (Counts::SourceLess,  Changes::Some, Trust::Yes, &[Delete, Incremental],       "target has more rows => delete extras, then add/modify"),
+    (Counts::SourceLess,  Changes::Some, Trust::No,  &[Delete, Add, Changed],      "target has more rows => delete extras, then add/modify"),
+    (Counts::Equal,       Changes::Some, Trust::Yes, &[Incremental],               "no count change & trusted modify id"),
+    (Counts::Equal,       Changes::None, Trust::Yes, &[],                          "no changes"),
+    (Counts::Equal,       Changes::Any,  Trust::No,  &[Add, Changed],              "no count change & untrusted modify id => full compare"),
+    (Counts::SourceMore,  Changes::Some, Trust::Yes, &[Add, Incremental],          "source has more rows & trusted modify id"),
+    (Counts::SourceMore,  Changes::Some, Trust::No,  &[Add, Incremental, Changed], "source has more rows & untrusted modify id"),
+    (Counts::SourceMore,  Changes::None, Trust::Any, &[Add, Changed],              "source has more rows, no changes seen => full compare"),
+];
+
+/// Decides by counts, changes and trust.
+pub fn decide(facts: &Facts) -> Plan {
+    let counts = match (facts.source_count, facts.target_count) {
+        (0, 0) => Counts::BothEmpty,
+        (_, 0) => Counts::TargetEmpty,
+        (s, t) if s < t => Counts::SourceLess,
+        (s, t) if s == t => Counts::Equal,
+        _ => Counts::SourceMore,
+    };
+    let fits = |(c, changes, trust, _, _): &&Row| {
+        *c == counts
+            && (*changes == Changes::Any || (*changes == Changes::Some) == (facts.changed > 0))
+            && (*trust == Trust::Any || (*trust == Trust::Yes) == facts.trusted)
+    };
+    let row = MATRIX.iter().find(fits).expect("a test shows that the matrix has a row for all facts");
+    Plan {
+        operations: row.3.to_vec(),
+        reason: row.4.to_owned(),
+        source_count: facts.source_count,
+        target_count: facts.target_count,
+        changed: facts.changed,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn check(facts: (u64, u64, u64, bool), operations: &[Operation], reason: &str) {
+        let (source_count, target_count, changed, trusted) = facts;
+        let plan = decide(&Facts { source_count, target_count, changed, trusted });
+        assert_eq!((plan.operations.as_slice(), plan.reason.as_str()), (operations, reason), "{facts:?}");
+    }
+
+    #[test]
+    fn the_manuals_four_scenarios() {
+        check((5000, 0, 5000, false), &[Add], "target empty => add all");
+        check((4990, 5000, 0, false), &[Delete], "target has more rows => delete extras");
+        check((5010, 5000, 10, true), &[Add, Incremental], "source has more rows & trusted modify id");
+        check((5010, 5000, 10, false), &[Add, Incremental, Changed], "source has more rows & untrusted modify id");
+    }
+
+    #[test]
+    fn every_other_row_of_the_matrix() {
+        check((0, 0, 0, true), &[], "both empty");
+        check((5, 9, 2, true), &[Delete, Incremental], "target has more rows => delete extras, then add/modify");
+        check((5, 9, 2, false), &[Delete, Add, Changed], "target has more rows => delete extras, then add/modify");
+        check((0, 9, 0, false), &[Delete], "target has more rows => delete extras");
+        check((5, 5, 2, true), &[Incremental], "no count change & trusted modify id");
+        check((5, 5, 0, true), &[], "no changes");
+        check((5, 5, 0, false), &[Add, Changed], "no count change & untrusted modify id => full compare");
+        check((9, 5, 0, true), &[Add, Changed], "source has more rows, no changes seen => full compare");
+    }
+
+    #[test]
+    fn extras_found_on_the_way_are_named_before_they_are_deleted() {
+        let mut plan = decide(&Facts { source_count: 5, target_count: 5, changed: 5, trusted: false });
+        plan.then_delete();
+        plan.then_delete();
+        assert_eq!(plan.operations, [Add, Changed, Delete]);
+        assert!(plan.reason.ends_with("; target has more rows => delete extras"));
+    }
+
+    proptest! {
+        #[test]
+        fn the_matrix_has_a_row_for_all_facts(s in 0u64..3, t in 0u64..3, changed in 0u64..2, trusted: bool) {
+            decide(&Facts { source_count: s, target_count: t, changed, trusted });
+        }
+    }
+}

@@ -1,0 +1,258 @@
+//! The report of an execution: what was planned, done, proven, and what a person must do. Its JSON names are fixed.
+
+use serde::Serialize;
+
+use crate::error::Class;
+use crate::plan::Plan;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RunStatus {
+    Completed,
+    CompletedWithErrors,
+    Failed,
+    Interrupted,
+    Planned,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TableStatus {
+    Completed,
+    CompletedWithErrors,
+    Failed,
+    Interrupted,
+    Skipped,
+    Planned,
+    /// A parent failed, so this table was not begun.
+    Blocked,
+}
+
+/// How the differences of a table were found or its rows moved.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Method {
+    Bulk,
+    BinarySearch,
+    FullCompare,
+    Incremental,
+    #[default]
+    None,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub struct RunReport {
+    pub execution_id: String,
+    pub sync: String,
+    pub status: RunStatus,
+    /// RFC 3339, in UTC.
+    pub started_at: String,
+    pub finished_at: String,
+    pub tables: Vec<TableReport>,
+    pub totals: Totals,
+    /// Errors that belong to no table.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub errors: Vec<ErrorReport>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Totals {
+    pub added: u64,
+    pub modified: u64,
+    pub deleted: u64,
+    pub skipped: u64,
+    pub failed: u64,
+    pub conflicts: u64,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub struct TableReport {
+    pub table: String,
+    pub target: String,
+    pub status: TableStatus,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub plan: Option<Plan>,
+    pub method: Method,
+    pub added: u64,
+    pub modified: u64,
+    pub deleted: u64,
+    pub skipped: u64,
+    pub failed: u64,
+    pub conflicts: u64,
+    /// Every row of the target is known to be equal: compared in this run, or written and read back. After a trusted
+    /// incremental plan: the counts are equal.
+    pub verified: bool,
+    pub queries: u64,
+    pub bytes_read: u64,
+    pub bytes_written: u64,
+    pub seconds: Seconds,
+    pub binary_search: BinarySearch,
+    pub errors: Vec<ErrorReport>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
+    /// Of `verify` alone.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub verification: Option<Verification>,
+    /// How the digests were made, where any were.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub digest: Option<crate::digest::DigestKind>,
+}
+
+impl TableReport {
+    pub fn new(table: impl Into<String>, target: impl Into<String>) -> TableReport {
+        TableReport {
+            table: table.into(),
+            target: target.into(),
+            status: TableStatus::Planned,
+            plan: None,
+            method: Method::None,
+            added: 0,
+            modified: 0,
+            deleted: 0,
+            skipped: 0,
+            failed: 0,
+            conflicts: 0,
+            verified: false,
+            queries: 0,
+            bytes_read: 0,
+            bytes_written: 0,
+            seconds: Seconds::default(),
+            binary_search: BinarySearch::default(),
+            errors: Vec::new(),
+            notes: Vec::new(),
+            verification: None,
+            digest: None,
+        }
+    }
+}
+
+/// Seconds spent, summed over all that worked at once, so the parts may exceed `total`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct Seconds {
+    pub total: f64,
+    pub read: f64,
+    pub write: f64,
+    pub delete: f64,
+    pub compare: f64,
+    pub binary_search: f64,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct BinarySearch {
+    pub searches: u64,
+    pub iterations: u64,
+    pub queries: u64,
+    pub max_depth: u64,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ErrorReport {
+    pub class: Class,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key: Option<serde_json::Value>,
+    pub message: String,
+    pub remedy: String,
+}
+
+/// What `verify` found in a table.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Verification {
+    pub missing: u64,
+    pub extra: u64,
+    pub different: u64,
+    pub samples: Vec<Sample>,
+    /// Probability that a difference was missed.
+    pub miss_probability: f64,
+}
+
+impl Verification {
+    pub fn differences(&self) -> u64 {
+        self.missing + self.extra + self.different
+    }
+}
+
+/// One row that is not equal, by its key.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Sample {
+    pub kind: SampleKind,
+    pub key: serde_json::Value,
+    /// Filled where an explanation was asked for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub columns: Vec<ColumnDifference>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SampleKind {
+    Missing,
+    Extra,
+    Different,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ColumnDifference {
+    pub column: String,
+    pub source: serde_json::Value,
+    pub target: serde_json::Value,
+    /// The rule of equality that compared them.
+    pub rule: String,
+}
+
+impl RunReport {
+    /// Sums up the tables.
+    pub fn total(tables: &[TableReport]) -> Totals {
+        let mut totals = Totals::default();
+        for table in tables {
+            totals.added += table.added;
+            totals.modified += table.modified;
+            totals.deleted += table.deleted;
+            totals.skipped += table.skipped;
+            totals.failed += table.failed;
+            totals.conflicts += table.conflicts;
+        }
+        totals
+    }
+
+    /// The status that follows from those of the tables.
+    pub fn status_of(tables: &[TableReport]) -> RunStatus {
+        let any = |status| tables.iter().any(|table| table.status == status);
+        let done = |table: &TableReport| {
+            matches!(table.status, TableStatus::Completed | TableStatus::Skipped | TableStatus::Planned)
+        };
+        if any(TableStatus::Interrupted) {
+            RunStatus::Interrupted
+        } else if !tables.is_empty() && tables.iter().all(|table| table.status == TableStatus::Planned) {
+            RunStatus::Planned
+        } else if tables.iter().all(done) {
+            RunStatus::Completed
+        } else if tables.iter().any(done) || any(TableStatus::CompletedWithErrors) {
+            RunStatus::CompletedWithErrors
+        } else {
+            RunStatus::Failed
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table(status: TableStatus) -> TableReport {
+        TableReport { status, ..TableReport::new("a", "a") }
+    }
+
+    #[test]
+    fn the_status_of_a_run_follows_from_its_tables() {
+        use TableStatus::*;
+        let check = |tables: &[TableStatus], expected| {
+            let tables: Vec<_> = tables.iter().map(|status| table(*status)).collect();
+            assert_eq!(RunReport::status_of(&tables), expected);
+        };
+        check(&[], RunStatus::Completed);
+        check(&[Completed, Skipped], RunStatus::Completed);
+        check(&[Completed, Failed], RunStatus::CompletedWithErrors);
+        check(&[Failed, Blocked], RunStatus::Failed);
+        check(&[Completed, Interrupted], RunStatus::Interrupted);
+        check(&[Planned, Planned], RunStatus::Planned);
+    }
+}

@@ -1,0 +1,161 @@
+//! What can be typed on the command line. What it means is for the others; nothing here does anything.
+
+use std::path::PathBuf;
+
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+
+use crate::init::STARTER_PATH;
+
+/// Keeps the tables of one database equal to those of another, across engines, and proves it.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "rowsync", version, propagate_version = true, after_help = EXIT_CODES)]
+pub struct CommandLine {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0    done, equal
+  1    finished, but rows or tables failed, or conflicts wait
+  2    usage or configuration is wrong, nothing was touched
+  3    `verify` found differences
+  4    a database cannot be reached or refuses
+  130  interrupted";
+
+#[derive(Clone, Debug, Subcommand)]
+pub enum Command {
+    /// Run one cycle of each sync: plan, execute, verify, report.
+    #[command(after_help = "Example:\n  rowsync run shop.json --table Artist --table Track")]
+    Run(RunArgs),
+    /// Tell what a run would do to each table, and why; write nothing.
+    #[command(after_help = "Example:\n  rowsync plan shop.json --output json")]
+    Plan(FileArgs),
+    /// Compare every row of every table; write nothing.
+    #[command(after_help = "Example:\n  rowsync verify shop.json --explain --samples 10")]
+    Verify(VerifyArgs),
+    /// Find everything that can be found before the first row moves.
+    #[command(after_help = "Example:\n  rowsync check shop.json")]
+    Check(FileArgs),
+    /// Write a commented starter file.
+    #[command(after_help = "Example:\n  rowsync init shop.json")]
+    Init(InitArgs),
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct RunArgs {
+    /// The settings files, one sync each.
+    #[arg(value_name = "FILE", required = true)]
+    pub files: Vec<PathBuf>,
+    /// Run one cycle, whatever schedule the file names.
+    #[arg(long)]
+    pub once: bool,
+    /// Let this run delete more of a table than `max_delete_percent` allows.
+    #[arg(long)]
+    pub allow_mass_delete: bool,
+    #[command(flatten)]
+    pub common: CommonArgs,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct FileArgs {
+    /// The settings file.
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    #[command(flatten)]
+    pub common: CommonArgs,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct VerifyArgs {
+    /// The settings file.
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// Show the columns that differ, with both values and the rule that compared them.
+    #[arg(long)]
+    pub explain: bool,
+    /// Most sample keys shown of each table and each kind of difference.
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    pub samples: usize,
+    #[command(flatten)]
+    pub common: CommonArgs,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct InitArgs {
+    /// The file to write; one that is there already is left as it is.
+    #[arg(value_name = "PATH", default_value = STARTER_PATH)]
+    pub path: PathBuf,
+}
+
+/// What every command takes that reads a settings file.
+#[derive(Clone, Debug, Args)]
+pub struct CommonArgs {
+    /// Only this table; may be given several times.
+    #[arg(long = "table", value_name = "NAME")]
+    pub tables: Vec<String>,
+    /// What is written to stdout: text for people, or one JSON object.
+    #[arg(long, value_enum, default_value_t = Output::Text)]
+    pub output: Output,
+    /// Write only errors to stderr.
+    #[arg(long, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// Log more; twice: still more.
+    #[arg(short, action = ArgAction::Count)]
+    pub verbose: u8,
+    /// Set a key over what the file says; may be given several times.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub sets: Vec<String>,
+    /// Show no progress bars.
+    #[arg(long)]
+    pub no_progress: bool,
+    /// How the log is written to stderr.
+    #[arg(long, value_enum, default_value_t = Output::Text)]
+    pub log_format: Output,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    Text,
+    Json,
+}
+
+impl CommonArgs {
+    /// All that the command line lays over the file, for [`crate::settings::load`]: `--set`, and `--table` as
+    /// `sync_table`, so that unknown tables are refused with the nearest name.
+    pub fn overrides(&self) -> Vec<String> {
+        let mut overrides = self.sets.clone();
+        if !self.tables.is_empty() {
+            overrides.push(format!("sync_table={}", serde_json::json!(self.tables)));
+        }
+        overrides
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        CommandLine::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_shows_an_example() {
+        for command in CommandLine::command().get_subcommands() {
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            assert!(help.contains(&format!("rowsync {}", command.get_name())), "{}", command.get_name());
+        }
+    }
+
+    #[test]
+    fn flags_are_read() {
+        let typed = ["rowsync", "verify", "a.json", "--explain", "--table", "A", "--table", "B", "-vv", "--set", "x=1"];
+        let Command::Verify(verify) = CommandLine::try_parse_from(typed).unwrap().command else { panic!("not verify") };
+        assert_eq!((verify.explain, verify.samples, verify.common.verbose), (true, 5, 2));
+        assert_eq!(verify.common.overrides(), ["x=1", r#"sync_table=["A","B"]"#]);
+    }
+}

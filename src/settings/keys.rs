@@ -1,0 +1,308 @@
+//! The catalogue: every key, once. From it come the types that a file is read into (step one), the checks, the manual
+//! and `config/default.toml`. The doc comment of a key is the user's manual for it.
+
+use std::collections::BTreeMap;
+use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
+
+use serde::Deserialize;
+
+use super::key::{Effect, Key, Kind, Place, Word};
+use super::presets;
+use super::secret::SecretText;
+
+/// Makes the struct that holds what was typed, and the list of its keys.
+macro_rules! keys {
+    (
+        $(#[$meta:meta])*
+        pub struct $name:ident, $list:ident at $places:expr, with { $($part:ident: $part_type:ty),* }
+        $($(#[doc = $line:literal])+ $key:ident: $type:ty, $kind:expr, $preset:ident, $effect:ident;)*
+    ) => {
+        $(#[$meta])*
+        #[derive(Clone, Debug, Default, Deserialize)]
+        pub struct $name {
+            $($(#[doc = $line])+ pub $key: Option<$type>,)*
+            $(#[serde(flatten)] pub $part: $part_type,)*
+        }
+
+        pub const $list: &[Key] = &[$(Key {
+            name: without_raw_mark(stringify!($key)),
+            kind: $kind,
+            preset: presets::$preset,
+            places: $places,
+            effect: Effect::$effect,
+            about: concat!($($line),+),
+        }),*];
+    };
+}
+
+/// More rows than this at once would be a mistake of typing.
+const ROWS_MAX: u64 = 10_000_000;
+/// No database serves more connections to one client.
+const CONNECTIONS_MAX: u64 = 1000;
+const ROWS: Kind = Kind::Number(1, ROWS_MAX);
+const ROWS_OR_NONE: Kind = Kind::Number(0, ROWS_MAX);
+const TRIES: Kind = Kind::Number(0, 1_000_000);
+/// A year: longer pauses are a mistake of typing.
+const SECONDS: Kind = Kind::Duration { unit: "seconds", max: 31_536_000 };
+const MILLISECONDS: Kind = Kind::Duration { unit: "milliseconds", max: 86_400_000 };
+
+keys! {
+    /// What stands at the top of a file, as it was typed.
+    pub struct RawSettings, TOP at &[Place::Top], with { tuning: RawTuning, link: RawLink }
+    /// The sync's name in reports, logs and state.
+    name: String, Kind::Text, NAME, Now;
+    /// The databases by name, each with its `url`.
+    connections: BTreeMap<String, RawConnection>, Kind::Connections, NOTHING, Now;
+    /// The name of the connection to read from.
+    source: String, Kind::Text, NOTHING, Now;
+    /// The name of the connection to write to.
+    target: String, Kind::Text, NOTHING, Now;
+    /// The database that remembers runs. Only SQLite files in this version.
+    state: SecretText, Kind::Secret, STATE, Now;
+    /// The tables to keep equal: names, or entries with keys of their own.
+    tables: Vec<RawTable>, Kind::Tables, TABLES, Now;
+    /// Restricts a run to these tables.
+    sync_table: Vec<String>, Kind::Names, SYNC_TABLE, Now;
+    /// Tables at work at once; 1 runs them in sequence.
+    max_parallel_tables: NonZeroUsize, Kind::Number(1, CONNECTIONS_MAX), MAX_PARALLEL_TABLES, Now;
+    /// Most bytes of rows held between reading and writing, all tables together.
+    max_bytes_in_flight: NonZeroU64, Kind::Bytes, MAX_BYTES_IN_FLIGHT, Now;
+    /// False: the sync is known and listed, but not run.
+    enabled: bool, Kind::Flag, ENABLED, Now;
+    /// Names of syncs that have to finish first.
+    after: Vec<String>, Kind::NamesOrNone, NOTHING, NotYet;
+    /// Stop after so many failed cycles or attempts in a row.
+    max_error_loop: u64, TRIES, MAX_ERROR_LOOP, NotYet;
+    /// Pause between cycles.
+    sleep_seconds: u64, SECONDS, NOTHING, NotYet;
+    /// The same as `sleep_seconds` under its other name.
+    sync_interval_seconds: u64, SECONDS, NOTHING, NotYet;
+    /// The time of day to start at, such as `"02:00"`.
+    run_at_time: String, Kind::Text, NOTHING, NotYet;
+    /// The zone that `run_at_time` is meant in, such as `"Europe/Zurich"`.
+    time_zone: String, Kind::Text, TIME_ZONE, NotYet;
+    /// Longest single sleep; between two of them progress is told, and a due time wakes it early.
+    max_sleep_chunk_seconds: u64, SECONDS, MAX_SLEEP_CHUNK_SECONDS, NotYet;
+    /// Where the service listens. Anywhere but on this machine it needs `api_token`.
+    listen: String, Kind::Text, LISTEN, NotYet;
+    /// The bearer token that callers of the service send.
+    api_token: SecretText, Kind::Secret, NOTHING, NotYet;
+    /// Whether `/metrics` and `/healthz` are open to callers without a token.
+    metrics_open: bool, Kind::Flag, METRICS_OPEN, NotYet;
+    /// The certificate's file for serving over TLS.
+    tls_cert: String, Kind::Text, NOTHING, NotYet;
+    /// The private key's file for serving over TLS.
+    tls_key: String, Kind::Text, NOTHING, NotYet;
+}
+
+keys! {
+    /// Tuning, as it was typed at the top or in a table's entry.
+    pub struct RawTuning, TUNING at &[Place::Top, Place::Table], with {}
+    /// `compare`: counts and timestamps decide what is done. `full`: replace all. `incremental`: only what change
+    /// tracking or modify times name. `merge`: both ways.
+    sync_strategy: String, Kind::OneOf(STRATEGIES), SYNC_STRATEGY, Now;
+    /// Who wins where both sides changed a row: `source_wins`, `target_wins`, `timestamp` (the newer
+    /// `timestamp_field`), `manual`.
+    conflict_resolution: String, Kind::OneOf(RESOLUTIONS), CONFLICT_RESOLUTION, Now;
+    /// The column that `timestamp` goes by.
+    timestamp_field: String, Kind::Text, TIMESTAMP_FIELD, NotYet;
+    /// With `merge`: changes of different columns of one row are put together.
+    merge_columns: bool, Kind::Flag, MERGE_COLUMNS, NotYet;
+    /// How changes are seen: `auto`, `triggers`, `modify_time`, `none`.
+    change_tracking: String, Kind::OneOf(TRACKINGS), CHANGE_TRACKING, Now;
+    /// `full` may empty the target first instead of replacing it in one transaction.
+    truncate_target: bool, Kind::Flag, TRUNCATE_TARGET, NotYet;
+    /// The column or columns that identify a row, in the order of the key.
+    primary_key_field: Vec<String>, Kind::Names, PRIMARY_KEY_FIELD, Now;
+    /// The column that tells when a row was last changed; used where it exists.
+    modify_time_field: String, Kind::Text, MODIFY_TIME_FIELD, Now;
+    /// Source column names, each with its name in the target.
+    field_mapping: BTreeMap<String, String>, Kind::Renames, NOTHING, Now;
+    /// The source's columns that take part.
+    fields: Vec<String>, Kind::Names, FIELDS, Now;
+    /// The source's columns that do not take part.
+    exclude_fields: Vec<String>, Kind::NamesOrNone, NOTHING, Now;
+    /// A filter on the source's rows, in SQL.
+    r#where: String, Kind::Text, NOTHING, NotYet;
+    /// The mirror of `where` on the target.
+    target_where: String, Kind::Text, NOTHING, NotYet;
+    /// The column that tells the kinds of records in one table apart.
+    record_type_field: String, Kind::Text, NOTHING, NotYet;
+    /// The kinds of records, each planned, counted and reported on its own.
+    record_types: Vec<String>, Kind::NamesOrNone, NOTHING, NotYet;
+    /// A target column that the source lacks gets its default instead of an error.
+    set_default_value: bool, Kind::Flag, SET_DEFAULT_VALUE, NotYet;
+    /// Target columns that the source lacks, each with the value it gets.
+    default_values: BTreeMap<String, serde_json::Value>, Kind::Values, NOTHING, NotYet;
+    /// JSON columns: true takes all keys; false keeps keys that only the target has.
+    copy_all_json_keys: bool, Kind::Flag, COPY_ALL_JSON_KEYS, NotYet;
+    /// Create the target table from the source's schema where it is missing.
+    create_missing_tables: bool, Kind::Flag, CREATE_MISSING_TABLES, Now;
+    /// Where counts are equal and an earlier run is known, read only what the modify time says has changed.
+    trust_modify_id: bool, Kind::Flag, TRUST_MODIFY_ID, Now;
+    /// Ignore remembered state.
+    sync_all: bool, Kind::Flag, SYNC_ALL, Now;
+    /// Check tables even where nothing seems changed.
+    check_all_tables: bool, Kind::Flag, CHECK_ALL_TABLES, Now;
+    /// Fewer changed rows than this: skip the table.
+    min_rows_to_sync: u64, ROWS_OR_NONE, MIN_ROWS_TO_SYNC, Now;
+    /// Plan, and write nothing.
+    only_sync_plan: bool, Kind::Flag, ONLY_SYNC_PLAN, Now;
+    /// Rows of a batch, read or written.
+    batch_size: NonZeroUsize, ROWS, BATCH_SIZE, Now;
+    /// Rows of a batch, read from or written to 4D.
+    batch_size_4d: NonZeroUsize, ROWS, BATCH_SIZE_4D, NotYet;
+    /// Keys of one delete.
+    delete_batch_size: NonZeroUsize, ROWS, DELETE_BATCH_SIZE, Now;
+    /// Keys of one delete in 4D.
+    delete_batch_size_4d: NonZeroUsize, ROWS, DELETE_BATCH_SIZE_4D, NotYet;
+    /// Keys held at once when lists of keys are compared.
+    id_array_batch_size: NonZeroUsize, ROWS, ID_ARRAY_BATCH_SIZE, Now;
+    /// Search for rows to add instead of comparing the whole table.
+    binary_search_for_add: bool, Kind::Flag, BINARY_SEARCH, Now;
+    /// Search for rows to delete instead of comparing the whole table.
+    binary_search_for_delete: bool, Kind::Flag, BINARY_SEARCH, Now;
+    /// Tables with fewer rows than this are compared whole.
+    binary_search_min_table_size: u64, ROWS_OR_NONE, BINARY_SEARCH_MIN_TABLE_SIZE, Now;
+    /// Where more than this share of the rows differs, the table is compared whole.
+    binary_search_max_diff_percent: u8, Kind::Percent, BINARY_SEARCH_MAX_DIFF_PERCENT, Now;
+    /// Ranges of at most this many rows are read and compared row by row.
+    binary_search_read_batch: NonZeroUsize, ROWS, BINARY_SEARCH_READ_BATCH, Now;
+    /// Search the newest so many records first; 0 turns it off.
+    binary_search_recent_first: u64, ROWS_OR_NONE, BINARY_SEARCH_RECENT_FIRST, Now;
+    /// Compare the whole table where counts still differ after a search.
+    fallback_full_compare_on_mismatch: bool, Kind::Flag, FALLBACK_FULL_COMPARE_ON_MISMATCH, Now;
+    /// Refuse to delete more of a target table than this. Tables under 100 rows are exempt;
+    /// `--allow-mass-delete` lifts it for one run.
+    max_delete_percent: u8, Kind::Percent, MAX_DELETE_PERCENT, Now;
+    /// Stop a table after so many failed rows.
+    max_error_count: u64, TRIES, MAX_ERROR_COUNT, NotYet;
+    /// False: stop at the first failed row.
+    continue_on_error: bool, Kind::Flag, CONTINUE_ON_ERROR, NotYet;
+    /// Log the statements.
+    show_sql: bool, Kind::Flag, SHOW_SQL, NotYet;
+    /// Log the statements with how they were made and how long they took.
+    debug_sql: bool, Kind::Flag, DEBUG, NotYet;
+    /// Log the statements that write.
+    show_save_sql: bool, Kind::Flag, SHOW_SQL, NotYet;
+}
+
+keys! {
+    /// What a table's entry holds beside tuning, as it was typed. A bare name is an entry with nothing but its name.
+    pub struct RawTable, TABLE at &[Place::Table], with { tuning: RawTuning }
+    /// The table's name in the source.
+    name: String, Kind::Text, NOTHING, Now;
+    /// The table's name in the target.
+    target: String, Kind::Text, TARGET_TABLE, Now;
+    /// Tables of this sync that have to be done first, beside those that foreign keys name.
+    depends_on: Vec<String>, Kind::NamesOrNone, NOTHING, Now;
+    /// False: the table is known and listed, but not run.
+    enabled: bool, Kind::Flag, ENABLED, Now;
+}
+
+keys! {
+    /// What an entry of `connections` holds beside its link, as it was typed.
+    pub struct RawConnection, CONNECTION at &[Place::Connection], with { link: RawLink }
+    /// Where the database is: `sqlite:PATH` or `postgres://USER:PASSWORD@HOST/DATABASE`.
+    url: SecretText, Kind::Secret, NOTHING, Now;
+    /// The schema that the tables are in, where the database has schemas.
+    schema: String, Kind::Text, SCHEMA, Now;
+}
+
+keys! {
+    /// How a database is talked to, as it was typed in a connection, or at the top for all of them.
+    pub struct RawLink, LINK at &[Place::Top, Place::Connection], with {}
+    /// How long a statement may take, in seconds.
+    timeout: u64, SECONDS, TIMEOUT, Now;
+    /// Most connections that are open at once.
+    max_connections: NonZeroU32, Kind::Number(1, CONNECTIONS_MAX), MAX_CONNECTIONS, Now;
+    /// How often a failed statement or connection is tried again.
+    retry_count: u64, TRIES, RETRY_COUNT, NotYet;
+    /// Pause before it is tried again, in milliseconds.
+    retry_delay: u64, MILLISECONDS, RETRY_DELAY, NotYet;
+    /// Pause before a lost connection is tried again.
+    reconnect_wait_seconds: u64, SECONDS, RECONNECT_WAIT_SECONDS, NotYet;
+    /// Log when connections are opened, lost and found again.
+    debug_connection_change: bool, Kind::Flag, DEBUG, NotYet;
+}
+
+const STRATEGIES: &[Word] =
+    &[Word::now("compare"), Word::not_yet("full"), Word::not_yet("incremental"), Word::not_yet("merge")];
+const RESOLUTIONS: &[Word] =
+    &[Word::now("source_wins"), Word::not_yet("target_wins"), Word::not_yet("timestamp"), Word::not_yet("manual")];
+const TRACKINGS: &[Word] = &[Word::now("auto"), Word::not_yet("triggers"), Word::now("modify_time"), Word::now("none")];
+
+/// All keys, in the order of the manual.
+pub fn all() -> impl Iterator<Item = &'static Key> {
+    [TOP, LINK, TUNING, TABLE, CONNECTION].into_iter().flatten()
+}
+
+pub fn at(place: Place) -> impl Iterator<Item = &'static Key> {
+    all().filter(move |key| key.places.contains(&place))
+}
+
+pub fn find(name: &str, place: Place) -> Option<&'static Key> {
+    at(place).find(|key| key.name == name)
+}
+
+/// Names that are Rust's own words carry a mark in code that no user types.
+const fn without_raw_mark(name: &'static str) -> &'static str {
+    match name.as_bytes() {
+        [b'r', b'#', ..] => name.split_at(2).1,
+        _ => name,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_name_stands_twice_in_one_place() {
+        for place in [Place::Top, Place::Table, Place::Connection] {
+            let mut names: Vec<_> = at(place).map(|key| key.name).collect();
+            let count = names.len();
+            names.sort_unstable();
+            names.dedup();
+            assert_eq!(names.len(), count, "{place:?}");
+        }
+    }
+
+    #[test]
+    fn rust_words_are_typed_without_their_mark() {
+        assert!(find("where", Place::Table).is_some());
+    }
+
+    /// A value of this kind, in the form that the check gives it.
+    fn sample(kind: Kind) -> config::Value {
+        let json = match kind {
+            Kind::Flag => "true",
+            Kind::Number(..) | Kind::Duration { .. } | Kind::Percent | Kind::Bytes => "7",
+            Kind::Text | Kind::Secret => r#""x""#,
+            Kind::OneOf(words) => return config::Value::new(None, words[0].name),
+            Kind::Names | Kind::NamesOrNone => r#"["x"]"#,
+            Kind::Renames | Kind::Values => r#"{ "X": "x" }"#,
+            Kind::Connections => r#"{ "x": { "url": "x" } }"#,
+            Kind::Tables => r#"[{ "name": "x" }]"#,
+        };
+        crate::settings::format::json_value("", json).unwrap()
+    }
+
+    /// Each key alone leaves a trace in what is read, and there are as many fields as keys.
+    fn check<T: Default + std::fmt::Debug + serde::de::DeserializeOwned>(place: Place) {
+        let nothing = format!("{:?}", T::default());
+        for key in at(place) {
+            let map = config::Map::from_iter([(key.name.to_owned(), sample(key.kind))]);
+            let read: T = config::Value::new(None, map).try_deserialize().unwrap();
+            assert_ne!(format!("{read:?}"), nothing, "`{}` is in the catalogue but not read", key.name);
+        }
+        assert_eq!(nothing.matches("None").count(), at(place).count(), "{place:?}: a field is not in the catalogue");
+    }
+
+    #[test]
+    fn the_catalogue_and_the_types_know_the_same_keys() {
+        check::<RawSettings>(Place::Top);
+        check::<RawTable>(Place::Table);
+        check::<RawConnection>(Place::Connection);
+    }
+}

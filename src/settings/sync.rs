@@ -1,0 +1,166 @@
+//! One sync: what a settings file means as a whole.
+
+use std::collections::BTreeMap;
+use std::num::{NonZeroU64, NonZeroUsize};
+use std::path::{Path, PathBuf};
+
+use super::connection::{ConnectionSettings, sqlite_path};
+use super::keys::{RawConnection, RawSettings, RawTuning};
+use super::problem::{did_you_mean, listed};
+use super::provenance::{Provenance, member};
+use super::secret::{SecretText, SecretUrl};
+use super::table::TableSelection;
+use super::tuning::{TuningSettings, set};
+
+/// What a file means. Nothing in here can be wrong any more, except about the databases themselves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SyncSettings {
+    pub name: String,
+    /// Where the settings were read from.
+    pub file: PathBuf,
+    pub source: ConnectionSettings,
+    /// Another place than the source.
+    pub target: ConnectionSettings,
+    pub state: StateSettings,
+    pub tables: TableSelection,
+    /// Names of tables to restrict a run to. Among `tables` where those are named.
+    pub sync_table: Option<Vec<String>>,
+    /// What holds for tables that have no entry.
+    pub tuning: TuningSettings,
+    pub max_parallel_tables: NonZeroUsize,
+    pub max_bytes_in_flight: NonZeroU64,
+    pub enabled: bool,
+}
+
+/// Where runs are remembered: a SQLite file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StateSettings {
+    pub url: SecretUrl,
+}
+
+impl StateSettings {
+    /// The file, to be opened and not to be shown; `url` is for showing.
+    pub fn path(&self) -> PathBuf {
+        let url = self.url.expose();
+        PathBuf::from(sqlite_path(url.split_once(':').map_or(url, |(_, rest)| rest)))
+    }
+}
+
+impl SyncSettings {
+    /// Nothing where something that the rest hangs on is missing; `provenance` knows what.
+    pub(super) fn new(raw: RawSettings, path: &Path, provenance: &mut Provenance) -> Option<SyncSettings> {
+        let name = raw.name.clone().unwrap_or_else(|| stem(path));
+        let ends = read_ends(&raw, provenance);
+        refuse_two_pauses(&raw, provenance);
+        let tuning = TuningSettings::resolve(&raw.tuning, &RawTuning::default());
+        tuning.check_columns("", provenance);
+        let tables = TableSelection::new(raw.tables.as_deref(), &raw.tuning, provenance);
+        let sync_table = raw.sync_table.as_deref().map(|names| tables.known(names, "sync_table", provenance));
+        let state = read_state(raw.state.as_ref(), &name, provenance);
+        let (source, target) = ends?;
+        Some(SyncSettings {
+            name,
+            file: path.to_owned(),
+            source,
+            target,
+            state: state?,
+            tables,
+            sync_table,
+            tuning,
+            max_parallel_tables: set(raw.max_parallel_tables),
+            max_bytes_in_flight: set(raw.max_bytes_in_flight),
+            enabled: set(raw.enabled),
+        })
+    }
+}
+
+fn stem(path: &Path) -> String {
+    path.file_stem().map_or_else(|| "sync".to_owned(), |stem| stem.to_string_lossy().into_owned())
+}
+
+/// Source and target. Every connection is looked at, so that a mistake in an unused one is found too.
+fn read_ends(raw: &RawSettings, provenance: &mut Provenance) -> Option<(ConnectionSettings, ConnectionSettings)> {
+    let no_connections = BTreeMap::new();
+    let typed = raw.connections.as_ref().unwrap_or(&no_connections);
+    if typed.is_empty() {
+        provenance
+            .miss("connections", "no connection is there; add the source's and the target's, each with its `url`");
+    }
+    let mut connections = BTreeMap::new();
+    for (name, connection) in typed {
+        if let Some(connection) = ConnectionSettings::new(name, connection, &raw.link, provenance) {
+            connections.insert(name.as_str(), connection);
+        }
+    }
+    let source = end("source", raw.source.as_deref(), typed, provenance);
+    let target = end("target", raw.target.as_deref(), typed, provenance);
+    let (source, target) = (source?, target?);
+    if source == target {
+        provenance.refuse("target", "source and target are the same connection; name another one");
+    }
+    let (source, target) = (connections.remove(source), connections.remove(target));
+    let (source, target) = (source?, target?);
+    if source.is_same_place(&target) {
+        provenance
+            .refuse("target", "source and target lead to the same database and schema; a table cannot be its own copy");
+    }
+    Some((source, target))
+}
+
+/// The connection that `source` or `target` names.
+fn end<'a>(
+    key: &str,
+    name: Option<&str>,
+    connections: &'a BTreeMap<String, RawConnection>,
+    provenance: &mut Provenance,
+) -> Option<&'a str> {
+    let known = || connections.keys().map(String::as_str);
+    let Some(name) = name else {
+        let known = listed(&known().collect::<Vec<_>>());
+        provenance.miss(key, format!("`{key}` is missing; name one of the connections ({known})"));
+        return None;
+    };
+    let found = known().find(|known| *known == name);
+    if found.is_none() && !connections.is_empty() {
+        let shown = provenance.shown(key, name);
+        let hint = did_you_mean(&shown, known());
+        provenance.refuse(
+            key,
+            format!("`{shown}` is no connection{hint}; there are {}", listed(&known().collect::<Vec<_>>())),
+        );
+    }
+    found
+}
+
+fn refuse_two_pauses(raw: &RawSettings, provenance: &mut Provenance) {
+    if let (Some(one), Some(other)) = (raw.sleep_seconds, raw.sync_interval_seconds)
+        && one != other
+    {
+        let message = "`sleep_seconds` is the same under its other name and says something else; remove one of them";
+        provenance.refuse(&member("", "sync_interval_seconds"), message);
+    }
+}
+
+fn read_state(typed: Option<&SecretText>, name: &str, provenance: &mut Provenance) -> Option<StateSettings> {
+    let Some(typed) = typed else {
+        let url = format!("sqlite:{}.state.sqlite", file_name(name));
+        return Some(StateSettings { url: SecretUrl::new(url.clone(), &url) });
+    };
+    let exposed = typed.expose().trim();
+    match exposed.split_once(':') {
+        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("sqlite") && !sqlite_path(rest).is_empty() => {
+            let url = SecretUrl::new(exposed, provenance.typed("state", exposed));
+            Some(StateSettings { url })
+        }
+        _ => {
+            provenance.refuse("state", "only a SQLite file can hold the state in this version: \"sqlite:PATH\"");
+            None
+        }
+    }
+}
+
+/// A sync's name as a file's: what could lead elsewhere, or ends a path in a URL, is left out.
+fn file_name(name: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "-_. ".contains(c);
+    name.chars().map(|c| if plain(c) { c } else { '_' }).collect()
+}

@@ -1,0 +1,147 @@
+//! How a table is worked on: what stands at the top, with what its entry says instead.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
+
+use super::keys::RawTuning;
+use super::problem::listed;
+use super::provenance::{Provenance, member};
+
+/// Tuning, resolved for one table. The manual of each is in [`super::keys`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TuningSettings {
+    pub change_tracking: ChangeTracking,
+    /// Names of source columns; none where the table's own key is meant.
+    pub primary_key_field: Option<Vec<String>>,
+    /// The name in the source. Tables without such a column do without it.
+    pub modify_time_field: String,
+    /// Source name to target name; no target name stands twice.
+    pub field_mapping: BTreeMap<String, String>,
+    /// None where all columns take part.
+    pub fields: Option<Vec<String>>,
+    /// None of these is among `fields`.
+    pub exclude_fields: Vec<String>,
+    pub create_missing_tables: bool,
+    pub trust_modify_id: bool,
+    pub sync_all: bool,
+    pub check_all_tables: bool,
+    pub min_rows_to_sync: u64,
+    pub only_sync_plan: bool,
+    pub batch_size: NonZeroUsize,
+    pub delete_batch_size: NonZeroUsize,
+    pub id_array_batch_size: NonZeroUsize,
+    pub binary_search_for_add: bool,
+    pub binary_search_for_delete: bool,
+    pub binary_search_min_table_size: u64,
+    /// 0 to 100.
+    pub binary_search_max_diff_percent: u8,
+    pub binary_search_read_batch: NonZeroUsize,
+    /// 0 where the newest are not searched first.
+    pub binary_search_recent_first: u64,
+    pub fallback_full_compare_on_mismatch: bool,
+    /// 0 to 100.
+    pub max_delete_percent: u8,
+}
+
+/// How changes since the last run are seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChangeTracking {
+    /// The best way that the table offers.
+    Auto,
+    ModifyTime,
+    /// Not at all: every row counts as changed.
+    None,
+}
+
+impl ChangeTracking {
+    fn named(name: &str) -> ChangeTracking {
+        match name {
+            "modify_time" => ChangeTracking::ModifyTime,
+            "none" => ChangeTracking::None,
+            // The check let only known words pass.
+            _ => ChangeTracking::Auto,
+        }
+    }
+}
+
+impl TuningSettings {
+    /// `own` is what the table's entry says; nothing for tables without one.
+    pub(super) fn resolve(top: &RawTuning, own: &RawTuning) -> TuningSettings {
+        macro_rules! of {
+            ($key:ident) => {
+                own.$key.clone().or_else(|| top.$key.clone())
+            };
+        }
+        TuningSettings {
+            change_tracking: ChangeTracking::named(&set(of!(change_tracking))),
+            primary_key_field: of!(primary_key_field),
+            modify_time_field: set(of!(modify_time_field)),
+            field_mapping: of!(field_mapping).unwrap_or_default(),
+            fields: of!(fields),
+            exclude_fields: of!(exclude_fields).unwrap_or_default(),
+            create_missing_tables: set(of!(create_missing_tables)),
+            trust_modify_id: set(of!(trust_modify_id)),
+            sync_all: set(of!(sync_all)),
+            check_all_tables: set(of!(check_all_tables)),
+            min_rows_to_sync: set(of!(min_rows_to_sync)),
+            only_sync_plan: set(of!(only_sync_plan)),
+            batch_size: set(of!(batch_size)),
+            delete_batch_size: set(of!(delete_batch_size)),
+            id_array_batch_size: set(of!(id_array_batch_size)),
+            binary_search_for_add: set(of!(binary_search_for_add)),
+            binary_search_for_delete: set(of!(binary_search_for_delete)),
+            binary_search_min_table_size: set(of!(binary_search_min_table_size)),
+            binary_search_max_diff_percent: set(of!(binary_search_max_diff_percent)),
+            binary_search_read_batch: set(of!(binary_search_read_batch)),
+            binary_search_recent_first: set(of!(binary_search_recent_first)),
+            fallback_full_compare_on_mismatch: set(of!(fallback_full_compare_on_mismatch)),
+            max_delete_percent: set(of!(max_delete_percent)),
+        }
+    }
+
+    /// Refuses columns that are said to be two things at once. `path` is the table's, or empty for the top.
+    pub(super) fn check_columns(&self, path: &str, provenance: &mut Provenance) {
+        self.check_excluded(path, provenance);
+        self.check_mapping(path, provenance);
+    }
+
+    fn check_excluded(&self, path: &str, provenance: &mut Provenance) {
+        let excluded = &self.exclude_fields;
+        let path = member(path, "exclude_fields");
+        let both = self.fields.iter().flatten().filter(|field| excluded.contains(field));
+        let both: Vec<&str> = both.map(String::as_str).collect();
+        if !both.is_empty() {
+            let both = listed(&provenance.shown_names(both));
+            provenance.refuse(&path, format!("{both} stands in `fields` too; remove it from one of them"));
+        }
+        let keys = self.primary_key_field.iter().flatten().filter(|field| excluded.contains(field));
+        let keys: Vec<&str> = keys.map(String::as_str).collect();
+        if !keys.is_empty() {
+            let keys = listed(&provenance.shown_names(keys));
+            provenance.refuse(
+                &path,
+                format!("{keys} stands in `primary_key_field` too; rows cannot be told apart without it"),
+            );
+        }
+    }
+
+    fn check_mapping(&self, path: &str, provenance: &mut Provenance) {
+        let mut sources: BTreeMap<&str, &str> = BTreeMap::new();
+        let path = member(path, "field_mapping");
+        for (source, target) in &self.field_mapping {
+            if let Some(other) = sources.insert(target, source) {
+                let path = member(&path, source);
+                let shown = provenance.shown(&path, target);
+                provenance.refuse(
+                    &path,
+                    format!("`{other}` goes to {shown:?} already; give each column a target of its own"),
+                );
+            }
+        }
+    }
+}
+
+/// A key that has a default is always there at the top.
+pub(super) fn set<T>(value: Option<T>) -> T {
+    value.expect("the first layer holds every default, and the check puts it back where a value was refused")
+}

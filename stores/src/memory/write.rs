@@ -1,0 +1,120 @@
+//! Writing to memory: a transaction notes what it is told, and commits it in one step.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use rowsync_engine::change::{Applied, Changes};
+use rowsync_engine::error::{Kind, StoreError};
+use rowsync_engine::row::{Form, RowPage, fields};
+use rowsync_engine::schema::TableView;
+use rowsync_engine::store::{Result, Transaction};
+use rowsync_engine::value::Value;
+
+use super::order::key_of;
+use super::read::{places, sorted};
+use super::{Table, Tables, no_table};
+
+type Shared = Arc<Mutex<Arc<Tables>>>;
+
+/// Changes the tables, or leaves them as they are when the change fails.
+pub(crate) fn change<T>(shared: &Shared, change: impl FnOnce(&mut Tables) -> Result<T>) -> Result<T> {
+    let mut now = shared.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut next = Tables::clone(&now);
+    let answer = change(&mut next)?;
+    *now = Arc::new(next);
+    Ok(answer)
+}
+
+pub(crate) struct MemoryTransaction {
+    shared: Shared,
+    view: Arc<TableView>,
+    noted: Vec<Arc<Changes>>,
+}
+
+impl MemoryTransaction {
+    pub(crate) fn new(shared: Shared, view: Arc<TableView>) -> MemoryTransaction {
+        MemoryTransaction { shared, view, noted: Vec::new() }
+    }
+
+    /// What the changes would do to the tables as they are now, with those noted before.
+    fn try_out(&self, tables: &mut Tables, changes: &Changes) -> Result<Applied> {
+        let table = tables.get_mut(&self.view.table.name).ok_or_else(|| no_table(&self.view.table))?;
+        apply(table, &self.view, changes)
+    }
+}
+
+#[async_trait]
+impl Transaction for MemoryTransaction {
+    async fn write(&mut self, changes: Arc<Changes>) -> Result<Applied> {
+        let mut tables = Tables::clone(&self.shared.lock().unwrap_or_else(PoisonError::into_inner));
+        for noted in &self.noted {
+            self.try_out(&mut tables, noted)?;
+        }
+        let applied = self.try_out(&mut tables, &changes)?;
+        self.noted.push(changes);
+        Ok(applied)
+    }
+
+    async fn commit(self: Box<Self>) -> Result<()> {
+        change(&self.shared, |tables| {
+            self.noted.iter().try_for_each(|changes| self.try_out(tables, changes).map(|_| ()))
+        })
+    }
+}
+
+fn apply(table: &mut Table, view: &TableView, changes: &Changes) -> Result<Applied> {
+    let places = places(table, view)?;
+    let mut applied = Applied { queries: 1, ..Applied::default() };
+    for key in &changes.deletes {
+        applied.deleted += u64::from(table.rows.remove(&sorted(key)).is_some());
+    }
+    for values in rows(&changes.updates, view)? {
+        let mut row = vec![Value::Null; table.schema.columns.len()];
+        places.iter().zip(values).for_each(|(place, value)| row[*place] = value);
+        let key = key_of(&table.schema, &row);
+        if let Some(found) = table.rows.get_mut(&key) {
+            places.iter().for_each(|place| found[*place] = row[*place].clone());
+            applied.updated += 1;
+        }
+    }
+    for values in rows(&changes.inserts, view)? {
+        let mut row = vec![Value::Null; table.schema.columns.len()];
+        places.iter().zip(values).for_each(|(place, value)| row[*place] = value);
+        refuse_null(table, view, &row)?;
+        let key = key_of(&table.schema, &row);
+        if table.rows.insert(key, row).is_some() {
+            return Err(
+                StoreError::new(Kind::Constraint, "insert", "a row with this key is there already").at(&view.table)
+            );
+        }
+        applied.inserted += 1;
+    }
+    applied.bytes_written = (changes.inserts.row_bytes() + changes.updates.row_bytes()) as u64;
+    Ok(applied)
+}
+
+fn refuse_null(table: &Table, view: &TableView, row: &[Value]) -> Result<()> {
+    let columns = table.schema.columns.iter().zip(row);
+    match columns.into_iter().find(|(column, value)| !column.nullable && **value == Value::Null) {
+        Some((column, _)) => {
+            Err(StoreError::new(Kind::Constraint, "insert", format!("column {} must not be null", column.name))
+                .at(&view.table))
+        }
+        None => Ok(()),
+    }
+}
+
+fn rows(page: &RowPage, view: &TableView) -> Result<Vec<Vec<Value>>> {
+    if page.form == Form::Raw {
+        return Err(StoreError::new(Kind::Bug, "write", "raw pages are not understood").at(&view.table));
+    }
+    let broken = |_| StoreError::new(Kind::Bug, "write", "a row is broken").at(&view.table);
+    page.rows()
+        .map(|row| {
+            fields(row)
+                .map(|field| field.map(|value| value.to_value()))
+                .collect::<std::result::Result<_, _>>()
+                .map_err(broken)
+        })
+        .collect()
+}
