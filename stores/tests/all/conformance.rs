@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use rowsync_stores::memory::Memory;
 use rowsync_stores::sqlite::Sqlite;
 use rowsync_stores::testing::conformance::{self, ForeignKeys};
 use rowsync_stores::{Access, Connection};
@@ -18,9 +17,4 @@ async fn sqlite_keeps_every_promise() {
         access: Access::Write,
     };
     conformance::run(Sqlite::connect(&connection).await.unwrap(), ForeignKeys::Checked).await;
-}
-
-#[tokio::test]
-async fn memory_keeps_every_promise() {
-    conformance::run(Memory::new(), ForeignKeys::Described).await;
 }
