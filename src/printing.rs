@@ -25,7 +25,7 @@ pub fn run_text(report: &RunReport) -> String {
         ]);
     }
     let totals = &report.totals;
-    let mut text = table.to_string();
+    let mut text = table.trim_fmt();
     let _ = write!(
         text,
         "\n\n{}: {} added, {} modified, {} deleted in {}",
@@ -53,7 +53,7 @@ pub fn plan_text(report: &RunReport) -> String {
             None => table.add_row([t.table.clone(), "-".into(), "-".into(), "-".into(), status_word(t.status).into()]),
         };
     }
-    table.to_string() + &notes(&report.tables) + &errors(report)
+    table.trim_fmt() + &notes(&report.tables) + &errors(report)
 }
 
 fn plan_words(plan: &Plan) -> String {
@@ -85,7 +85,7 @@ pub fn verify_text(report: &RunReport) -> String {
             v.different.to_string(),
         ]);
     }
-    let mut text = table.to_string();
+    let mut text = table.trim_fmt();
     for t in &report.tables {
         for sample in t.verification.iter().flat_map(|v| &v.samples) {
             text += &sample_text(&t.table, sample);
@@ -128,10 +128,21 @@ fn aligned(head: &[&str], numbers: std::ops::Range<usize>) -> Table {
     table
 }
 
+/// Notes that several tables share stand once.
 fn notes(tables: &[TableReport]) -> String {
-    let all = tables.iter().flat_map(|t| t.notes.iter().map(move |note| format!("\n  {}: {note}", t.table)));
-    let all: String = all.collect();
-    if all.is_empty() { all } else { format!("\nNotes:{all}") }
+    let mut shared: Vec<(&str, Vec<&str>)> = Vec::new();
+    for (table, note) in tables.iter().flat_map(|t| t.notes.iter().map(move |note| (t.table.as_str(), note.as_str()))) {
+        match shared.iter_mut().find(|(text, _)| *text == note) {
+            Some((_, names)) => names.push(table),
+            None => shared.push((note, vec![table])),
+        }
+    }
+    let lines = shared.into_iter().map(|(note, names)| match names.len() {
+        1..=3 => format!("\n  {note}: {}", names.join(", ")),
+        more => format!("\n  {note}: {more} tables"),
+    });
+    let lines: String = lines.collect();
+    if lines.is_empty() { lines } else { format!("\nNotes:{lines}") }
 }
 
 /// The numbered list of the manual.

@@ -114,7 +114,9 @@ impl Store for Memory {
     async fn add_foreign_keys(&self, table: &TableName, foreign_keys: &[ForeignKey]) -> Result<()> {
         self.change(|tables| {
             let found = tables.get_mut(&table.name).ok_or_else(|| no_table(table))?;
-            found.schema.foreign_keys.extend_from_slice(foreign_keys);
+            let added = foreign_keys.iter().filter(|key| !found.schema.foreign_keys.contains(key)).cloned();
+            let added: Vec<ForeignKey> = added.collect();
+            found.schema.foreign_keys.extend(added);
             Ok(())
         })
     }

@@ -16,6 +16,7 @@ use rusqlite::types::{ToSqlOutput, Value as Owned, ValueRef as Stored};
 
 use super::affinity::{Affinity, digits_survive, float_text, looks_numeric, read_back};
 use super::classify::classify;
+use super::spelling;
 use super::values::whole;
 
 /// Digits that every 64-bit float keeps.
@@ -148,8 +149,8 @@ impl<'a> Binder<'a> {
             ValueRef::Uuid(uuid) => owned(uuid_text(&uuid)),
             ValueRef::Date(days) => owned(moment::date_text(days)),
             ValueRef::Time(micros) => owned(moment::time_text(micros)),
-            ValueRef::Timestamp(micros) => owned(moment::timestamp_text(micros)),
-            ValueRef::TimestampTz(micros) => owned(moment::timestamptz_text(micros)),
+            ValueRef::Timestamp(micros) => owned(spelling::timestamp(micros)),
+            ValueRef::TimestampTz(micros) => owned(spelling::timestamptz(micros)),
             ValueRef::Interval(interval) => owned(moment::interval_text(interval)),
             ValueRef::Int(_) | ValueRef::Float(_) | ValueRef::Decimal(_) | ValueRef::Native(_) => return None,
         })

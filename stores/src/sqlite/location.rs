@@ -29,10 +29,10 @@ impl Location {
     pub fn new(connection: &crate::Connection) -> Result<Location, StoreError> {
         let (path, mode) = parse_url(&connection.url)?;
         let access = connection.access;
-        if access == Access::Write && mode == Mode::ReadOnly {
+        if access == Access::Write && mode == Mode::ForReading {
             return Err(refused(format!("{} is opened with mode=ro, but has to be written to", path.display())));
         }
-        Ok(Location { path, timeout: connection.timeout, access, creates: mode != Mode::ReadWrite })
+        Ok(Location { path, timeout: connection.timeout, access, creates: mode != Mode::Existing })
     }
 
     pub fn is_writable(&self) -> bool {
@@ -116,9 +116,11 @@ fn refused(message: String) -> StoreError {
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Mode {
-    ReadOnly,
-    ReadWrite,
-    ReadWriteCreate,
+    ForReading,
+    /// To write, if it is there.
+    Existing,
+    /// To write, made where there is none.
+    Create,
 }
 
 fn parse_url(url: &str) -> Result<(PathBuf, Mode), StoreError> {
@@ -130,12 +132,12 @@ fn parse_url(url: &str) -> Result<(PathBuf, Mode), StoreError> {
         // Every connection would have a database of its own there.
         return Err(refused("the URL names no file, as in sqlite:folder/shop.sqlite".into()));
     }
-    let mut mode = Mode::ReadWriteCreate;
+    let mut mode = Mode::Create;
     for option in query.split('&').filter(|option| !option.is_empty()) {
         mode = match option {
-            "mode=ro" => Mode::ReadOnly,
-            "mode=rw" => Mode::ReadWrite,
-            "mode=rwc" => Mode::ReadWriteCreate,
+            "mode=ro" => Mode::ForReading,
+            "mode=rw" => Mode::Existing,
+            "mode=rwc" => Mode::Create,
             _ => return Err(refused("behind the ? only mode=ro, mode=rw and mode=rwc are known".into())),
         };
     }
@@ -167,10 +169,10 @@ mod tests {
         let check = |url: &str, path: &str, mode| {
             assert_eq!(parse_url(url).expect(url), (PathBuf::from(path), mode), "{url}");
         };
-        check("sqlite:shop.db", "shop.db", Mode::ReadWriteCreate);
-        check("sqlite://shop.db?mode=ro", "shop.db", Mode::ReadOnly);
-        check("sqlite:///var/shop.db?mode=rw", "/var/shop.db", Mode::ReadWrite);
-        check("sqlite:my%20shop.db?mode=rwc", "my shop.db", Mode::ReadWriteCreate);
+        check("sqlite:shop.db", "shop.db", Mode::Create);
+        check("sqlite://shop.db?mode=ro", "shop.db", Mode::ForReading);
+        check("sqlite:///var/shop.db?mode=rw", "/var/shop.db", Mode::Existing);
+        check("sqlite:my%20shop.db?mode=rwc", "my shop.db", Mode::Create);
     }
 
     #[test]

@@ -16,6 +16,7 @@ mod location;
 mod read;
 mod schema;
 mod snapshot;
+mod spelling;
 mod split;
 mod sql;
 mod thread;

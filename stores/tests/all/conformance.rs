@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use rowsync_stores::memory::Memory;
 use rowsync_stores::sqlite::Sqlite;
-use rowsync_stores::testing::conformance;
+use rowsync_stores::testing::conformance::{self, ForeignKeys};
 use rowsync_stores::{Access, Connection};
 
 #[tokio::test]
@@ -16,5 +17,10 @@ async fn sqlite_keeps_every_promise() {
         connections_max: 4,
         access: Access::Write,
     };
-    conformance::run(Sqlite::connect(&connection).await.unwrap()).await;
+    conformance::run(Sqlite::connect(&connection).await.unwrap(), ForeignKeys::Checked).await;
+}
+
+#[tokio::test]
+async fn memory_keeps_every_promise() {
+    conformance::run(Memory::new(), ForeignKeys::Described).await;
 }

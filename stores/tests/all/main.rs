@@ -1,2 +1,5 @@
+//! One binary for all tests of the adapters as their users see them.
+
 mod conformance;
+mod speed;
 mod sqlite;
