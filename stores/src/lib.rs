@@ -1,5 +1,7 @@
 //! How each database speaks. One folder an engine, the same file names in each: learn one, know all.
 
+pub mod postgres;
+
 use std::time::Duration;
 
 /// Where a database is and how patiently to treat it.

@@ -1,0 +1,3 @@
+//! The tests of all adapters, in one binary.
+
+mod postgres;
