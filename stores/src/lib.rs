@@ -1,6 +1,7 @@
 //! How each database speaks. One folder an engine, the same file names in each: learn one, know all.
 
 pub mod memory;
+pub mod postgres;
 pub mod resolve;
 pub mod sqlite;
 #[doc(hidden)]

@@ -1,0 +1,254 @@
+//! Connections: how each is set up, and how one is lent out so that it never comes back in a state nobody knows.
+
+use std::ops::{Deref, DerefMut};
+use std::str::FromStr;
+use std::time::Duration;
+
+use rowsync_engine::error::{Kind, StoreError};
+use sqlx::pool::PoolConnection;
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions, PgRow};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection as _, Executor, Row as _};
+
+use super::classify::classify;
+use super::literal::{identifier, text_literal};
+use crate::{Access, Connection};
+
+/// Longest wait for a connection, whatever the timeout of an answer: a server that is there accepts sooner.
+const CONNECT_MAX: Duration = Duration::from_secs(30);
+/// A connection that lay idle for longer is asked whether it still lives before it is lent; below that the question
+/// would only add a round trip to each statement.
+const TRUSTED_IDLE: Duration = Duration::from_secs(5);
+/// Idle connections are given back to the server after this.
+const IDLE_MAX: Duration = Duration::from_secs(60);
+
+/// Everything that it takes to open a connection.
+#[derive(Clone)]
+pub struct Door {
+    options: PgConnectOptions,
+    /// Host and database, for messages.
+    place: String,
+    setup: String,
+    /// Statements that follow the setup on each new connection: those that join a snapshot.
+    joining: Option<String>,
+    wait: Duration,
+}
+
+impl Door {
+    pub fn new(connection: &Connection) -> Result<Door, StoreError> {
+        let options = PgConnectOptions::from_str(&connection.url)
+            .map_err(|_| StoreError::new(Kind::NoDatabase, "connect", "the URL is not one of PostgreSQL"))?
+            // Statements carry keys of rows, which stay out of logs.
+            .disable_statement_logging();
+        let database = options.get_database().unwrap_or(options.get_username()).to_owned();
+        let place = format!("database \"{database}\" on {}:{}", options.get_host(), options.get_port());
+        let wait = connection.timeout.clamp(Duration::from_secs(1), CONNECT_MAX);
+        Ok(Door { options, place, setup: setup(connection), joining: None, wait })
+    }
+
+    /// The same door, through which each connection joins the snapshot of this name.
+    pub fn joining(&self, snapshot: &str) -> Door {
+        let joining = format!("{BEGIN_FROZEN}; SET TRANSACTION SNAPSHOT {}", text_literal(snapshot));
+        Door { joining: Some(joining), ..self.clone() }
+    }
+
+    /// Opens one connection beside all pools.
+    pub async fn open(&self) -> Result<PgConnection, StoreError> {
+        let opening = async {
+            let mut connection = PgConnection::connect_with(&self.options).await.map_err(|e| self.refused(&e))?;
+            prepare(&mut connection, &self.setup, None).await.map_err(|e| self.refused(&e))?;
+            if let Some(joining) = &self.joining {
+                run(&mut connection, joining).await.map_err(|e| {
+                    StoreError::new(
+                        Kind::Unreachable,
+                        "connect",
+                        "the snapshot is gone, its keeper lost its connection",
+                    )
+                    .caused_by(e)
+                })?;
+            }
+            Ok(connection)
+        };
+        match tokio::time::timeout(self.wait, opening).await {
+            Ok(answer) => answer,
+            Err(_) => Err(StoreError::new(
+                Kind::Unreachable,
+                "connect",
+                format!("{} did not answer within {:?}", self.place, self.wait),
+            )),
+        }
+    }
+
+    fn refused(&self, error: &sqlx::Error) -> StoreError {
+        let mut refusal = classify("connect", error);
+        refusal.message = format!("{}: {}", self.place, refusal.message);
+        refusal
+    }
+
+    /// A pool of at most so many connections. Those that joined a snapshot live as long as the pool.
+    pub fn pool(&self, connections_max: u32) -> PgPool {
+        let setup = self.setup.clone();
+        let joining = self.joining.clone();
+        let mut options = PgPoolOptions::new()
+            .max_connections(connections_max.max(1))
+            .acquire_timeout(self.wait)
+            .test_before_acquire(false)
+            .after_connect(move |connection, _| {
+                let (setup, joining) = (setup.clone(), joining.clone());
+                Box::pin(async move { prepare(connection, &setup, joining.as_deref()).await })
+            });
+        options = match self.joining {
+            Some(_) => options.idle_timeout(None).max_lifetime(None),
+            None => options.idle_timeout(IDLE_MAX).before_acquire(|connection, about| {
+                Box::pin(async move { Ok(about.idle_for < TRUSTED_IDLE || connection.ping().await.is_ok()) })
+            }),
+        };
+        options.connect_lazy_with(self.options.clone())
+    }
+}
+
+/// What a connection of a frozen snapshot begins with.
+pub const BEGIN_FROZEN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+
+async fn prepare(connection: &mut PgConnection, setup: &str, joining: Option<&str>) -> Result<(), sqlx::Error> {
+    run(connection, setup).await?;
+    // Lets the server notice that we hung up in the midst of a long statement (14 and later, not on every platform).
+    let _ = run(connection, "SET client_connection_check_interval = '2s'").await;
+    if let Some(joining) = joining {
+        run(connection, joining).await?;
+    }
+    Ok(())
+}
+
+async fn run(connection: &mut PgConnection, sql: &str) -> Result<(), sqlx::Error> {
+    connection.execute(sqlx::raw_sql(AssertSqlSafe(sql))).await.map(drop)
+}
+
+/// One statement that sets all that this server knows: settings of later versions are passed over.
+fn setup(connection: &Connection) -> String {
+    let millis = connection.timeout.as_millis().max(1);
+    let mut settings = vec![
+        ("application_name", "rowsync".to_owned()),
+        ("TimeZone", "UTC".into()),
+        ("DateStyle", "ISO, YMD".into()),
+        ("IntervalStyle", "iso_8601".into()),
+        ("bytea_output", "hex".into()),
+        ("client_encoding", "UTF8".into()),
+        ("extra_float_digits", "1".into()),
+        ("standard_conforming_strings", "on".into()),
+        ("row_security", "off".into()),
+        ("jit", "off".into()),
+        // Reading by ranges of the key must not turn into a scan of the table for each range, which the planner would
+        // choose for tables that were never analyzed. Where there is no index, or a whole table is asked for, the
+        // table is still scanned; the survey turns this on again for itself.
+        ("enable_seqscan", "off".into()),
+        ("statement_timeout", millis.to_string()),
+        // Shorter, so that waiting for a lock is told as such.
+        ("lock_timeout", (millis / 2).max(1).to_string()),
+        // Connections that keep a snapshot or wait for the next batch are idle in a transaction for a good reason.
+        ("idle_in_transaction_session_timeout", "0".into()),
+        ("transaction_timeout", "0".into()),
+    ];
+    match connection.access {
+        Access::Read | Access::Look => settings.push(("default_transaction_read_only", "on".into())),
+        // Many commits, one wait: see `Postgres::flush`.
+        Access::Write => settings.push(("synchronous_commit", "off".into())),
+    }
+    if let Some(schema) = &connection.schema {
+        // Extensions, and so the operators of their types, usually live in `public`.
+        settings.push(("search_path", format!("{}, public", identifier(schema))));
+    }
+    let rows: Vec<String> =
+        settings.iter().map(|(name, value)| format!("({}, {})", text_literal(name), text_literal(value))).collect();
+    format!(
+        "SELECT set_config(s.name, v.value, false) FROM (VALUES {}) v(name, value) JOIN pg_catalog.pg_settings s ON s.name = v.name",
+        rows.join(", ")
+    )
+}
+
+/// A pool, and the door for a second look when it has no connection for us.
+pub struct Link {
+    pool: PgPool,
+    door: Door,
+}
+
+impl Link {
+    pub fn new(door: Door, connections_max: u32) -> Link {
+        Link { pool: door.pool(connections_max), door }
+    }
+
+    pub async fn lease(&self, operation: &'static str) -> Result<Lease, StoreError> {
+        match self.pool.acquire().await {
+            Ok(connection) => Ok(Lease { connection: Some(connection), operation }),
+            Err(sqlx::Error::PoolTimedOut) => Err(self.why_none(operation).await),
+            Err(error) => Err(self.door.refused(&error)),
+        }
+    }
+
+    /// The pool hides why it could not connect; one attempt by ourselves tells.
+    async fn why_none(&self, operation: &'static str) -> StoreError {
+        match self.door.open().await {
+            Err(refusal) => refusal,
+            Ok(spare) => {
+                let _ = spare.close().await;
+                StoreError::new(Kind::Busy, operation, "all connections are in use")
+            }
+        }
+    }
+}
+
+/// A connection for the time of one operation. It goes back to the pool by [`Lease::release`] alone: after an error, or
+/// when the future of the operation was dropped half way, nobody knows what is still on the wire, and it is closed.
+pub struct Lease {
+    connection: Option<PoolConnection<sqlx::Postgres>>,
+    operation: &'static str,
+}
+
+impl Lease {
+    pub fn release(mut self) {
+        drop(self.connection.take());
+    }
+
+    /// Runs statements that return nothing of interest; the rows that the last one affected.
+    pub async fn execute(&mut self, sql: &str) -> Result<u64, StoreError> {
+        let done = (**self).execute(sqlx::raw_sql(AssertSqlSafe(sql))).await;
+        done.map(|done| done.rows_affected()).map_err(|e| classify(self.operation, &e))
+    }
+
+    /// All rows of a statement whose columns are all texts. For answers that are known to be small.
+    pub async fn texts(&mut self, sql: &str) -> Result<Vec<Vec<Option<String>>>, StoreError> {
+        let operation = self.operation;
+        let rows = (**self).fetch_all(sqlx::raw_sql(AssertSqlSafe(sql))).await;
+        let rows = rows.map_err(|e| classify(operation, &e))?;
+        rows.iter().map(|row| text_row(row).map_err(|e| classify(operation, &e))).collect()
+    }
+
+    pub fn operation(&self) -> &'static str {
+        self.operation
+    }
+}
+
+fn text_row(row: &PgRow) -> Result<Vec<Option<String>>, sqlx::Error> {
+    (0..row.len()).map(|index| row.try_get_unchecked::<Option<String>, _>(index)).collect()
+}
+
+impl Deref for Lease {
+    type Target = PgConnection;
+
+    fn deref(&self) -> &PgConnection {
+        self.connection.as_ref().expect("only release takes the connection, and release takes the lease")
+    }
+}
+
+impl DerefMut for Lease {
+    fn deref_mut(&mut self) -> &mut PgConnection {
+        self.connection.as_mut().expect("only release takes the connection, and release takes the lease")
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        if let Some(connection) = &mut self.connection {
+            connection.close_on_drop();
+        }
+    }
+}

@@ -1,0 +1,275 @@
+//! COPY in its binary format: tuples out of the server's stream, and tuples into it.
+//!
+//! A stream starts with a header; each tuple is the number of its fields in 16 bits, and for each field its length in
+//! 32 bits (-1 is NULL) and its bytes; a field count of -1 ends the stream.
+
+use std::ops::Range;
+
+use futures_util::StreamExt;
+use rowsync_engine::error::{Kind, StoreError};
+
+use super::classify::classify;
+use super::connection::Lease;
+
+const HEADER: &[u8; 19] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
+const TRAILER: [u8; 2] = (-1i16).to_be_bytes();
+/// Data is sent in pieces of about this size: enough to make the cost of a message vanish, and little to hold.
+const PIECE: usize = 128 * 1024;
+
+/// What to do after a tuple.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flow {
+    More,
+    /// Enough; the connection is given up, as the rest is still on the wire.
+    Stop,
+}
+
+/// How a reading ended.
+pub struct Ended {
+    pub bytes: u64,
+    /// Whether the server has told all that was asked for, so that the connection is good for more.
+    pub whole: bool,
+}
+
+/// Runs a `COPY ... TO STDOUT (FORMAT binary)` and hands over each tuple as it arrives.
+pub async fn copy_out<F>(lease: &mut Lease, sql: &str, mut each: F) -> Result<Ended, StoreError>
+where
+    F: FnMut(Tuple<'_>) -> Result<Flow, StoreError> + Send,
+{
+    let operation = lease.operation();
+    let mut tuples = Tuples::default();
+    let mut bytes = 0u64;
+    let mut stream = lease.copy_out_raw(sql).await.map_err(|e| classify(operation, &e))?;
+    while let Some(piece) = stream.next().await {
+        let piece = piece.map_err(|e| classify(operation, &e))?;
+        bytes += piece.len() as u64;
+        tuples.feed(&piece);
+        while let Some(tuple) = tuples.next().map_err(|_| broken(operation))? {
+            if each(tuple)? == Flow::Stop {
+                return Ok(Ended { bytes, whole: false });
+            }
+        }
+    }
+    if tuples.ended { Ok(Ended { bytes, whole: true }) } else { Err(broken(operation)) }
+}
+
+fn broken(operation: &'static str) -> StoreError {
+    StoreError::new(Kind::Unreachable, operation, "the server's stream of rows is broken")
+}
+
+/// The same where the connection goes back to its pool if it can.
+pub async fn copy_out_once<F>(mut lease: Lease, sql: &str, each: F) -> Result<Ended, StoreError>
+where
+    F: FnMut(Tuple<'_>) -> Result<Flow, StoreError> + Send,
+{
+    let ended = copy_out(&mut lease, sql, each).await?;
+    if ended.whole {
+        lease.release();
+    }
+    Ok(ended)
+}
+
+/// One row of the stream.
+pub struct Tuple<'a> {
+    /// From the count of its fields on.
+    pub bytes: &'a [u8],
+    fields: &'a [Option<Range<usize>>],
+}
+
+impl<'a> Tuple<'a> {
+    pub fn field(&self, index: usize) -> Option<&'a [u8]> {
+        self.fields.get(index)?.clone().map(|range| &self.bytes[range])
+    }
+
+    pub fn len(&self) -> usize {
+        self.fields.len()
+    }
+
+    /// The tuple as it would be without the fields from `kept` on.
+    pub fn first_fields<'b>(&self, kept: usize, buffer: &'b mut Vec<u8>) -> &'b [u8]
+    where
+        'a: 'b,
+    {
+        if kept >= self.fields.len() {
+            return self.bytes;
+        }
+        let dropped: usize =
+            self.fields[kept..].iter().map(|field| 4 + field.as_ref().map_or(0, ExactSizeIterator::len)).sum();
+        buffer.clear();
+        buffer.extend((kept as i16).to_be_bytes());
+        buffer.extend_from_slice(&self.bytes[2..self.bytes.len() - dropped]);
+        buffer
+    }
+}
+
+struct Broken;
+
+/// Cuts the stream into tuples, wherever its messages were cut.
+#[derive(Default)]
+struct Tuples {
+    data: Vec<u8>,
+    start: usize,
+    fields: Vec<Option<Range<usize>>>,
+    began: bool,
+    ended: bool,
+}
+
+impl Tuples {
+    fn feed(&mut self, piece: &[u8]) {
+        self.data.drain(..self.start);
+        self.start = 0;
+        self.data.extend_from_slice(piece);
+    }
+
+    fn next(&mut self) -> Result<Option<Tuple<'_>>, Broken> {
+        if !self.began && !self.skip_header()? {
+            return Ok(None);
+        }
+        if self.ended {
+            return if self.start == self.data.len() { Ok(None) } else { Err(Broken) };
+        }
+        let Some(length) = self.measure()? else { return Ok(None) };
+        let bytes = &self.data[self.start..self.start + length];
+        self.start += length;
+        if self.ended { Ok(None) } else { Ok(Some(Tuple { bytes, fields: &self.fields })) }
+    }
+
+    fn skip_header(&mut self) -> Result<bool, Broken> {
+        let Some(header) = self.data.first_chunk::<19>() else { return Ok(false) };
+        let extension = u32::from_be_bytes([header[15], header[16], header[17], header[18]]) as usize;
+        if header[..11] != HEADER[..11] {
+            return Err(Broken);
+        }
+        if self.data.len() < HEADER.len() + extension {
+            return Ok(false);
+        }
+        self.start = HEADER.len() + extension;
+        self.began = true;
+        Ok(true)
+    }
+
+    /// Finds the fields of the next tuple; how long it is, or `None` while a part of it is missing.
+    fn measure(&mut self) -> Result<Option<usize>, Broken> {
+        let data = &self.data[self.start..];
+        self.fields.clear();
+        let Some(count) = data.first_chunk::<2>() else { return Ok(None) };
+        let count = i16::from_be_bytes(*count);
+        if count == -1 {
+            self.ended = true;
+            return Ok(Some(2));
+        }
+        let mut at = 2;
+        for _ in 0..u16::try_from(count).map_err(|_| Broken)? {
+            let Some(length) = data.get(at..).and_then(<[u8]>::first_chunk::<4>) else { return Ok(None) };
+            at += 4;
+            match i32::from_be_bytes(*length) {
+                -1 => self.fields.push(None),
+                length => {
+                    let end = at + usize::try_from(length).map_err(|_| Broken)?;
+                    self.fields.push(Some(at..end));
+                    at = end;
+                }
+            }
+        }
+        Ok((at <= data.len()).then_some(at))
+    }
+}
+
+/// The fields of one stored tuple.
+pub fn tuple_of(bytes: &[u8], each: impl FnOnce(Tuple<'_>)) -> bool {
+    let mut tuples = Tuples { data: bytes.to_vec(), began: true, ..Tuples::default() };
+    match tuples.next() {
+        Ok(Some(tuple)) => {
+            each(tuple);
+            true
+        }
+        _ => false,
+    }
+}
+
+/// What a writing has cost.
+pub struct Copied {
+    pub rows: u64,
+    pub bytes: u64,
+}
+
+/// Runs a `COPY ... FROM STDIN (FORMAT binary)` with as many tuples as `fill` appends, one a call, until it says that
+/// there are no more. After an error the connection must not be used again.
+pub async fn copy_in<F>(lease: &mut Lease, sql: &str, mut fill: F) -> Result<Copied, StoreError>
+where
+    F: FnMut(&mut Vec<u8>) -> Result<bool, StoreError> + Send,
+{
+    let operation = lease.operation();
+    let mut stream = lease.copy_in_raw(sql).await.map_err(|e| classify(operation, &e))?;
+    let mut bytes = 0;
+    let mut piece = Vec::with_capacity(PIECE + PIECE / 4);
+    piece.extend_from_slice(HEADER);
+    let mut more = true;
+    while more {
+        more = fill(&mut piece)?;
+        if !more {
+            piece.extend(TRAILER);
+        }
+        if !more || piece.len() >= PIECE {
+            stream.send(piece.as_slice()).await.map_err(|e| classify(operation, &e))?;
+            bytes += piece.len() as u64;
+            piece.clear();
+        }
+    }
+    let rows = stream.finish().await.map_err(|e| classify(operation, &e))?;
+    Ok(Copied { rows, bytes })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stream(tuples: &[&[Option<&[u8]>]]) -> Vec<u8> {
+        let mut bytes = HEADER.to_vec();
+        for tuple in tuples {
+            bytes.extend((tuple.len() as i16).to_be_bytes());
+            for field in *tuple {
+                bytes.extend(field.map_or(-1, |f| f.len() as i32).to_be_bytes());
+                bytes.extend(field.unwrap_or_default());
+            }
+        }
+        bytes.extend(TRAILER);
+        bytes
+    }
+
+    #[test]
+    fn tuples_are_found_wherever_the_stream_is_cut() {
+        let bytes = stream(&[&[Some(b"ab"), None], &[], &[Some(b""), Some(b"xyz")]]);
+        for size in 1..bytes.len() {
+            let mut tuples = Tuples::default();
+            let mut seen = Vec::new();
+            for piece in bytes.chunks(size) {
+                tuples.feed(piece);
+                while let Ok(Some(tuple)) = tuples.next() {
+                    seen.push((0..tuple.len()).map(|i| tuple.field(i).map(<[u8]>::to_vec)).collect::<Vec<_>>());
+                }
+            }
+            assert!(tuples.ended);
+            let expected =
+                vec![vec![Some(b"ab".to_vec()), None], vec![], vec![Some(Vec::new()), Some(b"xyz".to_vec())]];
+            assert_eq!(seen, expected, "pieces of {size}");
+        }
+    }
+
+    #[test]
+    fn a_tuple_without_its_last_fields_is_a_tuple() {
+        let bytes = stream(&[&[Some(b"ab"), None, Some(b"c")]]);
+        let short = stream(&[&[Some(b"ab"), None]]);
+        let mut tuples = Tuples::default();
+        tuples.feed(&bytes);
+        let Ok(Some(tuple)) = tuples.next() else { panic!("there is a tuple") };
+        assert_eq!(tuple.first_fields(2, &mut Vec::new()), &short[19..short.len() - 2]);
+    }
+
+    #[test]
+    fn a_stream_of_something_else_is_refused() {
+        let mut tuples = Tuples::default();
+        tuples.feed(b"this is not what was asked for");
+        assert!(tuples.next().is_err());
+    }
+}

@@ -1,0 +1,188 @@
+//! PostgreSQL, version 12 and later. Rows travel by binary COPY in both directions; statements carry keys as literals.
+
+#![allow(clippy::result_large_err, reason = "an error ends a statement of milliseconds; its size costs nothing")]
+
+mod classify;
+mod connection;
+mod copy;
+mod create;
+mod digest;
+mod encode;
+mod fit;
+mod hash;
+mod index;
+mod literal;
+mod numeric;
+mod ranges;
+mod read;
+mod rows;
+mod schema;
+mod select;
+mod snapshot;
+mod split;
+mod stage;
+mod stream;
+mod survey;
+mod types;
+mod values;
+mod wire;
+mod write;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use rowsync_engine::digest::DigestKind;
+use rowsync_engine::error::{Kind, StoreError};
+use rowsync_engine::schema::{ForeignKey, TableName, TableSchema, TableView};
+use rowsync_engine::store::{Capabilities, Consistency, Engine, Result, Snapshot, Store, Transaction};
+use sqlx::Connection as _;
+
+use self::connection::{Door, Link};
+use self::snapshot::Reading;
+use self::write::Writing;
+use crate::{Access, Connection};
+
+/// Generated columns, hashes of 64 bits and the functions on partitions are all there.
+const OLDEST_MAJOR_VERSION: u32 = 12;
+
+pub struct Postgres {
+    door: Door,
+    link: Arc<Link>,
+    schema: Option<String>,
+    access: Access,
+    connections_max: u32,
+    major_version: u32,
+}
+
+impl Postgres {
+    /// Connects once, so that a wrong address, password or database is told at once.
+    ///
+    /// # Errors
+    /// Where the server does not answer, refuses us, lacks the database, or is too old.
+    pub async fn connect(connection: &Connection) -> Result<Arc<Postgres>> {
+        let door = Door::new(connection)?;
+        let first = door.open().await?;
+        let major_version = first.server_version_num().unwrap_or_default() / 10_000;
+        let _ = first.close().await;
+        if major_version < OLDEST_MAJOR_VERSION {
+            let message =
+                format!("PostgreSQL {major_version} is older than {OLDEST_MAJOR_VERSION}, the oldest that works");
+            return Err(StoreError::new(Kind::SchemaMismatch, "connect", message));
+        }
+        Ok(Arc::new(Postgres {
+            link: Arc::new(Link::new(door.clone(), connection.connections_max)),
+            door,
+            schema: connection.schema.clone(),
+            access: connection.access,
+            connections_max: connection.connections_max,
+            major_version,
+        }))
+    }
+
+    fn schema(&self) -> Option<&str> {
+        self.schema.as_deref()
+    }
+
+    fn may_write(&self, operation: &'static str) -> Result<()> {
+        match self.access {
+            Access::Write => Ok(()),
+            Access::Read | Access::Look => Err(StoreError::new(Kind::Denied, operation, "this side is only read")),
+        }
+    }
+}
+
+#[async_trait]
+impl Store for Postgres {
+    fn capabilities(&self) -> Capabilities {
+        Capabilities {
+            engine: Engine { name: "postgresql", major_version: self.major_version },
+            frozen_snapshots: true,
+            typed: true,
+            digests: vec![DigestKind::Count, DigestKind::Server, DigestKind::Stream, DigestKind::Raw],
+            raw_pages: true,
+            bytewise_is_indexed: false,
+            // A frozen snapshot is kept by one connection of its own.
+            concurrency: self.connections_max.saturating_sub(1).max(1) as usize,
+        }
+    }
+
+    async fn ping(&self) -> Result<()> {
+        let mut lease = self.link.lease("ping").await?;
+        lease.execute("SELECT 1").await?;
+        lease.release();
+        Ok(())
+    }
+
+    async fn tables(&self) -> Result<Vec<TableName>> {
+        let mut lease = self.link.lease("describe").await?;
+        let tables = schema::tables(&mut lease, self.schema()).await?;
+        lease.release();
+        Ok(tables)
+    }
+
+    async fn describe(&self, table: &TableName) -> Result<Option<TableSchema>> {
+        let mut lease = self.link.lease("describe").await.map_err(|e| e.at(table))?;
+        let schema = schema::describe(&mut lease, self.schema(), table).await.map_err(|e| e.at(table))?;
+        lease.release();
+        Ok(schema)
+    }
+
+    async fn create_table(&self, like: &TableSchema, _foreign_keys: &[ForeignKey]) -> Result<TableSchema> {
+        self.may_write("create")?;
+        let name = create::place(&like.name, self.schema());
+        let mut lease = self.link.lease("create").await.map_err(|e| e.at(&name))?;
+        create::create(&mut lease, like, &name).await.map_err(|e| e.at(&name))?;
+        lease.release();
+        self.describe(&name).await?.ok_or_else(|| {
+            StoreError::new(Kind::SchemaMismatch, "create", "the table that was made cannot be found").at(&name)
+        })
+    }
+
+    async fn add_foreign_keys(&self, table: &TableName, foreign_keys: &[ForeignKey]) -> Result<()> {
+        if foreign_keys.is_empty() {
+            return Ok(());
+        }
+        self.may_write("create")?;
+        let mut lease = self.link.lease("create").await.map_err(|e| e.at(table))?;
+        create::add_foreign_keys(&mut lease, self.schema(), table, foreign_keys).await.map_err(|e| e.at(table))?;
+        lease.release();
+        Ok(())
+    }
+
+    async fn snapshot(&self, consistency: Consistency) -> Result<Arc<dyn Snapshot>> {
+        Ok(match consistency {
+            Consistency::Latest => Arc::new(Reading::latest(Arc::clone(&self.link))),
+            Consistency::Frozen => Arc::new(Reading::frozen(&self.door, self.connections_max).await?),
+        })
+    }
+
+    async fn begin(&self, view: &Arc<TableView>) -> Result<Box<dyn Transaction>> {
+        self.may_write("write").map_err(|e| e.at(&view.table))?;
+        Ok(Box::new(Writing::begin(&self.link, view).await.map_err(|e| e.at(&view.table))?))
+    }
+
+    /// Our commits do not wait for the disk, each on its own. The log is flushed in order, so one commit that does wait
+    /// makes all before it safe. It has to write to the log for that, and a transaction number alone does not count:
+    /// hence a message, which means nothing to anybody.
+    async fn flush(&self) -> Result<()> {
+        if self.access != Access::Write {
+            return Ok(());
+        }
+        let mut lease = self.link.lease("flush").await?;
+        lease
+            .execute(
+                "BEGIN; SET LOCAL synchronous_commit = on; \
+                 SELECT pg_logical_emit_message(true, 'rowsync', ''); COMMIT",
+            )
+            .await?;
+        lease.release();
+        Ok(())
+    }
+
+    async fn missing_index(&self, view: &TableView) -> Result<Option<String>> {
+        let mut lease = self.link.lease("describe").await.map_err(|e| e.at(&view.table))?;
+        let statement = index::missing(&mut lease, view).await.map_err(|e| e.at(&view.table))?;
+        lease.release();
+        Ok(statement)
+    }
+}

@@ -1,0 +1,250 @@
+//! Rows in key order, page by page, and rows by their keys.
+
+use rowsync_engine::error::{Kind, StoreError};
+use rowsync_engine::key::Key;
+use rowsync_engine::row::{Form, RowPage, push_field, push_key_field};
+use rowsync_engine::schema::{TableName, TableView};
+use rowsync_engine::store::PageRequest;
+
+use super::connection::Lease;
+use super::copy::{Flow, Tuple, copy_out, copy_out_once, tuple_of};
+use super::fit::Misfit;
+use super::literal::identifier;
+use super::select::{Selected, ViewSql};
+use super::values::{Scratch, decode};
+use super::wire::Wire;
+
+/// Most keys that one statement looks up.
+const KEYS_A_STATEMENT: usize = 1_000;
+
+/// Turns tuples into rows of fields.
+pub struct Fields {
+    columns: Vec<Selected>,
+    key_len: usize,
+    table: TableName,
+    scratch: Scratch,
+}
+
+impl Fields {
+    pub fn new(columns: &[Selected], key_len: usize, table: &TableName) -> Fields {
+        Fields { columns: columns.to_vec(), key_len, table: table.clone(), scratch: Scratch::default() }
+    }
+
+    /// Writes the row in place of what `row` held.
+    pub fn read(&mut self, tuple: &Tuple<'_>, row: &mut Vec<u8>) -> Result<(), StoreError> {
+        row.clear();
+        for (index, column) in self.columns.iter().enumerate() {
+            let value = decode(tuple.field(index), column.wire, column.domain, &mut self.scratch)
+                .map_err(|misfit| refused(&misfit, &column.name, &self.table))?;
+            if index < self.key_len { push_key_field(row, value) } else { push_field(row, value) }
+        }
+        Ok(())
+    }
+}
+
+fn refused(misfit: &Misfit, column: &str, table: &TableName) -> StoreError {
+    StoreError::new(Kind::BadValue, "read", format!("column \"{column}\" holds {}", misfit.0)).at(table)
+}
+
+/// What is selected for tuples in `Raw` form: the plain columns, and behind them the texts of those key columns that
+/// only the server can spell; these are cut off again.
+pub struct RawColumns {
+    pub expressions: String,
+    pub kept: usize,
+    key: Vec<(usize, Selected)>,
+}
+
+impl RawColumns {
+    pub fn new(view: &TableView, sql: &ViewSql) -> RawColumns {
+        let mut expressions: Vec<String> = view.columns.iter().map(|column| identifier(&column.column.name)).collect();
+        let mut key = Vec::new();
+        for (index, (column, selected)) in view.key_columns().iter().zip(sql.key_columns()).enumerate() {
+            let own = Wire::of(&column.column);
+            if own == Wire::Opaque {
+                key.push((expressions.len(), selected.clone()));
+                expressions.push(selected.expression.clone());
+            } else {
+                key.push((index, Selected { wire: own, ..selected.clone() }));
+            }
+        }
+        RawColumns { kept: view.columns.len(), expressions: expressions.join(", "), key }
+    }
+
+    fn key_of(&self, tuple: &Tuple<'_>, table: &TableName) -> Result<Key, StoreError> {
+        let mut bytes = Vec::new();
+        let mut scratch = Scratch::default();
+        for (index, column) in &self.key {
+            let value = decode(tuple.field(*index), column.wire, column.domain, &mut scratch)
+                .map_err(|misfit| refused(&misfit, &column.name, table))?;
+            push_key_field(&mut bytes, value);
+        }
+        Ok(Key::from_bytes(&bytes))
+    }
+
+    fn has_texts(&self) -> bool {
+        self.key.iter().any(|(index, _)| *index >= self.kept)
+    }
+}
+
+/// The first rows of a range.
+pub async fn page(lease: Lease, view: &TableView, request: &PageRequest) -> Result<RowPage, StoreError> {
+    let sql = ViewSql::new(view);
+    let limit = (request.bytes_max / request.row_bytes_hint.max(1)).clamp(1, request.rows_max.max(1));
+    match request.form {
+        Form::Raw if !request.keys_only => raw_page(lease, view, &sql, request, limit).await,
+        _ => fields_page(lease, view, &sql, request, limit).await,
+    }
+}
+
+fn statement(sql: &ViewSql, request: &PageRequest, expressions: &str, limit: usize) -> Result<String, StoreError> {
+    let mut condition = sql.within(&request.range)?;
+    if let Some(moment) = &request.modified_after {
+        condition = format!("{condition} AND {}", sql.modified_after(moment)?);
+    }
+    Ok(format!(
+        "COPY (SELECT {expressions} FROM {} WHERE {condition} ORDER BY {} LIMIT {limit}) TO STDOUT (FORMAT binary)",
+        sql.table,
+        sql.order_by("")
+    ))
+}
+
+/// Cuts a page where it is full. What the server still sends is read and thrown away as long as it is no more than
+/// another page, since a new connection costs more than that; beyond, the connection is given up.
+struct Cut {
+    bytes_max: usize,
+    cut: bool,
+    wasted: usize,
+}
+
+impl Cut {
+    fn new(bytes_max: usize) -> Cut {
+        Cut { bytes_max, cut: false, wasted: 0 }
+    }
+
+    /// Whether the row still belongs to the page.
+    fn takes(&mut self, page: &RowPage, row_bytes: usize) -> bool {
+        self.cut = self.cut || (!page.is_empty() && page.row_bytes() + row_bytes > self.bytes_max);
+        if self.cut {
+            self.wasted += row_bytes;
+        }
+        !self.cut
+    }
+
+    fn flow(&self) -> Flow {
+        if self.wasted > self.bytes_max { Flow::Stop } else { Flow::More }
+    }
+}
+
+async fn fields_page(
+    lease: Lease,
+    view: &TableView,
+    sql: &ViewSql,
+    request: &PageRequest,
+    limit: usize,
+) -> Result<RowPage, StoreError> {
+    let columns = if request.keys_only { sql.key_columns() } else { &sql.columns };
+    let statement = statement(sql, request, &ViewSql::expressions(columns), limit)?;
+    let mut fields = Fields::new(columns, view.key_len, &view.table);
+    let mut page = RowPage::new(Form::Fields, view.key_len);
+    let mut cut = Cut::new(request.bytes_max);
+    let mut row = Vec::new();
+    let ended = copy_out_once(lease, &statement, |tuple| {
+        if !cut.cut {
+            fields.read(&tuple, &mut row)?;
+        }
+        if cut.takes(&page, row.len()) {
+            page.push_row(&row);
+        }
+        Ok(cut.flow())
+    })
+    .await?;
+    page.finish();
+    page.complete = !cut.cut && page.len() < limit;
+    page.bytes_read = ended.bytes;
+    Ok(page)
+}
+
+async fn raw_page(
+    lease: Lease,
+    view: &TableView,
+    sql: &ViewSql,
+    request: &PageRequest,
+    limit: usize,
+) -> Result<RowPage, StoreError> {
+    let raw = RawColumns::new(view, sql);
+    let statement = statement(sql, request, &raw.expressions, limit)?;
+    let mut page = RowPage::new(Form::Raw, view.key_len);
+    let mut cut = Cut::new(request.bytes_max);
+    let mut buffer = Vec::new();
+    let mut last_key = None;
+    let ended = copy_out_once(lease, &statement, |tuple| {
+        let row = tuple.first_fields(raw.kept, &mut buffer);
+        if cut.takes(&page, row.len()) {
+            page.push_row(row);
+            if raw.has_texts() {
+                last_key = Some(raw.key_of(&tuple, &view.table)?);
+            }
+        }
+        Ok(cut.flow())
+    })
+    .await?;
+    if !raw.has_texts() && !page.is_empty() {
+        last_key = Some(last_raw_key(&page, &raw, &view.table)?);
+    }
+    page.shrink();
+    page.last_key = last_key;
+    page.complete = !cut.cut && page.len() < limit;
+    page.bytes_read = ended.bytes;
+    Ok(page)
+}
+
+fn last_raw_key(page: &RowPage, raw: &RawColumns, table: &TableName) -> Result<Key, StoreError> {
+    let mut key = None;
+    tuple_of(page.row(page.len() - 1), |tuple| key = Some(raw.key_of(&tuple, table)));
+    key.unwrap_or_else(|| Err(StoreError::new(Kind::Bug, "read", "a raw row that is no tuple").at(table)))
+}
+
+/// The rows with these keys.
+pub async fn rows_by_key(mut lease: Lease, view: &TableView, keys: &[Key]) -> Result<RowPage, StoreError> {
+    let sql = ViewSql::new(view);
+    let mut fields = Fields::new(&sql.columns, view.key_len, &view.table);
+    let mut page = RowPage::new(Form::Fields, view.key_len);
+    let mut row = Vec::new();
+    for keys in keys.chunks(KEYS_A_STATEMENT) {
+        let names: Vec<String> = (0..view.key_len).map(|index| format!("rowsync_k{index}")).collect();
+        let statement = format!(
+            "COPY (SELECT d.* FROM (VALUES {}) rowsync_keys({}) CROSS JOIN LATERAL (SELECT {} FROM {} WHERE {}) d) \
+             TO STDOUT (FORMAT binary)",
+            sql.key_rows(keys)?,
+            names.join(", "),
+            ViewSql::expressions(&sql.columns),
+            sql.table,
+            sql.key_equals(names.iter().map(|name| format!("rowsync_keys.{name}"))),
+        );
+        let ended = copy_out(&mut lease, &statement, |tuple| {
+            fields.read(&tuple, &mut row)?;
+            page.push_row(&row);
+            Ok(Flow::More)
+        })
+        .await?;
+        page.bytes_read += ended.bytes;
+    }
+    lease.release();
+    page.finish();
+    Ok(page)
+}
+
+/// The keys that a statement over the key's columns selects.
+pub async fn keys(lease: Lease, view: &TableView, sql: &ViewSql, select: &str) -> Result<Vec<Key>, StoreError> {
+    let mut fields = Fields::new(sql.key_columns(), view.key_len, &view.table);
+    let mut row = Vec::new();
+    let mut keys = Vec::new();
+    let statement = format!("COPY ({select}) TO STDOUT (FORMAT binary)");
+    copy_out_once(lease, &statement, |tuple| {
+        fields.read(&tuple, &mut row)?;
+        keys.push(Key::from_bytes(&row));
+        Ok(Flow::More)
+    })
+    .await?;
+    Ok(keys)
+}

@@ -1,0 +1,92 @@
+//! A view of the rows: of the moment of each question, or of one moment for all of them.
+
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use rowsync_engine::digest::{Digest, DigestKind};
+use rowsync_engine::error::StoreError;
+use rowsync_engine::key::{Key, KeyRange};
+use rowsync_engine::row::RowPage;
+use rowsync_engine::schema::TableView;
+use rowsync_engine::store::{PageRequest, Result, Snapshot, Survey};
+use rowsync_engine::value::Value;
+use sqlx::postgres::PgConnection;
+use sqlx::{AssertSqlSafe, Executor, Row};
+
+use super::classify::classify;
+use super::connection::{BEGIN_FROZEN, Door, Link};
+use super::{digest, read, split, stream, survey};
+
+pub struct Reading {
+    link: Arc<Link>,
+    /// The connection whose transaction exported the snapshot; others can join only while it lives.
+    _keeper: Option<Mutex<PgConnection>>,
+}
+
+impl Reading {
+    /// Each answer is of the moment of its question.
+    pub fn latest(link: Arc<Link>) -> Reading {
+        Reading { link, _keeper: None }
+    }
+
+    /// All answers are of this moment. It has connections of its own, each of which is born inside the snapshot.
+    pub async fn frozen(door: &Door, connections_max: u32) -> Result<Reading> {
+        let mut keeper = door.open().await?;
+        let failed = |e: sqlx::Error| classify("snapshot", &e);
+        keeper.execute(sqlx::raw_sql(AssertSqlSafe(BEGIN_FROZEN))).await.map_err(failed)?;
+        let row = keeper.fetch_one(sqlx::raw_sql("SELECT pg_export_snapshot()")).await.map_err(failed)?;
+        let name: String = row.try_get_unchecked(0).map_err(failed)?;
+        let link = Link::new(door.joining(&name), connections_max.saturating_sub(1));
+        Ok(Reading { link: Arc::new(link), _keeper: Some(Mutex::new(keeper)) })
+    }
+}
+
+/// Errors tell of which table.
+async fn of<T>(view: &TableView, answer: impl Future<Output = Result<T>>) -> Result<T> {
+    answer.await.map_err(|e: StoreError| e.at(&view.table))
+}
+
+#[async_trait]
+impl Snapshot for Reading {
+    async fn survey(&self, view: &Arc<TableView>, since: Option<&Value>) -> Result<Survey> {
+        of(view, async { survey::survey(self.link.lease("survey").await?, view, since).await }).await
+    }
+
+    async fn split(&self, view: &Arc<TableView>, range: &KeyRange, rows_per_part: u64) -> Result<Vec<Key>> {
+        of(view, async { split::split(self.link.lease("split").await?, view, range, rows_per_part).await }).await
+    }
+
+    async fn before_last(&self, view: &Arc<TableView>, rows: u64) -> Result<Option<Key>> {
+        of(view, async { split::before_last(self.link.lease("split").await?, view, rows).await }).await
+    }
+
+    async fn digests(
+        &self,
+        view: &Arc<TableView>,
+        ranges: &[KeyRange],
+        kind: DigestKind,
+        salt: u64,
+    ) -> Result<Vec<Digest>> {
+        if ranges.is_empty() {
+            return Ok(Vec::new());
+        }
+        let answer = async {
+            let lease = self.link.lease("digest").await?;
+            match kind {
+                DigestKind::Count => digest::counts(lease, view, ranges).await,
+                DigestKind::Server => digest::hashes(lease, view, ranges, salt).await,
+                DigestKind::Stream => stream::by_values(lease, view, ranges, salt).await,
+                DigestKind::Raw => stream::by_bytes(lease, view, ranges, salt).await,
+            }
+        };
+        of(view, answer).await
+    }
+
+    async fn page(&self, view: &Arc<TableView>, request: &PageRequest) -> Result<RowPage> {
+        of(view, async { read::page(self.link.lease("read").await?, view, request).await }).await
+    }
+
+    async fn rows_by_key(&self, view: &Arc<TableView>, keys: &[Key]) -> Result<RowPage> {
+        of(view, async { read::rows_by_key(self.link.lease("read").await?, view, keys).await }).await
+    }
+}

@@ -1,0 +1,135 @@
+//! Keys that cut a table or a range into parts of about equal size.
+
+use rowsync_engine::error::StoreError;
+use rowsync_engine::key::{Key, KeyRange};
+use rowsync_engine::schema::TableView;
+
+use super::connection::Lease;
+use super::literal::text_literal;
+use super::read;
+use super::select::ViewSql;
+
+/// Below this a table is counted out exactly.
+const SAMPLED_FROM_ROWS: f64 = 50_000.0;
+/// Blocks that are looked at for each part: with twenty, nine parts of ten are within 40 % of the size asked for.
+const BLOCKS_A_PART: f64 = 20.0;
+/// Where the sample would be more than this share of the table, counting the keys along their index costs no more.
+const SAMPLE_MAX: f64 = 0.3;
+/// What a block holds where nothing is known; only used for tables that were never analyzed.
+const ROWS_A_BLOCK: f64 = 60.0;
+
+pub async fn split(
+    mut lease: Lease,
+    view: &TableView,
+    range: &KeyRange,
+    rows_per_part: u64,
+) -> Result<Vec<Key>, StoreError> {
+    let sql = ViewSql::new(view);
+    let rows_per_part = rows_per_part.max(1);
+    let sample = match *range == KeyRange::ALL {
+        true => size(&mut lease, &sql).await?.and_then(|size| size.sample(rows_per_part)),
+        false => None,
+    };
+    let select = match sample {
+        Some(sample) => sampled(&sql, &sample)?,
+        None => counted(&sql, range, rows_per_part)?,
+    };
+    read::keys(lease, view, &sql, &select).await
+}
+
+/// Every so many rows along the index.
+fn counted(sql: &ViewSql, range: &KeyRange, rows_per_part: u64) -> Result<String, StoreError> {
+    let keys = ViewSql::expressions(sql.key_columns());
+    let order = sql.order_by("");
+    let names = names(sql);
+    // The last row would cut off an empty part.
+    Ok(format!(
+        "SELECT {names} FROM (SELECT {keys}, row_number() OVER w, lead(1) OVER w FROM {} WHERE {} \
+         WINDOW w AS (ORDER BY {order})) s({names}, rn, next) WHERE rn % {rows_per_part} = 0 AND next IS NOT NULL ORDER BY rn",
+        sql.table,
+        sql.within(range)?,
+    ))
+}
+
+/// The quantiles of the keys in some of the table's blocks.
+fn sampled(sql: &ViewSql, sample: &Sample) -> Result<String, StoreError> {
+    let keys = ViewSql::expressions(sql.key_columns());
+    let order = sql.order_by("");
+    let names = names(sql);
+    let parts = sample.parts;
+    Ok(format!(
+        "SELECT {names} FROM (SELECT {keys}, row_number() OVER (ORDER BY {order}), count(*) OVER () \
+         FROM {} TABLESAMPLE SYSTEM ({:.4}) WHERE {}) s({names}, rn, n) \
+         WHERE rn < n AND rn * {parts} / n <> (rn - 1) * {parts} / n ORDER BY rn",
+        sql.table,
+        sample.percent,
+        sql.within(&KeyRange::ALL)?,
+    ))
+}
+
+fn names(sql: &ViewSql) -> String {
+    (0..sql.key_columns().len()).map(|part| format!("k{part}")).collect::<Vec<_>>().join(", ")
+}
+
+/// The key behind which the last `rows` rows lie.
+pub async fn before_last(lease: Lease, view: &TableView, rows: u64) -> Result<Option<Key>, StoreError> {
+    let sql = ViewSql::new(view);
+    let select = format!(
+        "SELECT {} FROM {} WHERE {} ORDER BY {} OFFSET {rows} LIMIT 1",
+        ViewSql::expressions(sql.key_columns()),
+        sql.table,
+        sql.within(&KeyRange::ALL)?,
+        sql.order_by(" DESC"),
+    );
+    Ok(read::keys(lease, view, &sql, &select).await?.pop())
+}
+
+struct Size {
+    blocks: f64,
+    rows: f64,
+}
+
+struct Sample {
+    percent: f64,
+    parts: u64,
+}
+
+impl Size {
+    fn sample(&self, rows_per_part: u64) -> Option<Sample> {
+        let parts = (self.rows / rows_per_part as f64).round();
+        let share = parts * BLOCKS_A_PART / self.blocks.max(1.0);
+        let worth = self.rows >= SAMPLED_FROM_ROWS && parts >= 2.0 && share <= SAMPLE_MAX;
+        worth.then_some(Sample { percent: share * 100.0, parts: parts as u64 })
+    }
+}
+
+/// The size of a table that has blocks of its own; views and partitioned tables have none.
+async fn size(lease: &mut Lease, sql: &ViewSql) -> Result<Option<Size>, StoreError> {
+    let statement = format!(
+        "SELECT (pg_relation_size(oid) / current_setting('block_size')::int)::text, relpages::text, reltuples::text \
+         FROM pg_catalog.pg_class WHERE oid = {}::regclass AND relkind IN ('r', 'm')",
+        text_literal(&sql.table)
+    );
+    let rows = lease.texts(&statement).await?;
+    let Some([Some(blocks), Some(pages), Some(tuples)]) = rows.first().map(Vec::as_slice) else { return Ok(None) };
+    let number = |text: &str| text.parse::<f64>().unwrap_or(0.0);
+    let (blocks, pages, tuples) = (number(blocks), number(pages), number(tuples));
+    // As the planner does: the density that was found last, times the blocks of today.
+    let density = if tuples > 0.0 && pages > 0.0 { tuples / pages } else { ROWS_A_BLOCK };
+    Ok(Some(Size { blocks, rows: blocks * density }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_large_tables_cut_into_large_parts_are_sampled() {
+        let size = Size { blocks: 20_000.0, rows: 1_000_000.0 };
+        let sample = size.sample(10_000).unwrap();
+        assert_eq!((sample.parts, sample.percent), (100, 10.0));
+        assert!(size.sample(1_000).is_none());
+        assert!(size.sample(2_000_000).is_none());
+        assert!(Size { blocks: 100.0, rows: 6_000.0 }.sample(100).is_none());
+    }
+}

@@ -1,0 +1,160 @@
+//! Changes of one table in one transaction: keys to delete, then rows to update, then rows to insert.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use rowsync_engine::change::{Applied, Changes};
+use rowsync_engine::error::{Kind, StoreError};
+use rowsync_engine::key::Key;
+use rowsync_engine::row::{Form, RowPage};
+use rowsync_engine::schema::TableView;
+use rowsync_engine::store::{Result, Transaction};
+
+use super::connection::{Lease, Link};
+use super::copy::{Copied, copy_in};
+use super::literal::{identifier, identifiers, table};
+use super::rows::RowEncoder;
+use super::select::ViewSql;
+use super::stage::Stage;
+
+/// Most keys in one DELETE.
+const KEYS_A_STATEMENT: usize = 1_000;
+
+pub struct Writing {
+    lease: Lease,
+    view: Arc<TableView>,
+    stage: Stage,
+    /// Set while a write is under way, and so for good when it failed or was abandoned: PostgreSQL answers the COMMIT of
+    /// a failed transaction with a quiet rollback.
+    broken: bool,
+}
+
+impl Writing {
+    pub async fn begin(link: &Link, view: &Arc<TableView>) -> Result<Writing> {
+        let mut lease = link.lease("write").await?;
+        // On a cycle of foreign keys rows refer to rows that come later; constraints that can wait do so.
+        let deferred = if view.in_cycle { "; SET CONSTRAINTS ALL DEFERRED" } else { "" };
+        lease.execute(&format!("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE{deferred}")).await?;
+        Ok(Writing { lease, stage: Stage::new(view), view: Arc::clone(view), broken: false })
+    }
+
+    async fn apply(&mut self, changes: &Changes) -> Result<Applied> {
+        let mut applied = Applied::default();
+        for keys in changes.deletes.chunks(KEYS_A_STATEMENT) {
+            applied += self.delete(keys).await?;
+        }
+        if !changes.updates.is_empty() {
+            applied += self.update(&changes.updates).await?;
+        }
+        if !changes.inserts.is_empty() {
+            applied += self.insert(&changes.inserts).await?;
+        }
+        Ok(applied)
+    }
+
+    async fn delete(&mut self, keys: &[Key]) -> Result<Applied> {
+        let sql = ViewSql::new(&self.view);
+        let names: Vec<String> = (0..self.view.key_len).map(|index| format!("rowsync_k{index}")).collect();
+        let statement = format!(
+            "DELETE FROM {} USING (VALUES {}) rowsync_keys({}) WHERE {}",
+            sql.table,
+            sql.key_rows(keys)?,
+            names.join(", "),
+            sql.key_equals(names.iter().map(|name| format!("rowsync_keys.{name}"))),
+        );
+        let deleted = self.lease.execute(&statement).await?;
+        Ok(Applied { deleted, queries: 1, bytes_written: statement.len() as u64, ..Applied::default() })
+    }
+
+    async fn update(&mut self, rows: &RowPage) -> Result<Applied> {
+        if self.view.columns.len() == self.view.key_len {
+            return Ok(Applied::default());
+        }
+        let mut applied = self.stage.fill(&mut self.lease, &self.view, rows).await?;
+        applied.updated = self.lease.execute(&self.stage.update(&self.view)).await?;
+        applied.queries += 1;
+        Ok(applied)
+    }
+
+    async fn insert(&mut self, rows: &RowPage) -> Result<Applied> {
+        if rows.form == Form::Fields && self.stage.spells() {
+            let mut applied = self.stage.fill(&mut self.lease, &self.view, rows).await?;
+            applied.inserted = self.lease.execute(&self.stage.insert(&self.view)).await?;
+            applied.queries += 1;
+            return Ok(applied);
+        }
+        let columns = identifiers(self.view.columns.iter().map(|column| column.column.name.as_str()));
+        let statement = format!("COPY {} ({columns}) FROM STDIN (FORMAT binary)", table(&self.view.table));
+        let copied = match rows.form {
+            Form::Fields => copy_rows(&mut self.lease, &statement, rows, RowEncoder::new(&self.view)).await?,
+            Form::Raw => copy_tuples(&mut self.lease, &statement, rows).await?,
+        };
+        Ok(Applied { inserted: copied.rows, bytes_written: copied.bytes, queries: 1, ..Applied::default() })
+    }
+}
+
+/// Rows of fields, encoded one by one.
+pub async fn copy_rows(lease: &mut Lease, statement: &str, rows: &RowPage, mut encoder: RowEncoder) -> Result<Copied> {
+    let mut next = 0;
+    copy_in(lease, statement, move |out| {
+        if next < rows.len() {
+            encoder.encode(rows.row(next), out)?;
+            next += 1;
+        }
+        Ok(next < rows.len())
+    })
+    .await
+}
+
+/// Tuples as another server of the same version sent them.
+async fn copy_tuples(lease: &mut Lease, statement: &str, rows: &RowPage) -> Result<Copied> {
+    let mut next = 0;
+    copy_in(lease, statement, move |out| {
+        if next < rows.len() {
+            out.extend_from_slice(rows.row(next));
+            next += 1;
+        }
+        Ok(next < rows.len())
+    })
+    .await
+}
+
+#[async_trait]
+impl Transaction for Writing {
+    async fn write(&mut self, changes: Arc<Changes>) -> Result<Applied> {
+        if self.broken {
+            return Err(failed_before(&self.view));
+        }
+        self.broken = true;
+        let applied = self.apply(&changes).await.map_err(|e| as_write(e).at(&self.view.table))?;
+        self.broken = false;
+        Ok(applied)
+    }
+
+    async fn commit(self: Box<Self>) -> Result<()> {
+        let Writing { mut lease, view, broken, .. } = *self;
+        if broken {
+            return Err(failed_before(&view));
+        }
+        lease.execute("COMMIT").await.map_err(|e| e.at(&view.table))?;
+        lease.release();
+        Ok(())
+    }
+}
+
+fn failed_before(view: &TableView) -> StoreError {
+    StoreError::new(Kind::Bug, "write", "the transaction has failed before").at(&view.table)
+}
+
+/// Keys are turned into SQL by the code that reads.
+fn as_write(error: StoreError) -> StoreError {
+    StoreError { operation: "write", ..error }
+}
+
+/// `"column"` of the staging table, cast where it holds the text of it.
+pub fn staged(column: &str, declared: Option<&str>) -> String {
+    match declared {
+        Some(declared) => format!("rowsync_s.{}::{declared}", identifier(column)),
+        None => format!("rowsync_s.{}", identifier(column)),
+    }
+}
