@@ -20,9 +20,9 @@ impl Ends {
     /// # Errors
     /// When one of them cannot be reached or refuses, with its name and the remedy.
     pub async fn connect(settings: &SyncSettings, target_access: Access) -> Result<Ends, Problem> {
-        let source = open("source", &settings.source, Access::Read);
-        let target = open("target", &settings.target, target_access);
-        let (source, target) = tokio::try_join!(source, target)?;
+        // One after the other: a source that is not there must not leave a new, empty target behind.
+        let source = open("source", &settings.source, Access::Read).await?;
+        let target = open("target", &settings.target, target_access).await?;
         Ok(Ends { source, target })
     }
 }
@@ -40,5 +40,5 @@ async fn open(side: &'static str, settings: &ConnectionSettings, access: Access)
 
 /// An error of one end, with the name that the user gave it.
 pub fn told(side: &'static str, settings: &ConnectionSettings, error: rowsync_engine::error::StoreError) -> Problem {
-    Problem::Store { side, name: settings.name.clone(), error }
+    Problem::Store { side, name: settings.name.clone(), error: Box::new(error) }
 }

@@ -32,7 +32,7 @@ pub enum Problem {
     #[error(transparent)]
     State(#[from] StateError),
     #[error("{side} `{name}`: {error}\n  {}", judge(.error.kind).remedy())]
-    Store { side: &'static str, name: String, error: StoreError },
+    Store { side: &'static str, name: String, error: Box<StoreError> },
     #[error("{0}")]
     Internal(String),
 }
