@@ -61,9 +61,9 @@ impl Index {
 async fn indexes(lease: &mut Lease, view: &TableView) -> Result<Vec<Index>, StoreError> {
     let statement = format!(
         "SELECT i.indexrelid::text, i.indisunique::text, a.attname::text, \
-           (a.attcollation <> o.collation AND o.collation IN (SELECT oid FROM pg_catalog.pg_collation WHERE collname IN ('C', 'POSIX')))::text \
+           (a.attcollation <> o.sorted AND o.sorted IN (SELECT oid FROM pg_catalog.pg_collation WHERE collname IN ('C', 'POSIX')))::text \
          FROM pg_catalog.pg_index i \
-         CROSS JOIN LATERAL unnest(i.indkey, i.indcollation) WITH ORDINALITY o(number, collation, place) \
+         CROSS JOIN LATERAL unnest(i.indkey, i.indcollation) WITH ORDINALITY o(number, sorted, place) \
          JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = o.number \
          JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid \
          JOIN pg_catalog.pg_am m ON m.oid = c.relam AND m.amname = 'btree' OR c.relkind = 'I' AND m.oid = c.relam \

@@ -46,7 +46,7 @@ fn counted(sql: &ViewSql, range: &KeyRange, rows_per_part: u64) -> Result<String
     Ok(format!(
         "SELECT {names} FROM (SELECT {keys}, row_number() OVER w, lead(1) OVER w FROM {} WHERE {} \
          WINDOW w AS (ORDER BY {order})) s({names}, rn, next) WHERE rn % {rows_per_part} = 0 AND next IS NOT NULL ORDER BY rn",
-        sql.table,
+        sql.from,
         sql.within(range)?,
     ))
 }
@@ -61,7 +61,7 @@ fn sampled(sql: &ViewSql, sample: &Sample) -> Result<String, StoreError> {
         "SELECT {names} FROM (SELECT {keys}, row_number() OVER (ORDER BY {order}), count(*) OVER () \
          FROM {} TABLESAMPLE SYSTEM ({:.4}) WHERE {}) s({names}, rn, n) \
          WHERE rn < n AND rn * {parts} / n <> (rn - 1) * {parts} / n ORDER BY rn",
-        sql.table,
+        sql.from,
         sample.percent,
         sql.within(&KeyRange::ALL)?,
     ))
@@ -77,7 +77,7 @@ pub async fn before_last(lease: Lease, view: &TableView, rows: u64) -> Result<Op
     let select = format!(
         "SELECT {} FROM {} WHERE {} ORDER BY {} OFFSET {rows} LIMIT 1",
         ViewSql::expressions(sql.key_columns()),
-        sql.table,
+        sql.from,
         sql.within(&KeyRange::ALL)?,
         sql.order_by(" DESC"),
     );
