@@ -153,6 +153,15 @@ impl ViewSql {
         Ok(format!("{column} > {literal}"))
     }
 
+    /// The selected columns of a key, of the row called `name`, as the range compares them.
+    pub fn as_bounds(&self, name: &str) -> Vec<String> {
+        let bound = |(index, part): (usize, &KeyPart)| {
+            let cast = part.literal_type.as_ref().map_or(String::new(), |cast| format!("::{cast}"));
+            format!("{name}.k{index}{cast}")
+        };
+        self.parts.iter().enumerate().map(bound).collect()
+    }
+
     /// The literals of a key's values.
     pub fn literals(&self, key: &Key) -> Result<Vec<String>, StoreError> {
         let values = key.values().map_err(|e| StoreError::new(Kind::Bug, "read", e.to_string()).at(&self.name))?;
@@ -258,11 +267,11 @@ fn equality(column: &ViewColumn, expression: &str, own: String, plain_text: bool
     }
 }
 
-fn is_enum(column: &ViewColumn) -> bool {
+pub fn is_enum(column: &ViewColumn) -> bool {
     matches!(column.column.data_type, DataType::Enum { .. })
 }
 
-pub fn is_citext(column: &ViewColumn) -> bool {
+fn is_citext(column: &ViewColumn) -> bool {
     is_text(&column.column.data_type) && column.column.declared.rsplit('.').next() == Some("citext")
 }
 

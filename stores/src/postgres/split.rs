@@ -5,6 +5,7 @@ use rowsync_engine::key::{Key, KeyRange};
 use rowsync_engine::schema::TableView;
 
 use super::connection::Lease;
+use super::index;
 use super::literal::text_literal;
 use super::read;
 use super::select::ViewSql;
@@ -32,12 +33,34 @@ pub async fn split(
     };
     let select = match sample {
         Some(sample) => sampled(&sql, &sample)?,
+        None if index::is_served(&mut lease, view).await? => hopped(&sql, range, rows_per_part)?,
         None => counted(&sql, range, rows_per_part)?,
     };
     read::keys(lease, view, &sql, &select).await
 }
 
-/// Every so many rows along the index.
+/// From cut to cut along the index: a quarter of the cost of numbering all rows.
+fn hopped(sql: &ViewSql, range: &KeyRange, rows_per_part: u64) -> Result<String, StoreError> {
+    let through = range.through.as_ref().map(|key| sql.literals(key)).transpose()?;
+    let beyond = sql.between(Some(&sql.as_bounds("rowsync_hop")), through.as_deref());
+    let hop = |condition: &str| {
+        let keys = ViewSql::expressions(sql.key_columns());
+        let (from, order, skipped) = (&sql.from, sql.order_by(""), rows_per_part - 1);
+        format!("SELECT {keys} FROM {from} WHERE {condition} ORDER BY {order} OFFSET {skipped} LIMIT 1")
+    };
+    // The last row would cut off an empty part.
+    Ok(format!(
+        "WITH RECURSIVE rowsync_hop({}) AS (({}) UNION ALL \
+         SELECT d.* FROM rowsync_hop CROSS JOIN LATERAL ({}) d) \
+         SELECT * FROM rowsync_hop WHERE EXISTS (SELECT FROM {} WHERE {beyond})",
+        names(sql),
+        hop(&sql.within(range)?),
+        hop(&beyond),
+        sql.from,
+    ))
+}
+
+/// By numbering all rows, where no index has them in order.
 fn counted(sql: &ViewSql, range: &KeyRange, rows_per_part: u64) -> Result<String, StoreError> {
     let keys = ViewSql::expressions(sql.key_columns());
     let order = sql.order_by("");

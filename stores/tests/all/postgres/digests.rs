@@ -42,12 +42,12 @@ async fn digests_of_the_parts_add_up_to_the_whole() {
 }
 
 /// Whether the server's digest is another one after the change.
-async fn check_seen(create: &str, change: &str) {
-    let database = Database::with(create).await;
+async fn check_seen(database: &Database, create: &str, change: &str) {
+    database.run(&format!("DROP TABLE IF EXISTS t; {create}")).await;
     for kind in [DigestKind::Server, DigestKind::Stream, DigestKind::Raw] {
-        let before = [whole(&database, kind, 1).await, whole(&database, kind, 2).await];
+        let before = [whole(database, kind, 1).await, whole(database, kind, 2).await];
         database.run(change).await;
-        let after = [whole(&database, kind, 1).await, whole(&database, kind, 2).await];
+        let after = [whole(database, kind, 1).await, whole(database, kind, 2).await];
         assert!(before[0] != after[0] && before[1] != after[1], "{kind:?} does not see: {change}");
         database.run(&format!("DROP TABLE t; {create}")).await;
     }
@@ -55,25 +55,25 @@ async fn check_seen(create: &str, change: &str) {
 
 #[tokio::test]
 async fn values_that_change_places_are_seen() {
+    let database = &Database::with("").await;
     let create = "CREATE TABLE t (id int PRIMARY KEY, a int, b int); INSERT INTO t VALUES (1, 10, 20), (2, 30, 40)";
-    check_seen(create, "UPDATE t SET a = 40 - a").await;
-    check_seen(create, "UPDATE t SET a = b, b = a").await;
+    check_seen(database, create, "UPDATE t SET a = 40 - a").await;
+    check_seen(database, create, "UPDATE t SET a = b, b = a").await;
     let numbers =
         "CREATE TABLE t (id int PRIMARY KEY, a numeric, b numeric); INSERT INTO t VALUES (1, 1, 10000), (2, 10000, 1)";
-    check_seen(numbers, "UPDATE t SET a = b, b = a WHERE id = 1").await;
-    check_seen(numbers, "UPDATE t SET b = 10001 - b").await;
+    check_seen(database, numbers, "UPDATE t SET a = b, b = a WHERE id = 1").await;
+    check_seen(database, numbers, "UPDATE t SET b = 10001 - b").await;
     let texts =
         "CREATE TABLE t (id int PRIMARY KEY, a text, b text); INSERT INTO t VALUES (1, 'x', NULL), (2, NULL, 'y')";
-    check_seen(texts, "UPDATE t SET a = b, b = a").await;
-    check_seen(texts, "UPDATE t SET a = 'x', b = NULL").await;
+    check_seen(database, texts, "UPDATE t SET a = b, b = a").await;
+    check_seen(database, texts, "UPDATE t SET a = 'x', b = NULL").await;
 }
 
 #[tokio::test]
 async fn values_that_the_servers_own_hashes_confuse_are_seen() {
+    let database = &Database::with("CREATE EXTENSION citext").await;
     let of = |column: &str, value: &str| {
-        format!(
-            "CREATE EXTENSION IF NOT EXISTS citext; CREATE TABLE t (id int PRIMARY KEY, v {column}); INSERT INTO t VALUES (1, {value})"
-        )
+        format!("CREATE TABLE t (id int PRIMARY KEY, v {column}); INSERT INTO t VALUES (1, {value})")
     };
     for (column, one, other) in [
         ("bigint", "-1", "4294967295"),
@@ -94,7 +94,7 @@ async fn values_that_the_servers_own_hashes_confuse_are_seen() {
         ("float8", "1", "1.0000000000000002"),
         ("json", "'[1]'", "'[2]'"),
     ] {
-        check_seen(&of(column, one), &format!("UPDATE t SET v = {other}")).await;
+        check_seen(database, &of(column, one), &format!("UPDATE t SET v = {other}")).await;
     }
 }
 
