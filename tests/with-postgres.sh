@@ -97,4 +97,14 @@ fi
 
 cd "$cd_back"
 export ROWSYNC_TEST_POSTGRES="postgres://rowsync:$password@127.0.0.1:$port/postgres"
-"$@"
+# In the background, because bash would put off its traps until a command in the foreground ends.
+"$@" <&0 &
+command_pid=$!
+give_up() {
+    kill -TERM "$command_pid" 2>/dev/null || true
+    wait "$command_pid" 2>/dev/null || true
+    exit "$1"
+}
+trap 'give_up 130' INT
+trap 'give_up 143' TERM
+wait "$command_pid"

@@ -5,6 +5,7 @@ use rowsync_engine::schema::{DataType, KeyOrder, TableView, ViewColumn};
 
 use super::connection::Lease;
 use super::literal::{identifier, table, text_literal};
+use super::select::is_enum;
 
 /// The statement that makes the missing index.
 pub async fn missing(lease: &mut Lease, view: &TableView) -> Result<Option<String>, StoreError> {
@@ -12,11 +13,11 @@ pub async fn missing(lease: &mut Lease, view: &TableView) -> Result<Option<Strin
         return Ok(None);
     }
     let indexes = indexes(lease, view).await?;
-    let wanted: Vec<(String, bool)> =
-        view.key_columns().iter().map(|column| (column.column.name.clone(), needs_c(column, view.key_order))).collect();
+    let wanted = wanted(view);
     let served = indexes.iter().any(|index| index.serves(&wanted));
     let unique = indexes.iter().any(|index| index.makes_unique(&wanted));
-    if served && unique {
+    // The order of an enum's labels by their text cannot be indexed, since labels may be renamed.
+    if (served || view.key_columns().iter().any(is_enum)) && unique {
         return Ok(None);
     }
     let columns: Vec<String> = wanted
@@ -25,6 +26,17 @@ pub async fn missing(lease: &mut Lease, view: &TableView) -> Result<Option<Strin
         .collect();
     let kind = if unique { "INDEX" } else { "UNIQUE INDEX" };
     Ok(Some(format!("CREATE {kind} ON {} ({})", table(&view.table), columns.join(", "))))
+}
+
+/// Whether the rows can be walked in the order of the view along an index.
+pub async fn is_served(lease: &mut Lease, view: &TableView) -> Result<bool, StoreError> {
+    let wanted = wanted(view);
+    Ok(indexes(lease, view).await?.iter().any(|index| index.serves(&wanted)))
+}
+
+/// The columns of an index that serves the view, and whether they have to be indexed byte by byte.
+fn wanted(view: &TableView) -> Vec<(String, bool)> {
+    view.key_columns().iter().map(|column| (column.column.name.clone(), needs_c(column, view.key_order))).collect()
 }
 
 /// Views and foreign tables take no index here.
@@ -39,7 +51,7 @@ async fn has_rows_of_its_own(lease: &mut Lease, view: &TableView) -> Result<bool
 /// Whether the column is read in an order that its own collation does not have.
 fn needs_c(column: &ViewColumn, order: KeyOrder) -> bool {
     let text = matches!(column.column.data_type, DataType::Text { .. } | DataType::PaddedText { .. });
-    order == KeyOrder::Bytewise && text && column.column.collation.is_some()
+    order == KeyOrder::Bytewise && (text && column.column.collation.is_some() || is_enum(column))
 }
 
 struct Index {
@@ -61,9 +73,9 @@ impl Index {
 async fn indexes(lease: &mut Lease, view: &TableView) -> Result<Vec<Index>, StoreError> {
     let statement = format!(
         "SELECT i.indexrelid::text, i.indisunique::text, a.attname::text, \
-           (a.attcollation <> o.collation AND o.collation IN (SELECT oid FROM pg_catalog.pg_collation WHERE collname IN ('C', 'POSIX')))::text \
+           (a.attcollation <> o.sorted AND o.sorted IN (SELECT oid FROM pg_catalog.pg_collation WHERE collname IN ('C', 'POSIX')))::text \
          FROM pg_catalog.pg_index i \
-         CROSS JOIN LATERAL unnest(i.indkey, i.indcollation) WITH ORDINALITY o(number, collation, place) \
+         CROSS JOIN LATERAL unnest(i.indkey, i.indcollation) WITH ORDINALITY o(number, sorted, place) \
          JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = o.number \
          JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid \
          JOIN pg_catalog.pg_am m ON m.oid = c.relam AND m.amname = 'btree' OR c.relkind = 'I' AND m.oid = c.relam \

@@ -22,7 +22,7 @@ pub fn select(sql: &ViewSql, ranges: &[KeyRange], expressions: &str) -> Result<S
             }
             _ => branches.push(format!(
                 "SELECT d.*, {index} FROM (SELECT {expressions} FROM {} WHERE {}) d",
-                sql.table,
+                sql.from,
                 sql.within(range)?
             )),
         }
@@ -43,7 +43,7 @@ fn joined(sql: &ViewSql, rows: &[String], expressions: &str) -> String {
         rows.join(", "),
         after.join(", "),
         through.join(", "),
-        sql.table,
+        sql.from,
         sql.between(Some(&of_range(&after)), Some(&of_range(&through))),
     )
 }

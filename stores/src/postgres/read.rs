@@ -103,7 +103,7 @@ fn statement(sql: &ViewSql, request: &PageRequest, expressions: &str, limit: usi
     }
     Ok(format!(
         "COPY (SELECT {expressions} FROM {} WHERE {condition} ORDER BY {} LIMIT {limit}) TO STDOUT (FORMAT binary)",
-        sql.table,
+        sql.from,
         sql.order_by("")
     ))
 }
@@ -218,7 +218,7 @@ pub async fn rows_by_key(mut lease: Lease, view: &TableView, keys: &[Key]) -> Re
             sql.key_rows(keys)?,
             names.join(", "),
             ViewSql::expressions(&sql.columns),
-            sql.table,
+            sql.from,
             sql.key_equals(names.iter().map(|name| format!("rowsync_keys.{name}"))),
         );
         let ended = copy_out(&mut lease, &statement, |tuple| {

@@ -61,6 +61,9 @@ pub struct ViewSql {
     name: TableName,
     /// Quoted.
     pub table: String,
+    /// The same under the name by which all columns are qualified: unqualified, ORDER BY would take `"k"` as the column
+    /// of the answer, which may be the text of the table's, and a list of keys might have a column of the same name.
+    pub from: String,
     pub columns: Vec<Selected>,
     parts: Vec<KeyPart>,
     modify_time: Option<(String, Option<Wire>)>,
@@ -72,11 +75,12 @@ impl ViewSql {
         ViewSql {
             name: view.table.clone(),
             table: table(&view.table),
+            from: format!("{} AS rowsync_t", table(&view.table)),
             columns: view.columns.iter().enumerate().map(|(index, column)| selected(column, is_key(index))).collect(),
             parts: view.key_columns().iter().map(|column| key_part(column, view.key_order)).collect(),
             modify_time: view.modify_time.as_ref().map(|name| {
                 let column = view.columns.iter().find(|column| column.column.name == *name);
-                (identifier(name), column.map(|column| Wire::of(&column.column)))
+                (qualified(name), column.map(|column| Wire::of(&column.column)))
             }),
         }
     }
@@ -149,6 +153,15 @@ impl ViewSql {
         Ok(format!("{column} > {literal}"))
     }
 
+    /// The selected columns of a key, of the row called `name`, as the range compares them.
+    pub fn as_bounds(&self, name: &str) -> Vec<String> {
+        let bound = |(index, part): (usize, &KeyPart)| {
+            let cast = part.literal_type.as_ref().map_or(String::new(), |cast| format!("::{cast}"));
+            format!("{name}.k{index}{cast}")
+        };
+        self.parts.iter().enumerate().map(bound).collect()
+    }
+
     /// The literals of a key's values.
     pub fn literals(&self, key: &Key) -> Result<Vec<String>, StoreError> {
         let values = key.values().map_err(|e| StoreError::new(Kind::Bug, "read", e.to_string()).at(&self.name))?;
@@ -167,6 +180,10 @@ impl ViewSql {
     }
 }
 
+fn qualified(column: &str) -> String {
+    format!("rowsync_t.{}", identifier(column))
+}
+
 fn row(expressions: &[String]) -> String {
     match expressions {
         [single] => single.clone(),
@@ -182,7 +199,7 @@ fn is_text(data_type: &DataType) -> bool {
 /// How a column is read: as it is where the form fits the domain, as text or cast where it does not. A text under a
 /// domain of another kind is read as text and parsed here, but in a key it has to sort as what it means.
 fn selected(column: &ViewColumn, is_key: bool) -> Selected {
-    let plain = identifier(&column.column.name);
+    let plain = qualified(&column.column.name);
     let own = Wire::of(&column.column);
     let (expression, wire, domain) = match column.domain {
         // A key is compared in statements, where only its text can be written.
@@ -205,7 +222,7 @@ fn selected(column: &ViewColumn, is_key: bool) -> Selected {
 
 fn key_part(column: &ViewColumn, order: KeyOrder) -> KeyPart {
     let selected = selected(column, true);
-    let own = identifier(&column.column.name);
+    let own = qualified(&column.column.name);
     // A native key of an opaque type is read as text, but found and ordered by its own type.
     let (mut expression, wire) = match column.domain {
         Domain::Native => (own.clone(), Wire::of(&column.column)),
@@ -250,11 +267,11 @@ fn equality(column: &ViewColumn, expression: &str, own: String, plain_text: bool
     }
 }
 
-fn is_enum(column: &ViewColumn) -> bool {
+pub fn is_enum(column: &ViewColumn) -> bool {
     matches!(column.column.data_type, DataType::Enum { .. })
 }
 
-pub fn is_citext(column: &ViewColumn) -> bool {
+fn is_citext(column: &ViewColumn) -> bool {
     is_text(&column.column.data_type) && column.column.declared.rsplit('.').next() == Some("citext")
 }
 

@@ -5,6 +5,7 @@ use rowsync_engine::key::{Key, KeyRange};
 use rowsync_engine::schema::TableView;
 
 use super::connection::Lease;
+use super::index;
 use super::literal::text_literal;
 use super::read;
 use super::select::ViewSql;
@@ -32,12 +33,34 @@ pub async fn split(
     };
     let select = match sample {
         Some(sample) => sampled(&sql, &sample)?,
+        None if index::is_served(&mut lease, view).await? => hopped(&sql, range, rows_per_part)?,
         None => counted(&sql, range, rows_per_part)?,
     };
     read::keys(lease, view, &sql, &select).await
 }
 
-/// Every so many rows along the index.
+/// From cut to cut along the index: a quarter of the cost of numbering all rows.
+fn hopped(sql: &ViewSql, range: &KeyRange, rows_per_part: u64) -> Result<String, StoreError> {
+    let through = range.through.as_ref().map(|key| sql.literals(key)).transpose()?;
+    let beyond = sql.between(Some(&sql.as_bounds("rowsync_hop")), through.as_deref());
+    let hop = |condition: &str| {
+        let keys = ViewSql::expressions(sql.key_columns());
+        let (from, order, skipped) = (&sql.from, sql.order_by(""), rows_per_part - 1);
+        format!("SELECT {keys} FROM {from} WHERE {condition} ORDER BY {order} OFFSET {skipped} LIMIT 1")
+    };
+    // The last row would cut off an empty part.
+    Ok(format!(
+        "WITH RECURSIVE rowsync_hop({}) AS (({}) UNION ALL \
+         SELECT d.* FROM rowsync_hop CROSS JOIN LATERAL ({}) d) \
+         SELECT * FROM rowsync_hop WHERE EXISTS (SELECT FROM {} WHERE {beyond})",
+        names(sql),
+        hop(&sql.within(range)?),
+        hop(&beyond),
+        sql.from,
+    ))
+}
+
+/// By numbering all rows, where no index has them in order.
 fn counted(sql: &ViewSql, range: &KeyRange, rows_per_part: u64) -> Result<String, StoreError> {
     let keys = ViewSql::expressions(sql.key_columns());
     let order = sql.order_by("");
@@ -46,7 +69,7 @@ fn counted(sql: &ViewSql, range: &KeyRange, rows_per_part: u64) -> Result<String
     Ok(format!(
         "SELECT {names} FROM (SELECT {keys}, row_number() OVER w, lead(1) OVER w FROM {} WHERE {} \
          WINDOW w AS (ORDER BY {order})) s({names}, rn, next) WHERE rn % {rows_per_part} = 0 AND next IS NOT NULL ORDER BY rn",
-        sql.table,
+        sql.from,
         sql.within(range)?,
     ))
 }
@@ -61,7 +84,7 @@ fn sampled(sql: &ViewSql, sample: &Sample) -> Result<String, StoreError> {
         "SELECT {names} FROM (SELECT {keys}, row_number() OVER (ORDER BY {order}), count(*) OVER () \
          FROM {} TABLESAMPLE SYSTEM ({:.4}) WHERE {}) s({names}, rn, n) \
          WHERE rn < n AND rn * {parts} / n <> (rn - 1) * {parts} / n ORDER BY rn",
-        sql.table,
+        sql.from,
         sample.percent,
         sql.within(&KeyRange::ALL)?,
     ))
@@ -77,7 +100,7 @@ pub async fn before_last(lease: Lease, view: &TableView, rows: u64) -> Result<Op
     let select = format!(
         "SELECT {} FROM {} WHERE {} ORDER BY {} OFFSET {rows} LIMIT 1",
         ViewSql::expressions(sql.key_columns()),
-        sql.table,
+        sql.from,
         sql.within(&KeyRange::ALL)?,
         sql.order_by(" DESC"),
     );

@@ -24,7 +24,7 @@ pub async fn survey(mut lease: Lease, view: &TableView, since: Option<&Value>) -
         "SET enable_seqscan = on; \
          SELECT count(*)::text, ({changed})::text, ({newest})::text, ({null_keys})::text FROM {}; \
          SET enable_seqscan = off",
-        sql.table
+        sql.from
     );
     let rows = lease.texts(&statement).await?;
     lease.release();

@@ -27,7 +27,8 @@ pub fn decode<'a>(
 ) -> Result<ValueRef<'a>, Misfit> {
     let Some(bytes) = bytes else { return Ok(ValueRef::Null) };
     let value = natural(bytes, wire, &mut scratch.number)
-        .ok_or_else(|| Misfit(format!("bytes that are no {wire:?} of PostgreSQL")))?;
+        // Among them the timestamps of the last thirty years before 294277, which 64 bits counted from 1970 miss.
+        .ok_or_else(|| Misfit(format!("bytes of a {wire:?} that cannot be read")))?;
     fit(value, domain, &mut scratch.fitted)
 }
 

@@ -57,7 +57,7 @@ impl Writing {
         let names: Vec<String> = (0..self.view.key_len).map(|index| format!("rowsync_k{index}")).collect();
         let statement = format!(
             "DELETE FROM {} USING (VALUES {}) rowsync_keys({}) WHERE {}",
-            sql.table,
+            sql.from,
             sql.key_rows(keys)?,
             names.join(", "),
             sql.key_equals(names.iter().map(|name| format!("rowsync_keys.{name}"))),
