@@ -1,4 +1,6 @@
 //! The whole program, as one test binary.
 
+#![allow(clippy::unwrap_used, reason = "the helpers of tests are tests too")]
+
 mod command_line;
 mod settings;
