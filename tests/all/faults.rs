@@ -18,15 +18,17 @@ fn long_source(desk: &Desk) -> String {
 const BATCH: u64 = 500;
 
 /// Starts a long run and returns once it has written something, but not all.
+#[allow(clippy::zombie_processes, reason = "the tests wait for it")]
 fn started(desk: &Desk, target: &Database) -> Child {
     desk.sync("long", &long_source(desk), &target.url, &format!(r#""batch_size": {BATCH},"#));
-    let child = desk
+    let mut child = desk
         .command(&["run", "long.json", "--output", "json"])
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
     loop {
+        assert!(child.try_wait().unwrap().is_none(), "the run ended before it could be disturbed");
         if target.sql("select to_regclass('t') is not null") == "t" && rows(target) > 0 {
             return child;
         }
@@ -48,7 +50,7 @@ fn after_kill_nine_the_next_run_needs_no_manual_step() {
     signal(&child, "-KILL");
     child.wait().unwrap();
     let written = rows(&target);
-    assert!(written < 150_000 && written % BATCH == 0, "{written}");
+    assert!(written < 150_000 && written.is_multiple_of(BATCH), "{written}");
     assert_eq!(desk.run("long").totals(), (150_000 - written, 0, 0));
     assert_eq!(desk.verify_code("long"), Some(0));
 }

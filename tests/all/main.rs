@@ -1,5 +1,7 @@
 //! The whole program, as one test binary.
 
+#![allow(clippy::unwrap_used, reason = "the helpers of tests are tests too")]
+
 mod command_line;
 mod equality;
 mod faults;

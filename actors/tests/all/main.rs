@@ -1,5 +1,7 @@
 //! The actors together, over databases in memory.
 
+#![allow(clippy::unwrap_used, reason = "the helpers of tests are tests too")]
+
 mod backpressure;
 mod convergence;
 mod decisions;

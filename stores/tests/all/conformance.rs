@@ -1,4 +1,4 @@
-//! The promises of the contract, checked on each adapter that needs no server.
+//! The promises of the contract, checked on each adapter.
 
 use std::time::Duration;
 
@@ -23,4 +23,10 @@ async fn sqlite_keeps_every_promise() {
 #[tokio::test]
 async fn memory_keeps_every_promise() {
     conformance::run(Memory::new(), ForeignKeys::Described).await;
+}
+
+#[tokio::test]
+async fn postgres_keeps_every_promise() {
+    let database = crate::postgres::Database::with("select 1").await;
+    conformance::run(database.store().await, ForeignKeys::Checked).await;
 }

@@ -170,7 +170,7 @@ async fn what_does_not_fit_is_refused_by_the_columns_name_and_without_the_value(
         let error = insert(&*store, &full, &[row]).await.unwrap_err();
         assert_eq!(error.kind, Kind::BadValue, "{name}: {error}");
         assert!(!format!("{error:?}").contains("40404"), "{name}: {error:?}");
-        assert_eq!(error.table.as_ref(), Some(&full.table));
+        assert_eq!(error.table.as_deref(), Some(&full.table));
         // The text of an opaque type is read by a statement, which does not tell the column.
         assert!(name == "ip" || error.message.contains(&format!("\"{name}\"")), "{name}: {error}");
         assert_eq!(database.number("SELECT count(*) FROM t").await, 0);

@@ -1,0 +1,34 @@
+# make setup   what the tests need: a PostgreSQL server, if none is installed
+# make test    all tests, with a throwaway PostgreSQL server beside them
+# make check   format, lints, documentation, tests: what has to pass before a change is handed in
+# make bench   the benches against their floors; ARGS="--only find_100_pg --runs 5" chooses
+
+.PHONY: setup test check format lint doc bench
+
+setup:
+	tests/install-postgres.sh
+
+test: setup
+	tests/with-postgres.sh cargo test --workspace --no-fail-fast
+
+# In this order also under `make -j`: the cheap answers come first.
+check:
+	$(MAKE) format
+	$(MAKE) lint
+	$(MAKE) doc
+	$(MAKE) test
+
+format:
+	cargo fmt --all --check
+
+lint:
+	cargo clippy --workspace --all-targets -- -D warnings
+
+doc:
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
+
+# Built before the server starts, so that nothing compiles beside a measurement.
+bench: setup
+	cargo build --release
+	cargo bench --bench first_sync --no-run
+	tests/with-postgres.sh cargo bench --bench first_sync -- $(ARGS)

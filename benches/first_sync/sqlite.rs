@@ -1,0 +1,178 @@
+//! SQLite files, by rusqlite: filled, differing, and the floors of writing and reading them.
+
+use std::collections::hash_map::DefaultHasher;
+use std::fs;
+use std::hash::{Hash as _, Hasher as _};
+use std::hint::black_box;
+use std::io;
+use std::path::PathBuf;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, OpenFlags, params};
+
+use crate::rows::{COLUMNS, Row, rows};
+use crate::{Result, differences};
+
+const CREATE_ITEMS: &str = "CREATE TABLE items (id INTEGER PRIMARY KEY, name TEXT, email TEXT, note TEXT, \
+    price NUMERIC(12,2), quantity INTEGER, attributes JSON TEXT, created_at TIMESTAMP, modified_at TIMESTAMPTZ)";
+const INSERT: &str = "INSERT INTO items VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+
+pub struct File {
+    path: PathBuf,
+}
+
+impl File {
+    pub fn new(path: PathBuf) -> File {
+        File { path }
+    }
+
+    pub fn url(&self) -> String {
+        format!("sqlite:{}", self.path.display())
+    }
+
+    fn open(&self) -> Result<Connection> {
+        let connection = Connection::open(&self.path)?;
+        connection.pragma_update(None, "journal_mode", "wal")?;
+        connection.pragma_update(None, "synchronous", "normal")?;
+        Ok(connection)
+    }
+
+    fn open_to_read(&self) -> rusqlite::Result<Connection> {
+        Connection::open_with_flags(&self.path, OpenFlags::SQLITE_OPEN_READ_ONLY)
+    }
+
+    /// A new file with the empty table.
+    pub fn recreate(&self) -> Result<()> {
+        for suffix in ["", "-wal", "-shm"] {
+            let file = format!("{}{suffix}", self.path.display());
+            match fs::remove_file(file) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
+                _ => {}
+            }
+        }
+        Ok(self.open()?.execute_batch(CREATE_ITEMS)?)
+    }
+
+    /// Fills a new file with the rows `0..count`.
+    pub fn fill(&self, count: u64) -> Result<()> {
+        self.recreate()?;
+        self.insert(rows(count))?;
+        Ok(self.open()?.execute_batch("ANALYZE")?)
+    }
+
+    /// The shortest way for rows that are in memory: one prepared statement, one transaction. Closing belongs to it,
+    /// since that is when SQLite moves the rows out of its journal.
+    pub fn insert_all(&self, rows: &[Row]) -> Result<Duration> {
+        let start = Instant::now();
+        self.insert(rows.iter())?;
+        Ok(start.elapsed())
+    }
+
+    fn insert<R: std::borrow::Borrow<Row>>(&self, rows: impl Iterator<Item = R>) -> Result<()> {
+        let mut connection = self.open()?;
+        let transaction = connection.transaction()?;
+        let mut insert = transaction.prepare(INSERT)?;
+        for row in rows {
+            let row = row.borrow();
+            insert.execute(params![
+                row.id,
+                row.name,
+                row.email,
+                row.note,
+                row.price(),
+                row.quantity,
+                row.attributes,
+                row.created_at,
+                row.modified_at
+            ])?;
+        }
+        drop(insert);
+        transaction.commit()?;
+        connection.close().map_err(|(_, error)| error.into())
+    }
+
+    /// Makes this the copy of `source` with a hundred differences.
+    pub fn differ_from(&self, source: &File, rows: u64) -> Result<()> {
+        self.recreate()?;
+        fs::copy(&source.path, &self.path)?;
+        Ok(self.open()?.execute_batch(&format!("BEGIN; {}; COMMIT", differences::statements(rows).join(";")))?)
+    }
+
+    /// Steps through all rows and takes every column by reference.
+    fn read_all(&self) -> rusqlite::Result<()> {
+        let connection = self.open_to_read()?;
+        let mut statement = connection.prepare("SELECT * FROM items")?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            for column in 0..COLUMNS.len() {
+                black_box(row.get_ref(column)?);
+            }
+        }
+        Ok(())
+    }
+
+    /// The number of rows, and one number for what they hold, whatever their order and however the engine that they
+    /// came through spells a number, a time or JSON.
+    pub fn fingerprint(&self) -> Result<(u64, u64)> {
+        let connection = self.open_to_read()?;
+        let mut statement = connection.prepare(&format!("SELECT {} FROM items", COLUMNS.join(", ")))?;
+        let mut rows = statement.query([])?;
+        let (mut count, mut sum) = (0, 0_u64);
+        while let Some(row) = rows.next()? {
+            let mut hasher = DefaultHasher::new();
+            for (index, column) in COLUMNS.iter().enumerate() {
+                spell(column, row.get_ref(index)?)?.hash(&mut hasher);
+            }
+            count += 1;
+            sum = sum.wrapping_add(hasher.finish());
+        }
+        Ok((count, sum))
+    }
+}
+
+/// One spelling of a value for all ways in which the same one may be stored; none for NULL.
+fn spell(column: &str, value: ValueRef<'_>) -> Result<Option<String>> {
+    let text = match value {
+        ValueRef::Null => return Ok(None),
+        ValueRef::Integer(number) => number.to_string(),
+        ValueRef::Real(number) => number.to_string(),
+        ValueRef::Text(text) => std::str::from_utf8(text)?.to_owned(),
+        ValueRef::Blob(_) => return Err(format!("{column} holds a blob").into()),
+    };
+    Ok(Some(match column {
+        "price" => format!("{:.2}", text.parse::<f64>()?),
+        // The texts inside hold no spaces.
+        "attributes" => text.replace(' ', ""),
+        "created_at" | "modified_at" => {
+            let instant = text.replace('T', " ");
+            let instant = instant.strip_suffix('Z').unwrap_or(&instant);
+            let instant = instant.strip_suffix(":00").filter(|_| instant.contains('+')).unwrap_or(instant);
+            let instant = instant.strip_suffix("+00").unwrap_or(instant);
+            let instant = if instant.contains('.') { instant.trim_end_matches('0') } else { instant };
+            instant.trim_end_matches('.').to_owned()
+        }
+        _ => text,
+    }))
+}
+
+/// Reads both files at once, a thread each.
+pub fn read_both(source: &File, target: &File) -> Result<Duration> {
+    let start = Instant::now();
+    let (first, second) = thread::scope(|scope| {
+        let other = scope.spawn(|| target.read_all());
+        (source.read_all(), other.join())
+    });
+    first?;
+    second.map_err(|_| "the thread that reads the target panicked")??;
+    Ok(start.elapsed())
+}
+
+/// Reads one file, then the other.
+pub fn read_one_by_one(source: &File, target: &File) -> Result<Duration> {
+    let start = Instant::now();
+    source.read_all()?;
+    target.read_all()?;
+    Ok(start.elapsed())
+}

@@ -1,0 +1,108 @@
+//! The table that is printed at the end: medians, and what they are held against.
+
+use std::thread::available_parallelism;
+
+use crate::alternate::Measured;
+use crate::process::Usage;
+use crate::scenarios::{Limit, Scenario};
+use crate::world::World;
+
+pub struct Line {
+    cells: [String; 8],
+    notes: Vec<String>,
+}
+
+const TITLES: [&str; 8] = ["scenario", "floor s", "rowsync s", "ratio", "limit", "", "cpu s", "peak MiB"];
+const NONE: &str = "-";
+
+impl Line {
+    pub fn of(scenario: &Scenario, measured: Measured) -> Line {
+        let floor: Vec<f64> = measured.floor.iter().map(std::time::Duration::as_secs_f64).collect();
+        let ours: Vec<f64> = measured.ours.iter().map(|usage| usage.wall.as_secs_f64()).collect();
+        let ratio = median(&ours).zip(median(&floor)).map(|(ours, floor)| ours / floor);
+        let peak = measured.ours.iter().filter_map(|usage| usage.peak_bytes).max();
+        let kept = match scenario.limit {
+            Limit::Ratio(limit) => ratio.map(|ratio| ratio <= limit),
+            Limit::Peak(limit) => peak.map(|peak| peak <= limit),
+        };
+        let cpu: Vec<f64> = measured.ours.iter().filter_map(|usage: &Usage| usage.cpu_seconds).collect();
+        Line {
+            cells: [
+                scenario.name.to_owned(),
+                spread(&floor),
+                spread(&ours),
+                ratio.map_or(NONE.to_owned(), |ratio| format!("{ratio:.2}")),
+                limit(scenario),
+                kept.map_or(NONE, |kept| if kept { "kept" } else { "MISSED" }).to_owned(),
+                median(&cpu).map_or(NONE.to_owned(), |cpu| format!("{cpu:.2}")),
+                peak.map_or(NONE.to_owned(), |peak| (peak >> 20).to_string()),
+            ],
+            notes: measured.notes.iter().map(|note| format!("{}: {note}", scenario.name)).collect(),
+        }
+    }
+
+    pub fn failed(scenario: &Scenario) -> Line {
+        let [none, empty] = [NONE.to_owned(), String::new()];
+        let cells = [
+            scenario.name.to_owned(),
+            none.clone(),
+            none.clone(),
+            none,
+            limit(scenario),
+            "FAILED".to_owned(),
+            empty.clone(),
+            empty,
+        ];
+        Line { cells, notes: Vec::new() }
+    }
+}
+
+fn limit(scenario: &Scenario) -> String {
+    match scenario.limit {
+        Limit::Ratio(limit) => format!("{limit}"),
+        Limit::Peak(limit) => format!("{} MiB", limit >> 20),
+    }
+}
+
+pub fn print(world: &World, lines: &[Line]) {
+    println!("\n{} rows, medians of {} runs (fastest to slowest), {}", world.rows(), world.runs, machine(world));
+    let titles = TITLES.map(str::to_owned);
+    let rows = || std::iter::once(&titles).chain(lines.iter().map(|line| &line.cells));
+    let widths: Vec<usize> =
+        (0..TITLES.len()).map(|column| rows().map(|cells| cells[column].chars().count()).max().unwrap_or(0)).collect();
+    for cells in rows() {
+        let line: Vec<String> = cells.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
+        println!("{}", line.join("  ").trim_end());
+    }
+    for note in lines.iter().flat_map(|line| &line.notes) {
+        println!("{note}");
+    }
+}
+
+fn machine(world: &World) -> String {
+    let cores = available_parallelism().map_or_else(|_| "?".to_owned(), |cores| cores.to_string());
+    let sqlite = rusqlite::version();
+    match world.server().and_then(|server| server.version()) {
+        Ok(postgres) => format!("{cores} cores, PostgreSQL {postgres}, SQLite {sqlite}"),
+        Err(_) => format!("{cores} cores, SQLite {sqlite}"),
+    }
+}
+
+fn spread(seconds: &[f64]) -> String {
+    let Some(median) = median(seconds) else { return NONE.to_owned() };
+    let fastest = seconds.iter().copied().fold(f64::INFINITY, f64::min);
+    let slowest = seconds.iter().copied().fold(0.0, f64::max);
+    format!("{median:.3} ({fastest:.2} to {slowest:.2})")
+}
+
+/// None of none.
+fn median(values: &[f64]) -> Option<f64> {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let middle = sorted.len() / 2;
+    match sorted.len() {
+        0 => None,
+        length if length % 2 == 0 => Some((sorted[middle - 1] + sorted[middle]) / 2.0),
+        _ => Some(sorted[middle]),
+    }
+}
