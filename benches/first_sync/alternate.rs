@@ -9,6 +9,7 @@ use crate::world::World;
 /// What a scenario measured, run by run.
 #[derive(Default)]
 pub struct Measured {
+    pub rows: u64,
     pub floor: Vec<Duration>,
     pub ours: Vec<Usage>,
     /// Printed below the table.
@@ -21,7 +22,7 @@ pub fn alternate(
     mut floor: impl FnMut() -> Result<Duration>,
     mut ours: impl FnMut() -> Result<Usage>,
 ) -> Result<Measured> {
-    let mut measured = Measured::default();
+    let mut measured = Measured { rows: world.rows(), ..Measured::default() };
     for run in 1..=world.runs {
         settle_disk()?;
         let took = floor()?;

@@ -33,7 +33,7 @@ fn fill_and_run(world: &World, source: &Database, target: &Database) -> Result<M
     source.execute(&[&generate(rows)])?;
     source.rest()?;
     let expected = source.fingerprint()?;
-    let mut measured = Measured::default();
+    let mut measured = Measured { rows, ..Measured::default() };
     let mut run = |into: &str| -> Result<()> {
         settle_disk()?;
         let task = Task {
@@ -45,7 +45,7 @@ fn fill_and_run(world: &World, source: &Database, target: &Database) -> Result<M
         let usage = task.run()?;
         same("the target", &target.fingerprint()?, &expected)?;
         let peak = usage.peak_bytes.ok_or("this system does not tell the peak memory of a process under /proc")?;
-        measured.notes.push(format!("{rows} rows into {into}: {} MiB, {:.1} s", peak >> 20, usage.wall.as_secs_f64()));
+        measured.notes.push(format!("into {into}: {} MiB, {:.1} s", peak >> 20, usage.wall.as_secs_f64()));
         measured.ours.push(usage);
         Ok(())
     };

@@ -40,7 +40,7 @@ impl File {
     }
 
     fn open_to_read(&self) -> rusqlite::Result<Connection> {
-        Connection::open_with_flags(&self.path, OpenFlags::SQLITE_OPEN_READ_ONLY)
+        Connection::open_with_flags(&self.path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)
     }
 
     /// A new file with the empty table.

@@ -8,11 +8,11 @@ use crate::scenarios::{Limit, Scenario};
 use crate::world::World;
 
 pub struct Line {
-    cells: [String; 8],
+    cells: [String; 9],
     notes: Vec<String>,
 }
 
-const TITLES: [&str; 8] = ["scenario", "floor s", "rowsync s", "ratio", "limit", "", "cpu s", "peak MiB"];
+const TITLES: [&str; 9] = ["scenario", "rows", "floor s", "rowsync s", "ratio", "limit", "", "cpu s", "peak MiB"];
 const NONE: &str = "-";
 
 impl Line {
@@ -29,6 +29,7 @@ impl Line {
         Line {
             cells: [
                 scenario.name.to_owned(),
+                measured.rows.to_string(),
                 spread(&floor),
                 spread(&ours),
                 ratio.map_or(NONE.to_owned(), |ratio| format!("{ratio:.2}")),
@@ -45,6 +46,7 @@ impl Line {
         let [none, empty] = [NONE.to_owned(), String::new()];
         let cells = [
             scenario.name.to_owned(),
+            none.clone(),
             none.clone(),
             none.clone(),
             none,
@@ -65,7 +67,7 @@ fn limit(scenario: &Scenario) -> String {
 }
 
 pub fn print(world: &World, lines: &[Line]) {
-    println!("\n{} rows, medians of {} runs (fastest to slowest), {}", world.rows(), world.runs, machine(world));
+    println!("\nmedians of {} runs (fastest to slowest), {}", world.runs, machine(world));
     let titles = TITLES.map(str::to_owned);
     let rows = || std::iter::once(&titles).chain(lines.iter().map(|line| &line.cells));
     let widths: Vec<usize> =
