@@ -1,7 +1,7 @@
 //! The table actor: takes one table from plan to report. It decides; the work is done by its children.
 //!
-//! [`work`] holds the decisions in the order in which they are taken, [`settle`] the proof at the end,
-//! [`standing`] what has become of the table so far.
+//! `work` holds the decisions in the order in which they are taken, `settle` the proof at the end,
+//! `standing` what has become of the table so far.
 
 mod settle;
 mod standing;
