@@ -18,7 +18,6 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use actix::{Actor, AtomicResponse, Context, Handler, WrapFuture};
 use rowsync_engine::budget::Budget;
-use rowsync_engine::digest::DigestKind;
 use rowsync_engine::domain::Domain;
 use rowsync_engine::key::KeyRange;
 use rowsync_engine::pair::Pair;
@@ -84,14 +83,6 @@ impl Desk {
         match side {
             SideName::Source => &self.source,
             SideName::Target => &self.target,
-        }
-    }
-
-    /// The digest for reading back rows that were moved in this form.
-    fn proof_kind(&self, form: Form) -> DigestKind {
-        match form {
-            Form::Raw => DigestKind::Raw,
-            Form::Fields => DigestKind::Stream,
         }
     }
 

@@ -3,6 +3,8 @@
 //! Each value starts with a tag and, where its length varies, a length, so that NULL is not the empty text and
 //! `('a|b', 'c')` is not `('a', 'b|c')`. What is hashed and compared is this form, never what a store happens to print.
 
+mod json;
+
 use crate::domain::Domain;
 use crate::value::ValueRef;
 
@@ -21,9 +23,9 @@ pub struct NotCanonical {
 pub fn write_canonical(out: &mut Vec<u8>, value: ValueRef<'_>, domain: Domain) -> Result<(), NotCanonical> {
     match (value, domain) {
         (ValueRef::Decimal(text), Domain::Decimal { scale: Some(scale) }) => {
-            push_text(out, b'd', &normal_decimal(&rounded_decimal(text, scale)));
+            push_decimal(out, &rounded_decimal(text, scale));
         }
-        (ValueRef::Decimal(text), _) => push_text(out, b'd', &normal_decimal(text)),
+        (ValueRef::Decimal(text), _) => push_decimal(out, text),
         (ValueRef::Float(f), Domain::Float32) => push_float(out, f64::from(f as f32)),
         (ValueRef::Float(f), Domain::Dynamic) => match whole(f) {
             Some(i) => push_int(out, i),
@@ -31,7 +33,7 @@ pub fn write_canonical(out: &mut Vec<u8>, value: ValueRef<'_>, domain: Domain) -
         },
         (ValueRef::Float(f), _) => push_float(out, f),
         (ValueRef::Text(text), Domain::PaddedText) => push_text(out, b't', text.trim_end_matches(' ')),
-        (ValueRef::Json(text), _) => push_json(out, text).ok_or(NotCanonical { kind: "text", domain })?,
+        (ValueRef::Json(text), _) => json::push_json(out, text).ok_or(NotCanonical { kind: "text", domain })?,
         (ValueRef::Null, _) => out.push(b'n'),
         (ValueRef::Bool(b), _) => out.extend([b'b', u8::from(b)]),
         (ValueRef::Int(i), _) => push_int(out, i),
@@ -91,38 +93,16 @@ fn whole(f: f64) -> Option<i64> {
     (f.fract() == 0.0 && (-9_223_372_036_854_775_808.0..9_223_372_036_854_775_808.0).contains(&f)).then_some(f as i64)
 }
 
-fn push_json(out: &mut Vec<u8>, text: &str) -> Option<()> {
-    let json: serde_json::Value = serde_json::from_str(text).ok()?;
-    let start = out.len();
-    out.push(b'j');
-    out.extend([0; 8]);
-    push_json_value(out, &json);
-    let length = (out.len() - start - 9) as u64;
-    out[start + 1..start + 9].copy_from_slice(&length.to_le_bytes());
-    Some(())
-}
-
-fn push_json_value(out: &mut Vec<u8>, json: &serde_json::Value) {
-    use serde_json::Value as J;
-    match json {
-        J::Null => out.push(b'n'),
-        J::Bool(b) => out.extend([b'b', u8::from(*b)]),
-        J::Number(number) => push_text(out, b'd', &normal_decimal(&plain_number(&number.to_string()))),
-        J::String(text) => push_text(out, b't', text),
-        J::Array(items) => {
-            out.push(b'[');
-            out.extend((items.len() as u64).to_le_bytes());
-            items.iter().for_each(|item| push_json_value(out, item));
-        }
-        J::Object(members) => {
-            out.push(b'{');
-            out.extend((members.len() as u64).to_le_bytes());
-            let mut members: Vec<_> = members.iter().collect();
-            members.sort_unstable_by_key(|(name, _)| *name);
-            for (name, member) in members {
-                push_text(out, b't', name);
-                push_json_value(out, member);
-            }
+fn push_decimal(out: &mut Vec<u8>, text: &str) {
+    match DecimalParts::of(text) {
+        None => push_text(out, b'd', text),
+        Some(parts) => {
+            let start = out.len();
+            out.push(b'd');
+            out.extend([0; 8]);
+            parts.write(out);
+            let length = (out.len() - start - 9) as u64;
+            out[start + 1..start + 9].copy_from_slice(&length.to_le_bytes());
         }
     }
 }
@@ -156,29 +136,54 @@ pub fn plain_number(text: &str) -> String {
 
 /// A decimal without superfluous zeros: `-012.500` becomes `-12.5`, `-0.0` becomes `0`.
 pub fn normal_decimal(text: &str) -> String {
-    if !text.bytes().any(|b| b.is_ascii_digit()) {
-        return text.to_owned();
+    match DecimalParts::of(text) {
+        None => text.to_owned(),
+        Some(parts) => {
+            let mut normal = Vec::with_capacity(text.len() + 1);
+            parts.write(&mut normal);
+            String::from_utf8_lossy(&normal).into_owned()
+        }
     }
-    let (negative, digits) = match text.strip_prefix('-') {
-        Some(rest) => (true, rest),
-        None => (false, text.strip_prefix('+').unwrap_or(text)),
-    };
-    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
-    let whole = whole.trim_start_matches('0');
-    let fraction = fraction.trim_end_matches('0');
-    if whole.is_empty() && fraction.is_empty() {
-        return "0".into();
+}
+
+/// The digits of a decimal that count.
+struct DecimalParts<'a> {
+    negative: bool,
+    whole: &'a str,
+    fraction: &'a str,
+}
+
+impl<'a> DecimalParts<'a> {
+    /// None where there is no digit at all: NaN and the infinities.
+    fn of(text: &'a str) -> Option<DecimalParts<'a>> {
+        if !text.bytes().any(|b| b.is_ascii_digit()) {
+            return None;
+        }
+        let (negative, digits) = match text.as_bytes()[0] {
+            b'-' => (true, &text[1..]),
+            b'+' => (false, &text[1..]),
+            _ => (false, text),
+        };
+        let point = digits.bytes().position(|b| b == b'.').unwrap_or(digits.len());
+        let whole = digits[..point].trim_start_matches('0');
+        let fraction = digits[point..].trim_start_matches('.').trim_end_matches('0');
+        Some(DecimalParts { negative, whole, fraction })
     }
-    let mut normal = String::with_capacity(text.len() + 1);
-    if negative {
-        normal.push('-');
+
+    fn write(&self, out: &mut Vec<u8>) {
+        if self.whole.is_empty() && self.fraction.is_empty() {
+            out.push(b'0');
+            return;
+        }
+        if self.negative {
+            out.push(b'-');
+        }
+        out.extend_from_slice(if self.whole.is_empty() { b"0" } else { self.whole.as_bytes() });
+        if !self.fraction.is_empty() {
+            out.push(b'.');
+            out.extend_from_slice(self.fraction.as_bytes());
+        }
     }
-    normal.push_str(if whole.is_empty() { "0" } else { whole });
-    if !fraction.is_empty() {
-        normal.push('.');
-        normal.push_str(fraction);
-    }
-    normal
 }
 
 /// Rounds to `scale` digits behind the point, halves away from zero, as PostgreSQL's numeric does.

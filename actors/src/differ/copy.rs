@@ -1,36 +1,42 @@
 //! Filling an empty target: pages of the source in key order, each written in a transaction of its own and then read
-//! back by digest, while the next ones are already being read and written.
+//! back by digest, some pages at a time, while the next ones are already being read and written.
 //!
 //! Every page closes the gap to the one before it, and the last one is open to the end, so the ranges that are read
 //! back cover the whole table, and a row that somebody else puts between them is seen.
 
 use std::sync::Arc;
 
+use futures_util::stream::TryChunksError;
 use futures_util::{TryStreamExt, future, stream};
 use rowsync_engine::budget::Permit;
 use rowsync_engine::change::Changes;
-use rowsync_engine::digest::Digest;
+use rowsync_engine::digest::{Digest, DigestKind};
 use rowsync_engine::error::{Kind, StoreError};
 use rowsync_engine::key::{Key, KeyRange};
 use rowsync_engine::row::{Form, RowPage};
 use tokio_util::task::AbortOnDropHandle;
 
-use super::Desk;
+use super::{Desk, prove};
 use crate::failure::Failure;
 use crate::found::Found;
 
 /// Pages on their way to the writer, where the budget allows as many; they bridge a writer that comes on unevenly.
 pub const WRITES_IN_FLIGHT: usize = 8;
-/// Pages being read back behind the writer.
+/// Pages that are read back by one question.
+const PAGES_OF_A_PROOF: usize = 16;
+/// Proofs under way behind the writer.
 const PROOFS_IN_FLIGHT: usize = 2;
 
 pub(super) async fn copy(desk: Arc<Desk>) -> Result<Found, Failure> {
-    let form = if desk.pair.raw { Form::Raw } else { Form::Fields };
+    // Raw rows have no canonical form, so only the servers can say whether they arrived.
+    let form = if desk.pair.raw && desk.pair.digest == DigestKind::Server { Form::Raw } else { Form::Fields };
     let pages = stream::try_unfold(Some(None), |cursor| read_page(&desk, form, cursor));
     pages
         .map_ok(|page| write_page(&desk, page))
         .try_buffered(WRITES_IN_FLIGHT)
-        .map_ok(|written| prove_page(&desk, written))
+        .try_chunks(PAGES_OF_A_PROOF)
+        .map_err(|TryChunksError(_, failure)| failure)
+        .map_ok(|written| prove_pages(&desk, written))
         .try_buffered(PROOFS_IN_FLIGHT)
         .try_fold(Found::default(), |mut sum, found| {
             sum.absorb(found);
@@ -63,23 +69,25 @@ async fn read_page(desk: &Desk, form: Form, cursor: Cursor) -> Result<Option<(Pa
 
 struct Written {
     range: KeyRange,
-    wanted: Digest,
-    form: Form,
+    /// The digest of the rows as they were read; none where both servers are asked for it.
+    wanted: Option<Digest>,
     found: Found,
 }
 
 async fn write_page(desk: &Arc<Desk>, page: Page) -> Result<Written, Failure> {
     let Page { rows, permit, range } = page;
-    let form = rows.form;
-    let (rows, wanted) = digest_elsewhere(desk, rows).await?;
     let count = rows.len() as u64;
+    let (rows, wanted) = match desk.pair.digest {
+        DigestKind::Server => (rows, None),
+        _ => digest_elsewhere(desk, rows).await.map(|(rows, digest)| (rows, Some(digest)))?,
+    };
     let mut found = Found { missing: count, ..Found::default() };
     if count > 0 {
         found.applied = desk.writer.write(Changes::inserting(rows), permit).await?;
     }
     desk.progress.rows_done(count);
     tell_progress(desk);
-    Ok(Written { range, wanted, form, found })
+    Ok(Written { range, wanted, found })
 }
 
 /// Hashing a page takes a core for a while, so it is not done on the actors' thread.
@@ -94,15 +102,27 @@ async fn digest_elsewhere(desk: &Arc<Desk>, rows: RowPage) -> Result<(RowPage, D
     Ok((rows, digest))
 }
 
-async fn prove_page(desk: &Desk, written: Written) -> Result<Found, Failure> {
-    let Written { range, wanted, form, mut found } = written;
-    let ranges: Arc<[KeyRange]> = Arc::from([range.clone()]);
-    let got = desk.target.digests(ranges, desk.proof_kind(form), desk.salt).await?;
-    found.stats.ranges = 1;
-    if got.first() != Some(&wanted) {
-        found.unequal.push(range);
+/// Reads pages back. Where the servers hash by themselves, both are asked, which is cheaper than moving the rows of the
+/// target again: 0.2 to 0.4 microseconds a row on either side against 1.3 and the way over the wire.
+async fn prove_pages(desk: &Desk, written: Vec<Written>) -> Result<Found, Failure> {
+    let mut sum = Found::default();
+    let mut ranges = Vec::new();
+    let mut wanted = Vec::new();
+    for page in written {
+        sum.absorb(page.found);
+        ranges.push(page.range);
+        wanted.extend(page.wanted);
     }
-    Ok(found)
+    sum.stats.ranges = ranges.len() as u64;
+    sum.unequal = match desk.pair.digest {
+        DigestKind::Server => prove::unequal(desk, ranges, DigestKind::Server).await?,
+        kind => {
+            let got = desk.target.digests(Arc::from(ranges.as_slice()), kind, desk.salt).await?;
+            let pairs = ranges.into_iter().zip(wanted.into_iter().zip(got));
+            pairs.filter(|(_, (wanted, got))| wanted != got).map(|(range, _)| range).collect()
+        }
+    };
+    Ok(sum)
 }
 
 pub(super) fn tell_progress(desk: &Desk) {

@@ -20,10 +20,21 @@ pub(super) async fn digests(
     ranges: &[KeyRange],
     kind: DigestKind,
 ) -> Result<Vec<(Digest, Digest)>, Failure> {
+    ask_all(desk, ranges, kind, |answers| desk.progress.rows_done(answers.iter().map(|(source, _)| source.rows).sum()))
+        .await
+}
+
+async fn ask_all(
+    desk: &Desk,
+    ranges: &[KeyRange],
+    kind: DigestKind,
+    tell: impl Fn(&[(Digest, Digest)]),
+) -> Result<Vec<(Digest, Digest)>, Failure> {
     let questions: Vec<Arc<[KeyRange]>> = ranges.chunks(RANGES_OF_A_QUESTION).map(Arc::from).collect();
     let answers: Vec<Vec<(Digest, Digest)>> = stream::iter(questions)
         .map(|ranges| ask_both(desk, ranges, kind))
         .buffered(QUESTIONS_IN_FLIGHT)
+        .inspect_ok(|answers| tell(answers))
         .try_collect()
         .await?;
     Ok(answers.concat())
@@ -39,13 +50,12 @@ async fn ask_both(desk: &Desk, ranges: Arc<[KeyRange]>, kind: DigestKind) -> Res
     let source = desk.source.digests(Arc::clone(&ranges), kind, desk.salt);
     let target = desk.target.digests(ranges, kind, desk.salt);
     let (source, target) = futures_util::try_join!(source, target)?;
-    desk.progress.rows_done(source.iter().map(|digest| digest.rows).sum());
     Ok(source.into_iter().zip(target).collect())
 }
 
 /// Those of the ranges whose digests are not the same on both sides.
 pub(super) async fn unequal(desk: &Desk, ranges: Vec<KeyRange>, kind: DigestKind) -> Result<Vec<KeyRange>, Failure> {
-    let answers = digests(desk, &ranges, kind).await?;
+    let answers = ask_all(desk, &ranges, kind, |_| ()).await?;
     let pairs = ranges.into_iter().zip(answers);
     Ok(pairs.filter(|(_, (source, target))| source != target).map(|(range, _)| range).collect())
 }
