@@ -57,9 +57,15 @@ pub fn write_canonical(out: &mut Vec<u8>, value: ValueRef<'_>, domain: Domain) -
     Ok(())
 }
 
+/// A tag and eight bytes, written at once: this runs for every value of every row that is compared.
+fn push_head(out: &mut Vec<u8>, tag: u8, bytes: [u8; 8]) {
+    let mut head = [tag; 9];
+    head[1..].copy_from_slice(&bytes);
+    out.extend_from_slice(&head);
+}
+
 fn push_number(out: &mut Vec<u8>, tag: u8, number: i64) {
-    out.push(tag);
-    out.extend(number.to_le_bytes());
+    push_head(out, tag, number.to_le_bytes());
 }
 
 fn push_int(out: &mut Vec<u8>, number: i64) {
@@ -78,9 +84,8 @@ fn push_float(out: &mut Vec<u8>, f: f64) {
 }
 
 fn push_bytes(out: &mut Vec<u8>, tag: u8, bytes: &[u8]) {
-    out.push(tag);
-    out.extend((bytes.len() as u64).to_le_bytes());
-    out.extend(bytes);
+    push_head(out, tag, (bytes.len() as u64).to_le_bytes());
+    out.extend_from_slice(bytes);
 }
 
 fn push_text(out: &mut Vec<u8>, tag: u8, text: &str) {

@@ -1,18 +1,20 @@
 //! Views of the rows: of the moment of each question, or of one moment.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use rowsync_engine::digest::{Digest, DigestKind};
 use rowsync_engine::error::{Kind, StoreError};
 use rowsync_engine::key::{Key, KeyRange};
 use rowsync_engine::row::RowPage;
-use rowsync_engine::schema::TableView;
+use rowsync_engine::schema::{TableName, TableView};
 use rowsync_engine::store::{PageRequest, Snapshot, Survey};
 use rowsync_engine::value::Value;
 use rusqlite::Connection;
 
 use super::location::Location;
+use super::split::Cut;
 use super::thread::{Caller, Threads};
 use super::{digest, read, split};
 
@@ -22,11 +24,14 @@ type Result<T> = std::result::Result<T, StoreError>;
 /// committed last, inside of one it sees what the transaction saw first.
 pub struct ThreadSnapshot {
     threads: Arc<Threads>,
+    /// Rows of the tables that were surveyed. Cutting a table in parts needs about their number, and counting again
+    /// would read the whole file again.
+    counted: Mutex<HashMap<TableName, u64>>,
 }
 
 impl ThreadSnapshot {
     pub fn new(threads: Arc<Threads>) -> ThreadSnapshot {
-        ThreadSnapshot { threads }
+        ThreadSnapshot { threads, counted: Mutex::default() }
     }
 
     /// A thread whose connection stands still from now on, until this is dropped.
@@ -60,13 +65,16 @@ impl ThreadSnapshot {
 impl Snapshot for ThreadSnapshot {
     async fn survey(&self, view: &Arc<TableView>, since: Option<&Value>) -> Result<Survey> {
         let since = since.cloned();
-        self.ask(view, move |connection, view, _| read::survey(connection, view, since.as_ref())).await
+        let survey = self.ask(view, move |connection, view, _| read::survey(connection, view, since.as_ref())).await?;
+        self.counted.lock().unwrap_or_else(PoisonError::into_inner).insert(view.table.clone(), survey.rows);
+        Ok(survey)
     }
 
     async fn split(&self, view: &Arc<TableView>, range: &KeyRange, rows_per_part: u64) -> Result<Vec<Key>> {
         let range = range.clone();
-        self.ask(view, move |connection, view, caller| split::split(connection, view, &range, rows_per_part, caller))
-            .await
+        let counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner).get(&view.table).copied();
+        let cut = Cut { range, rows_per_part, counted };
+        self.ask(view, move |connection, view, caller| split::split(connection, view, &cut, caller)).await
     }
 
     async fn before_last(&self, view: &Arc<TableView>, rows: u64) -> Result<Option<Key>> {

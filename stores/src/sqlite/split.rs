@@ -1,6 +1,7 @@
 //! Keys that cut a range into parts of about equally many rows.
 
 use rowsync_engine::domain::Domain;
+use rowsync_engine::error::{Kind, StoreError};
 use rowsync_engine::key::{Key, KeyRange};
 use rowsync_engine::schema::{Filled, TableView};
 use rowsync_engine::value::ValueRef;
@@ -14,23 +15,26 @@ use super::values::check_domains;
 /// Probes for each part that is asked for: numbers with gaps still give enough different keys.
 const PROBES_OF_A_PART: u64 = 2;
 
-/// Keys inside `range` that cut it into parts of about `rows_per_part` rows, in rising order.
-pub fn split(
-    connection: &Connection,
-    view: &TableView,
-    range: &KeyRange,
-    rows_per_part: u64,
-    caller: &Caller<'_>,
-) -> Result<Vec<Key>> {
+/// Fewer parts than this are counted out row by row, which is exact.
+const PARTS_PROBED_MIN: u64 = 8;
+
+/// What is to be cut.
+pub struct Cut {
+    pub range: KeyRange,
+    pub rows_per_part: u64,
+    /// Rows of the whole table, where they were counted before.
+    pub counted: Option<u64>,
+}
+
+/// Keys inside the range that cut it into parts of about `rows_per_part` rows, in rising order.
+pub fn split(connection: &Connection, view: &TableView, cut: &Cut, caller: &Caller<'_>) -> Result<Vec<Key>> {
     check_domains(view, "read")?;
-    let rows_per_part = rows_per_part.max(1);
-    if *range == KeyRange::ALL
-        && is_numbered(view)
-        && let Some(keys) = probe(connection, view, rows_per_part, caller)?
+    if is_numbered(view)
+        && let Some(keys) = probe(connection, view, cut, caller)?
     {
         return Ok(keys);
     }
-    step(connection, view, range, rows_per_part, caller)
+    step(connection, view, &cut.range, cut.rows_per_part.max(1), caller)
 }
 
 /// Whether the key is the rowid, so that every value is found at once and lies between the least and the greatest.
@@ -40,22 +44,22 @@ fn is_numbered(view: &TableView) -> bool {
         && matches!(view.columns[0].domain, Domain::Int | Domain::Dynamic)
 }
 
-/// Looks for the rows at evenly spaced numbers, a few microseconds each. `None` where the numbers have such gaps that
-/// too few different rows are found.
-fn probe(
-    connection: &Connection,
-    view: &TableView,
-    rows_per_part: u64,
-    caller: &Caller<'_>,
-) -> Result<Option<Vec<Key>>> {
-    let Some((least, greatest, rows)) = extent(connection, view)? else { return Ok(Some(Vec::new())) };
-    let parts = rows / rows_per_part;
-    if parts < 2 {
-        return Ok(Some(Vec::new()));
+/// Looks for the rows at evenly spaced numbers, a few microseconds each. `None` where that is not worth it, or the
+/// numbers have such gaps that too few different rows are found.
+fn probe(connection: &Connection, view: &TableView, cut: &Cut, caller: &Caller<'_>) -> Result<Option<Vec<Key>>> {
+    let Some((least, greatest)) = ends(connection, view)? else { return Ok(Some(Vec::new())) };
+    let rows = match cut.counted {
+        Some(rows) => rows,
+        None => count(connection, view)?,
+    };
+    let (from, to) = (number(cut.range.after.as_ref(), least)?, number(cut.range.through.as_ref(), greatest)?);
+    let parts = share(rows, span(from, to), span(least, greatest)) / cut.rows_per_part.max(1);
+    if parts < PARTS_PROBED_MIN {
+        return Ok(None);
     }
     let probes = parts * PROBES_OF_A_PART;
-    let mut found = numbers_at(connection, view, evenly(least, greatest, probes), caller)?;
-    found.retain(|number| *number != greatest);
+    let mut found = numbers_at(connection, view, evenly(from, to, probes), caller)?;
+    found.retain(|number| *number > from && *number < to);
     if (found.len() as u64) < parts - 1 {
         return Ok(None);
     }
@@ -64,16 +68,42 @@ fn probe(
     Ok(Some(keys.collect()))
 }
 
-fn extent(connection: &Connection, view: &TableView) -> Result<Option<(i64, i64, u64)>> {
+/// The least and the greatest number, each found by itself in the tree.
+fn ends(connection: &Connection, view: &TableView) -> Result<Option<(i64, i64)>> {
     let (key, table) = (sql::columns(view.key_columns()), sql::table(view));
-    // Each of the three is served by itself: the ends by the index, the count by walking pages without opening rows.
-    let text = format!(
-        "SELECT (SELECT min({key}) FROM {table}), (SELECT max({key}) FROM {table}), (SELECT count(*) FROM {table})"
-    );
+    let text = format!("SELECT (SELECT min({key}) FROM {table}), (SELECT max({key}) FROM {table})");
     let mut statement = connection.prepare_cached(&text).map_err(failed)?;
-    let (least, greatest, rows): (Option<i64>, Option<i64>, i64) =
-        statement.query_row([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).map_err(failed)?;
-    Ok(least.zip(greatest).map(|(least, greatest)| (least, greatest, rows.unsigned_abs())))
+    let ends: (Option<i64>, Option<i64>) =
+        statement.query_row([], |row| Ok((row.get(0)?, row.get(1)?))).map_err(failed)?;
+    Ok(ends.0.zip(ends.1))
+}
+
+fn count(connection: &Connection, view: &TableView) -> Result<u64> {
+    let text = format!("SELECT count(*) FROM {}", sql::table(view));
+    let mut statement = connection.prepare_cached(&text).map_err(failed)?;
+    let rows: i64 = statement.query_row([], |row| row.get(0)).map_err(failed)?;
+    Ok(rows.unsigned_abs())
+}
+
+/// The number that bounds a range, inside the table's own ends.
+fn number(bound: Option<&Key>, end: i64) -> Result<i64> {
+    let Some(key) = bound else { return Ok(end) };
+    let broken = || StoreError::new(Kind::Bug, "split", "a bound of a numbered table is no number");
+    match key.values().map_err(|_| broken())?.first() {
+        Some(ValueRef::Int(number)) => Ok(*number),
+        _ => Err(broken()),
+    }
+}
+
+fn span(from: i64, to: i64) -> u128 {
+    (i128::from(to) - i128::from(from)).max(0).unsigned_abs()
+}
+
+/// How many of the rows lie in a part of the span, were they evenly spread.
+fn share(rows: u64, part: u128, whole: u128) -> u64 {
+    // Widths of 64 bits times counts of 64 bits fit 128.
+    let share = (u128::from(rows) * part).checked_div(whole).unwrap_or(u128::from(rows));
+    u64::try_from(share).unwrap_or(rows).min(rows)
 }
 
 /// The numbers that cut the span into so many parts.
