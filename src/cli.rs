@@ -74,7 +74,7 @@ pub struct VerifyArgs {
     /// Show the columns that differ, with both values and the rule that compared them.
     #[arg(long)]
     pub explain: bool,
-    /// Most sample keys shown of each table and each kind of difference.
+    /// Most sample keys shown of each table.
     #[arg(long, value_name = "N", default_value_t = 5)]
     pub samples: usize,
     #[command(flatten)]

@@ -95,8 +95,15 @@ async fn run(args: RunArgs, desk: Desk) -> Result<Exit, Problem> {
     let mass_delete = if args.allow_mass_delete { MassDelete::Allowed } else { MassDelete::Refused };
     let mut exit = Exit::Done;
     let mut reports = Vec::new();
+    let mut problem = None;
     for settings in all.iter().filter(|settings| settings.enabled) {
-        let report = execute(settings, Goal::Sync { mass_delete }, &desk.hooks).await?;
+        let report = match execute(settings, Goal::Sync { mass_delete }, &desk.hooks).await {
+            Ok(report) => report,
+            Err(found) => {
+                problem = Some(found);
+                break;
+            }
+        };
         exit = worse(exit, exit_of(&report));
         if desk.common.output == Output::Text {
             desk.print(&report, if report.status == RunStatus::Planned { plan_text } else { run_text })?;
@@ -106,10 +113,19 @@ async fn run(args: RunArgs, desk: Desk) -> Result<Exit, Problem> {
             break;
         }
     }
-    if desk.common.output == Output::Json {
+    // What was done is told, even when a later file could not be begun; and then something was touched.
+    let done = reports.len();
+    if desk.common.output == Output::Json && (problem.is_none() || done > 0) {
         print_json(&desk, reports)?;
     }
-    Ok(exit)
+    match problem {
+        None => Ok(exit),
+        Some(problem) if done == 0 => Err(problem),
+        Some(problem) => {
+            eprintln!("rowsync: {problem}");
+            Ok(worse(exit, if problem.exit() == Exit::Unreachable { Exit::Unreachable } else { Exit::Failed }))
+        }
+    }
 }
 
 /// One object: the report itself, or all of them under one name.
@@ -146,7 +162,12 @@ async fn check(args: FileArgs, desk: Desk) -> Result<Exit, Problem> {
 }
 
 fn exit_of(report: &RunReport) -> Exit {
-    let lost = report.tables.iter().flat_map(|table| &table.errors).any(|error| error.class == Class::Connection);
+    let lost = report
+        .tables
+        .iter()
+        .flat_map(|table| &table.errors)
+        .chain(&report.errors)
+        .any(|error| error.class == Class::Connection);
     match report.status {
         RunStatus::Completed | RunStatus::Planned => Exit::Done,
         RunStatus::Interrupted => Exit::Interrupted,

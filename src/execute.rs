@@ -9,8 +9,10 @@ use rowsync_actors::job::{Earlier, Goal, RunJob, Shared, TableJob, TableOptions,
 use rowsync_actors::messages::{StartRun, TableOutcome};
 use rowsync_actors::supervisor::Supervisor;
 use rowsync_engine::budget::Budget;
+use rowsync_engine::error::{Class, StoreError};
 use rowsync_engine::order::{Order, order};
 use rowsync_engine::report::{ErrorReport, RunReport, RunStatus, TableReport, TableStatus};
+use rowsync_engine::schema::TableView;
 use rowsync_engine::store::Consistency;
 use rowsync_stores::Access;
 use tokio_util::sync::CancellationToken;
@@ -19,7 +21,7 @@ use uuid::Uuid;
 use crate::ends::{Ends, told};
 use crate::problem::Problem;
 use crate::roster::{Entry, Missing, Roster, wished_foreign_keys};
-use crate::settings::{SyncSettings, TuningSettings};
+use crate::settings::{ConnectionSettings, SyncSettings, TuningSettings};
 use crate::state::{Place, State};
 
 /// What goes with an execution: where progress is shown, and how it is stopped.
@@ -36,6 +38,11 @@ pub struct Hooks {
 pub async fn execute(settings: &SyncSettings, goal: Goal, hooks: &Hooks) -> Result<RunReport, Problem> {
     let started_at = now();
     let execution_id = Uuid::now_v7();
+    hooks.board.clear();
+    let goal = match goal {
+        Goal::Sync { .. } if settings.tuning.only_sync_plan => Goal::Plan,
+        goal => goal,
+    };
     let writes = matches!(goal, Goal::Sync { .. });
     let ends = Ends::connect(settings, if writes { Access::Write } else { Access::Look }).await?;
     let state = if writes {
@@ -59,25 +66,49 @@ pub async fn execute(settings: &SyncSettings, goal: Goal, hooks: &Hooks) -> Resu
         Problem::Internal("the supervisor ended before it reported; this is a mistake in rowsync".into())
     })?;
     let mut tables = put_back(&roster, parked, &outcomes);
+    let mut errors = Vec::new();
     if writes {
-        finish_writing(settings, &ends, &roster, &mut tables).await?;
+        errors.extend(finish_writing(&ends, &roster, &mut tables).await);
     }
-    let status = RunReport::status_of(&tables);
-    let totals = RunReport::total(&tables);
-    let report = RunReport {
+    let mut report = RunReport {
         execution_id: execution_id.to_string(),
         sync: settings.name.clone(),
-        status,
+        status: RunReport::status_of(&tables),
         started_at,
         finished_at: now(),
+        totals: RunReport::total(&tables),
         tables,
-        totals,
-        errors: Vec::new(),
+        errors,
     };
-    if let Some(state) = state.filter(|_| writes) {
-        state.record(&place, &report, &outcomes).await?;
+    if let Some(state) = state.filter(|_| writes)
+        && let Err(error) = state.record(&place, &report, &remembered_as(&roster, outcomes)).await
+    {
+        let remedy = "the rows are written; mend the state, and the next run compares again".to_owned();
+        report.errors.push(ErrorReport { class: Class::Logic, key: None, message: error.to_string(), remedy });
+    }
+    if !report.errors.is_empty() && report.status == RunStatus::Completed {
+        report.status = RunStatus::CompletedWithErrors;
     }
     Ok(report)
+}
+
+/// Each outcome with what its memory depends on.
+fn remembered_as(roster: &Roster, outcomes: Vec<TableOutcome>) -> Vec<(String, TableOutcome)> {
+    let shape = |outcome: &TableOutcome| {
+        let entry = roster.entries.iter().find(|entry| entry.settings.name == outcome.report.table);
+        entry.map(shape_of).unwrap_or_default()
+    };
+    outcomes.into_iter().map(|outcome| (shape(&outcome), outcome)).collect()
+}
+
+/// The target and the columns that take part. A memory of other ones is no use.
+fn shape_of(entry: &Entry) -> String {
+    let Ok(pair) = &entry.pair else { return String::new() };
+    let names = |view: &TableView| {
+        let names: Vec<&str> = view.columns.iter().map(|column| column.column.name.as_str()).collect();
+        format!("{} ({}) by {:?}", view.table, names.join(","), view.modify_time)
+    };
+    format!("{} -> {}", names(&pair.source), names(&pair.target))
 }
 
 fn now() -> String {
@@ -85,7 +116,11 @@ fn now() -> String {
 }
 
 fn place_of(settings: &SyncSettings) -> Place {
-    Place { sync: settings.name.clone(), ends: format!("{} -> {}", settings.source.url, settings.target.url) }
+    Place { sync: settings.name.clone(), ends: format!("{} -> {}", end(&settings.source), end(&settings.target)) }
+}
+
+fn end(connection: &ConnectionSettings) -> String {
+    format!("{} {}", connection.url, connection.schema.as_deref().unwrap_or_default())
 }
 
 /// The job for the supervisor, and the places of the tables that cannot be begun.
@@ -119,11 +154,6 @@ async fn make_job(
         ends.source.snapshot(Consistency::Frozen).await.map_err(|error| told("source", &settings.source, error))?;
     let target_rows =
         ends.target.snapshot(Consistency::Latest).await.map_err(|error| told("target", &settings.target, error))?;
-    let goal = if goal != Goal::Plan && matches!(goal, Goal::Sync { .. }) && settings.tuning.only_sync_plan {
-        Goal::Plan
-    } else {
-        goal
-    };
     let shared = Shared {
         source,
         target: Arc::clone(&ends.target),
@@ -166,7 +196,9 @@ fn without(whole: &Order, parked: &[usize]) -> Order {
 
 async fn remembered(entry: &Entry, state: Option<&State>, place: &Place) -> Result<Option<Earlier>, Problem> {
     match state {
-        Some(state) if !entry.settings.tuning.sync_all => Ok(state.earlier(place, &entry.settings.name).await?),
+        Some(state) if !entry.settings.tuning.sync_all => {
+            Ok(state.earlier(place, &entry.settings.name, &shape_of(entry)).await?)
+        }
         _ => Ok(None),
     }
 }
@@ -187,6 +219,7 @@ fn table_options(tuning: &TuningSettings, budget_bytes: usize, tables_at_once: N
         max_delete_percent: u64::from(tuning.max_delete_percent),
         min_rows_to_sync: tuning.min_rows_to_sync,
         check_all_tables: tuning.check_all_tables,
+        only_plan: tuning.only_sync_plan,
         page_bytes: page_bytes(budget_bytes, tables_at_once),
     }
 }
@@ -206,7 +239,7 @@ fn blocked(entry: &Entry) -> TableReport {
     let mut report = TableReport::new(&entry.settings.name, &entry.settings.target);
     report.status = TableStatus::Blocked;
     report.errors.push(ErrorReport {
-        class: rowsync_engine::error::Class::Schema,
+        class: Class::Schema,
         key: None,
         message: "not begun: a table that it refers to does not fit".into(),
         remedy: "mend that table first, then run again".into(),
@@ -214,28 +247,25 @@ fn blocked(entry: &Entry) -> TableReport {
     report
 }
 
-/// Foreign keys of the tables that were made, and everything safe on disk.
-async fn finish_writing(
-    settings: &SyncSettings,
-    ends: &Ends,
-    roster: &Roster,
-    tables: &mut [TableReport],
-) -> Result<(), Problem> {
+/// Foreign keys of the tables that were made, and everything safe on disk. What fails here is an error of the run: the
+/// rows are written.
+async fn finish_writing(ends: &Ends, roster: &Roster, tables: &mut [TableReport]) -> Vec<ErrorReport> {
     if RunReport::status_of(tables) != RunStatus::Interrupted {
         for (index, entry) in roster.entries.iter().enumerate().filter(|(_, entry)| entry.created) {
             let Some(target) = &entry.target else { continue };
             let foreign_keys = wished_foreign_keys(&roster.entries, index);
             if let Err(error) = ends.target.add_foreign_keys(&target.name, &foreign_keys).await {
-                let remedy = rowsync_engine::recovery::judge(error.kind).remedy().to_owned();
-                tables[index].errors.push(ErrorReport {
-                    class: error.class(),
-                    key: None,
-                    message: error.to_string(),
-                    remedy,
-                });
-                tables[index].status = TableStatus::CompletedWithErrors;
+                tables[index].errors.push(told_in_report(&error));
+                if tables[index].status == TableStatus::Completed {
+                    tables[index].status = TableStatus::CompletedWithErrors;
+                }
             }
         }
     }
-    ends.target.flush().await.map_err(|error| told("target", &settings.target, error))
+    ends.target.flush().await.err().iter().map(told_in_report).collect()
+}
+
+fn told_in_report(error: &StoreError) -> ErrorReport {
+    let remedy = rowsync_engine::recovery::judge(error.kind).remedy().to_owned();
+    ErrorReport { class: error.class(), key: None, message: error.to_string(), remedy }
 }

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use rowsync_engine::error::Class;
+use rowsync_engine::error::{Class, StoreError};
 use rowsync_engine::order::{Order, order};
 use rowsync_engine::pair::{Mismatch, Pair, PairOptions, Side, pair};
 use rowsync_engine::report::{ErrorReport, TableReport, TableStatus};
 use rowsync_engine::schema::{Filled, ForeignKey, TableName, TableSchema, find_name};
+use rowsync_engine::store::Store;
 
 use crate::ends::{Ends, told};
 use crate::problem::Problem;
@@ -128,16 +129,8 @@ fn no_such_table<'a>(side: &str, connection: &str, name: &str, known: impl Itera
 }
 
 async fn describe(settings: &SyncSettings, ends: &Ends, table: TableSettings) -> Result<Entry, Problem> {
-    let source = ends
-        .source
-        .describe(&table_name(&table.name))
-        .await
-        .map_err(|error| told("source", &settings.source, error))?;
-    let target = ends
-        .target
-        .describe(&table_name(&table.target))
-        .await
-        .map_err(|error| told("target", &settings.target, error))?;
+    let source = look_up(&ends.source, &table.name).await.map_err(|error| told("source", &settings.source, error))?;
+    let target = look_up(&ends.target, &table.target).await.map_err(|error| told("target", &settings.target, error))?;
     let Some(source) = source else {
         let known = ends.source.tables().await.map_err(|error| told("source", &settings.source, error))?;
         return Err(no_such_table(
@@ -153,6 +146,14 @@ async fn describe(settings: &SyncSettings, ends: &Ends, table: TableSettings) ->
 }
 
 const CREATE_REMEDY: &str = "create it, or set `create_missing_tables` to true";
+
+/// A table by its whole name, or, where there is none of that name, by schema and name.
+async fn look_up(store: &Arc<dyn Store>, name: &str) -> Result<Option<TableSchema>, StoreError> {
+    match store.describe(&TableName::new(name)).await? {
+        None if name.contains('.') => store.describe(&table_name(name)).await,
+        found => Ok(found),
+    }
+}
 
 /// `name`, or `schema.name`.
 fn table_name(name: &str) -> TableName {
@@ -197,7 +198,7 @@ async fn create_missing(
     order: &Order,
 ) -> Result<(), Problem> {
     for place in order.waves.iter().flatten() {
-        if entries[*place].target.is_some() {
+        if entries[*place].target.is_some() || entries[*place].settings.tuning.only_sync_plan {
             continue;
         }
         let like = wished_table(&entries[*place]);
@@ -279,8 +280,11 @@ fn lay(ends: &Ends, entry: &mut Entry, in_cycle: bool) -> Result<Arc<Pair>, Mism
     let source = Side { schema: &entry.source, capabilities: &source_can };
     let target = Side { schema: target, capabilities: &target_can };
     let mut pair = pair(source, target, &pair_options(&entry.settings.tuning))?;
-    if in_cycle {
+    let refers_to_itself = entry.source.foreign_keys.iter().any(|key| key.parent.name == entry.source.name.name);
+    if in_cycle || refers_to_itself {
         Arc::make_mut(&mut pair.target).in_cycle = true;
+    }
+    if in_cycle {
         pair.notes.push("lies on a cycle of foreign keys".into());
     }
     Ok(Arc::new(pair))

@@ -65,12 +65,14 @@ impl State {
     ///
     /// # Errors
     /// When the state cannot be read.
-    pub async fn earlier(&self, place: &Place, table: &str) -> Result<Option<Earlier>, StateError> {
-        let sql = "select newest from sync_change_tracking where sync = ? and ends = ? and table_name = ?";
+    pub async fn earlier(&self, place: &Place, table: &str, shape: &str) -> Result<Option<Earlier>, StateError> {
+        let sql =
+            "select newest from sync_change_tracking where sync = ? and ends = ? and table_name = ? and shape = ?";
         let found: Option<(Option<String>,)> = sqlx::query_as(sql)
             .bind(&place.sync)
             .bind(&place.ends)
             .bind(table)
+            .bind(shape)
             .fetch_optional(&self.pool)
             .await
             .map_err(|error| self.error(error))?;
@@ -81,11 +83,21 @@ impl State {
     ///
     /// # Errors
     /// When the state cannot be written; then nothing of the run is remembered.
-    pub async fn record(&self, place: &Place, report: &RunReport, outcomes: &[TableOutcome]) -> Result<(), StateError> {
+    pub async fn record(
+        &self,
+        place: &Place,
+        report: &RunReport,
+        outcomes: &[(String, TableOutcome)],
+    ) -> Result<(), StateError> {
         self.write(place, report, outcomes).await.map_err(|error| self.error(error))
     }
 
-    async fn write(&self, place: &Place, report: &RunReport, outcomes: &[TableOutcome]) -> Result<(), sqlx::Error> {
+    async fn write(
+        &self,
+        place: &Place,
+        report: &RunReport,
+        outcomes: &[(String, TableOutcome)],
+    ) -> Result<(), sqlx::Error> {
         let mut transaction = self.pool.begin().await?;
         let json = serde_json::to_string(report).map_err(|error| sqlx::Error::Encode(error.into()))?;
         let sql =
@@ -99,15 +111,15 @@ impl State {
             .bind(json)
             .execute(&mut *transaction)
             .await?;
-        for outcome in
-            outcomes.iter().filter(|outcome| outcome.report.status == TableStatus::Completed && outcome.report.verified)
-        {
-            let sql = "insert into sync_change_tracking (sync, ends, table_name, newest, execution_id) values (?, ?, ?, ?, ?)
-                on conflict (sync, ends, table_name) do update set newest = excluded.newest, execution_id = excluded.execution_id";
+        for (shape, outcome) in outcomes.iter().filter(|(_, outcome)| is_proven(outcome)) {
+            let sql = "insert into sync_change_tracking (sync, ends, table_name, shape, newest, execution_id)
+                values (?, ?, ?, ?, ?, ?)
+                on conflict (sync, ends, table_name) do update set shape = excluded.shape, newest = excluded.newest, execution_id = excluded.execution_id";
             sqlx::query(sql)
                 .bind(&place.sync)
                 .bind(&place.ends)
                 .bind(&outcome.report.table)
+                .bind(shape)
                 .bind(outcome.newest.as_ref().and_then(moment_text))
                 .bind(&report.execution_id)
                 .execute(&mut *transaction)
@@ -119,6 +131,10 @@ impl State {
     fn error(&self, source: sqlx::Error) -> StateError {
         StateError { path: self.path.clone(), source }
     }
+}
+
+fn is_proven(outcome: &TableOutcome) -> bool {
+    outcome.report.status == TableStatus::Completed && outcome.report.verified
 }
 
 /// A modify time as it is kept: its kind, and its number.

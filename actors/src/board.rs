@@ -20,6 +20,11 @@ impl Board {
         Arc::clone(&self.tables.entry(name.to_owned()).or_default())
     }
 
+    /// Forgets all tables, as the next sync has tables of its own.
+    pub fn clear(&self) {
+        self.tables.clear();
+    }
+
     /// All tables, by name.
     pub fn all(&self) -> Vec<(String, Arc<Progress>)> {
         let mut all: Vec<_> =
@@ -61,6 +66,11 @@ impl Progress {
         self.deleted.fetch_add(applied.deleted, Relaxed);
         self.queries.fetch_add(applied.queries, Relaxed);
         self.bytes_written.fetch_add(applied.bytes_written, Relaxed);
+    }
+
+    /// Rows that were added, changed or deleted.
+    pub fn rows_written(&self) -> u64 {
+        self.added.load(Relaxed) + self.modified.load(Relaxed) + self.deleted.load(Relaxed)
     }
 
     pub fn rows_done(&self, rows: u64) {

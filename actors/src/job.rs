@@ -93,19 +93,19 @@ pub struct TableOptions {
     pub max_delete_percent: u64,
     pub min_rows_to_sync: u64,
     pub check_all_tables: bool,
+    /// Only decide.
+    pub only_plan: bool,
     /// Bytes that one page may hold; see [`page_bytes`].
     pub page_bytes: usize,
 }
 
-/// The smallest page that is worth a question.
-const PAGE_BYTES_MIN: usize = 16 * 1024;
 /// A larger page saves nothing (measured: 10,000 rows a COPY cost nothing extra over one for all).
 const PAGE_BYTES_MAX: usize = 8 * 1024 * 1024;
 
 /// The bytes that a page may hold, so that waiting for permits always ends: each table holds back at most half a page of
 /// changes while it waits for two pages, and all tables together leave more than that free.
 pub fn page_bytes(budget_bytes: usize, tables_at_once: NonZeroUsize) -> usize {
-    (budget_bytes / (4 * tables_at_once.get())).clamp(PAGE_BYTES_MIN.min(budget_bytes / 2).max(1), PAGE_BYTES_MAX)
+    (budget_bytes / (4 * tables_at_once.get())).clamp(1, PAGE_BYTES_MAX)
 }
 
 #[cfg(test)]

@@ -57,8 +57,8 @@ pub struct SyncTable {
 pub enum Standing {
     /// Nothing more to do.
     Finished(Box<TableOutcome>),
-    /// Rows wait to be deleted in the second pass.
-    DeletesWait,
+    /// Rows wait to be deleted in the second pass; this is what the first one did.
+    DeletesWait(Box<TableOutcome>),
 }
 
 /// table, differ -> reader. Answer: how many rows there are, and what has changed.

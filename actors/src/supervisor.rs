@@ -50,7 +50,7 @@ async fn drive(job: RunJob) -> Vec<TableOutcome> {
 struct Run {
     outcomes: Vec<Option<TableOutcome>>,
     /// Tables whose deletes wait for the second pass.
-    waiting: BTreeMap<usize, ()>,
+    waiting: BTreeMap<usize, TableOutcome>,
     /// No further table can be worked on.
     abort: bool,
 }
@@ -100,8 +100,8 @@ impl Walk {
                     run.waiting.remove(&table);
                     run.outcomes[table] = Some(*outcome);
                 }
-                Ok(Standing::DeletesWait) => {
-                    run.waiting.insert(table, ());
+                Ok(Standing::DeletesWait(outcome)) => {
+                    run.waiting.insert(table, *outcome);
                 }
                 Err(_) => {
                     run.waiting.remove(&table);
@@ -129,15 +129,22 @@ impl Walk {
     }
 }
 
+/// Notes that a table was not begun, or not brought to its end; what its first pass did stays in its report.
 fn block(run: &mut Run, jobs: &[TableJob], table: usize, pass: Pass, reason: String) {
-    run.waiting.remove(&table);
-    let message = match pass {
-        Pass::Upserts => format!("not begun: {reason}"),
-        Pass::Deletes => format!("rows that wait to be deleted were kept: {reason}"),
+    let (message, status) = match pass {
+        Pass::Upserts => (format!("not begun: {reason}"), TableStatus::Blocked),
+        Pass::Deletes => {
+            (format!("rows that wait to be deleted were kept: {reason}"), TableStatus::CompletedWithErrors)
+        }
     };
     let mut outcome = failed(&jobs[table], &message);
-    outcome.report.status = if pass == Pass::Upserts { TableStatus::Blocked } else { TableStatus::CompletedWithErrors };
     outcome.report.errors[0].remedy = "mend what stopped the other table, then run again".into();
+    if let Some(mut begun) = run.waiting.remove(&table) {
+        begun.report.errors.append(&mut outcome.report.errors);
+        outcome = begun;
+    }
+    outcome.report.status = status;
+    outcome.report.verified = false;
     run.outcomes[table] = Some(outcome);
 }
 

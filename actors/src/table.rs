@@ -100,7 +100,7 @@ async fn walk(work: &mut Work, pass: Pass) -> Standing {
     };
     work.state.seconds_total += begun.elapsed().as_secs_f64();
     match ended {
-        Ok(work::Ended::DeletesWait) => Standing::DeletesWait,
+        Ok(work::Ended::DeletesWait) => Standing::DeletesWait(Box::new(work.outcome())),
         Ok(work::Ended::Done) => Standing::Finished(Box::new(work.outcome())),
         Err(failure) => {
             work.note_failure(failure, pass).await;

@@ -113,7 +113,7 @@ fn push_decimal(out: &mut Vec<u8>, text: &str) {
 }
 
 /// Most digits that an exponent may ask for before the spelling is kept as it is (PostgreSQL's numeric ends there too).
-const PLAIN_DIGITS_MAX: i64 = 140_000;
+const PLAIN_DIGITS_MAX: u64 = 140_000;
 
 /// A number in plain notation: `1.5e3` becomes `1500`. Numbers beyond any column's range keep their spelling.
 pub fn plain_number(text: &str) -> String {
@@ -126,10 +126,10 @@ pub fn plain_number(text: &str) -> String {
     };
     let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
     let digits = format!("{whole}{fraction}");
-    let point = whole.len() as i64 + exponent;
-    if point.abs() > PLAIN_DIGITS_MAX {
+    if exponent.unsigned_abs() > PLAIN_DIGITS_MAX {
         return text.to_owned();
     }
+    let point = whole.len() as i64 + exponent;
     if point <= 0 {
         format!("{sign}0.{}{digits}", "0".repeat(-point as usize))
     } else if point as usize >= digits.len() {

@@ -42,6 +42,15 @@ impl RowPage {
         RowPage { form, key_len, data: Vec::new(), ends: Vec::new(), last_key: None, complete: true, bytes_read: 0 }
     }
 
+    /// A page with room for about what was asked for, so that it does not have to grow: growing copies the page again
+    /// and again, and has the system clear fresh memory for it.
+    pub fn for_request(form: Form, key_len: usize, request: &crate::store::PageRequest) -> RowPage {
+        let likely = request.rows_max.saturating_mul(request.row_bytes_hint);
+        let bytes = likely.saturating_add(likely / 8).min(request.bytes_max);
+        let rows = request.rows_max.min(bytes / request.row_bytes_hint.max(1) + 1);
+        RowPage { data: Vec::with_capacity(bytes), ends: Vec::with_capacity(rows), ..RowPage::new(form, key_len) }
+    }
+
     pub fn len(&self) -> usize {
         self.ends.len()
     }

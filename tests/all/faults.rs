@@ -184,6 +184,53 @@ fn values_that_do_not_fit_are_never_changed_in_silence() {
 }
 
 #[test]
+fn a_unique_value_that_moves_to_a_new_row_is_no_obstacle() {
+    let desk = Desk::new();
+    let table = "create table t (id integer primary key, email text unique);";
+    desk.in_sqlite("s.sqlite", &format!("{table} insert into t values (1, 'a@x'), (9, 'b@x');"));
+    desk.in_sqlite("t.sqlite", &format!("{table} insert into t values (1, 'a@x'), (2, 'b@x');"));
+    desk.sync("unique", &desk.sqlite("s.sqlite"), &desk.sqlite("t.sqlite"), "");
+    assert_eq!(desk.run("unique").totals(), (1, 0, 1));
+    assert_eq!(desk.dump("t.sqlite", "t"), desk.dump("s.sqlite", "t"));
+}
+
+#[test]
+fn rows_that_refer_to_later_rows_of_their_own_table_are_moved() {
+    let desk = Desk::new();
+    desk.in_sqlite(
+        "s.sqlite",
+        "create table node (id integer primary key, parent integer references node (id));
+         with recursive n(i) as (select 1 union all select i + 1 from n where i < 300)
+         insert into node select i, null from n;
+         update node set parent = 301 - id;",
+    );
+    desk.sync("tree", &desk.sqlite("s.sqlite"), &desk.sqlite("t.sqlite"), r#""batch_size": 50,"#);
+    assert_eq!(desk.run("tree").totals(), (300, 0, 0));
+    let warehouse = Database::new();
+    desk.sync("far", &desk.sqlite("s.sqlite"), &warehouse.url, r#""batch_size": 50,"#);
+    assert_eq!(desk.run("far").totals(), (300, 0, 0));
+}
+
+#[test]
+fn only_sync_plan_touches_nothing() {
+    let desk = Desk::new();
+    desk.sync("planned", &desk.sample("chinook.sqlite"), &desk.sqlite("copy.sqlite"), r#""only_sync_plan": true,"#);
+    let planned = desk.rowsync(&["run", "planned.json"]);
+    assert_eq!((planned.code, planned.report()["status"].as_str()), (Some(0), Some("planned")));
+    assert!(!desk.path("copy.sqlite").exists());
+}
+
+#[test]
+fn a_run_of_two_files_tells_what_was_done_when_the_second_cannot_begin() {
+    let desk = Desk::new();
+    let source = desk.sample("chinook.sqlite");
+    desk.sync("first", &source, &desk.sqlite("copy.sqlite"), "");
+    desk.sync("second", &desk.sqlite("none.sqlite"), &desk.sqlite("other.sqlite"), "");
+    let ended = desk.rowsync(&["run", "first.json", "second.json"]);
+    assert_eq!((ended.code, ended.totals()), (Some(4), (15_607, 0, 0)), "{}", ended.stderr);
+}
+
+#[test]
 fn mass_deletes_need_a_word_from_a_person() {
     let (desk, target) = (Desk::new(), Database::new());
     let source = desk.sample("chinook.sqlite");

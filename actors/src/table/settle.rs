@@ -10,6 +10,9 @@ use crate::messages::{Act, Pass, ProveRanges};
 /// A table that still differs after so many full compares has somebody else writing to it.
 const ROUNDS_MAX: usize = 3;
 
+const REMEDY: &str = "look for triggers on the target that change rows, for others who write to it, or for a key that is \
+    not unique; then run again";
+
 impl Work {
     /// Goes on until every row is known to be equal, or says why it cannot be.
     pub(super) async fn settle(&mut self, pass: Pass) -> Result<Ended, Failure> {
@@ -26,19 +29,22 @@ impl Work {
                     continue;
                 }
             }
-            if self.proven().await? {
-                self.state.verified = true;
-                return Ok(Ended::Done);
-            }
+            let why = match (self.proven().await?, self.counts_are_equal().await?) {
+                (true, true) => {
+                    self.state.verified = true;
+                    return Ok(Ended::Done);
+                }
+                (false, _) => "rows read back unequal",
+                (true, false) => "the counts differ",
+            };
             if round + 1 < ROUNDS_MAX {
-                self.fall_back("rows read back unequal")?;
+                self.fall_back(why)?;
             }
         }
         Err(Failure::Refused {
             class: Class::Data,
             message: format!("{} still differs after a full compare", self.job.pair.target.table),
-            remedy: "look for triggers on the target that change rows, or for others who write to it; then run again"
-                .into(),
+            remedy: REMEDY.into(),
         })
     }
 
@@ -54,16 +60,21 @@ impl Work {
         Ok(unequal.is_empty())
     }
 
+    /// Counts are compared always, whatever else was proven.
+    async fn counts_are_equal(&mut self) -> Result<bool, Failure> {
+        self.state.target.rows = self.children().target.count(None).await?.rows;
+        Ok(self.state.target.rows == self.state.source.rows)
+    }
+
     /// Proves what the plan did not look at: by counts after a plan that trusts the modify times, else row by row.
     async fn cover_the_rest(&mut self) -> Result<(), Failure> {
-        let target = self.children().target.count(None).await?.rows;
-        let equal = target == self.state.source.rows;
-        let trusted = self.plan().has(Operation::Incremental) || self.plan().operations.is_empty();
+        let equal = self.counts_are_equal().await?;
+        let trusting = self.plan().has(Operation::Incremental) || self.plan().operations.is_empty();
+        let trusted = trusting && !self.state.fell_back;
         if trusted && equal {
             self.state.covered = true;
             return Ok(());
         }
-        self.state.target.rows = target;
         if !equal {
             if self.plan().has(Operation::Delete) {
                 tracing::warn!(table = %self.job.name, "counts mismatch after binary delete");
@@ -96,6 +107,7 @@ impl Work {
         }
         tracing::warn!(table = %self.job.name, "fallback full compare on mismatch");
         self.state.covered = false;
+        self.state.fell_back = true;
         self.state.notes.push(format!("fallback full compare on mismatch: {why}"));
         Ok(())
     }

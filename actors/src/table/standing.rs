@@ -22,6 +22,10 @@ pub(crate) struct TableState {
     pub(crate) extras: u64,
     /// Every row was compared or copied in this run.
     pub(crate) covered: bool,
+    /// Something came out unequal, so nothing is taken on trust any more.
+    pub(crate) fell_back: bool,
+    /// Extra rows were deleted first because a constraint was in the way.
+    pub(crate) cleared: bool,
     pub(crate) verified: bool,
     pub(crate) status: TableStatus,
     pub(crate) method: Method,
@@ -45,6 +49,8 @@ impl TableState {
             sum: Found::default(),
             extras: 0,
             covered: false,
+            fell_back: false,
+            cleared: false,
             verified: false,
             status: TableStatus::Completed,
             method: Method::None,
@@ -71,14 +77,14 @@ impl TableState {
     }
 
     fn report(&self, job: &TableJob, progress: &Progress) -> TableReport {
-        let applied = &self.sum.applied;
         TableReport {
             status: self.status,
             plan: self.plan.clone(),
             method: self.method,
-            added: applied.inserted,
-            modified: applied.updated,
-            deleted: applied.deleted,
+            // By the writer's own count, which also knows what was written before a failure.
+            added: progress.added.load(Relaxed),
+            modified: progress.modified.load(Relaxed),
+            deleted: progress.deleted.load(Relaxed),
             skipped: self.skipped,
             failed: self.failed,
             verified: self.verified,

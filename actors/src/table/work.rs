@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use actix::{Addr, Handler, Message};
-use rowsync_engine::error::{Class, StoreError};
+use rowsync_engine::error::{Class, Kind, StoreError};
 use rowsync_engine::key::KeyRange;
 use rowsync_engine::plan::{Facts, Operation, Plan, decide};
 use rowsync_engine::recovery::Verdict;
@@ -48,6 +48,7 @@ impl Work {
         match self.shared.goal {
             Goal::Plan => self.state.status = TableStatus::Planned,
             Goal::Verify { samples_max, explain } => self.verify(Act::Observe { samples_max, explain }).await?,
+            Goal::Sync { .. } if self.job.options.only_plan => self.state.status = TableStatus::Planned,
             Goal::Sync { .. } if self.too_little_to_do() => self.skip(),
             Goal::Sync { .. } => {
                 self.refuse_mass_delete(self.gap())?;
@@ -130,19 +131,22 @@ impl Work {
 
     fn too_little_to_do(&self) -> bool {
         let plan = self.plan();
-        let known = self.state.source.changed.unwrap_or(0) + plan.source_count.abs_diff(plan.target_count);
+        let known = plan.changed.max(plan.source_count.abs_diff(plan.target_count));
         known > 0 && known < self.job.options.min_rows_to_sync
     }
 
     fn skip(&mut self) {
         let min = self.job.options.min_rows_to_sync;
         self.state.status = TableStatus::Skipped;
-        self.state.skipped = self.state.source.changed.unwrap_or(0);
+        self.state.skipped = self.plan().changed;
         self.state.notes.push(format!("fewer rows have changed than `min_rows_to_sync` ({min})"));
     }
 
     async fn verify(&mut self, act: Act) -> Result<(), Failure> {
-        let found = self.compare_every_row(act).await?;
+        let found = match self.job.target_missing {
+            true => Found { missing: self.state.source.rows, ..Found::default() },
+            false => self.compare_every_row(act).await?,
+        };
         self.state.take_in(found);
         self.state.verified = self.state.sum.differences() == 0;
         self.state.verification = Some(self.state.verification());
@@ -159,14 +163,16 @@ impl Work {
         if plan.target_count == 0 {
             return self.copy().await;
         }
-        if plan.has(Operation::Delete) && !(self.job.has_children && plan.has(Operation::Changed)) {
+        // A compare of every row finds the extras as well, all of them, before the first one is deleted. The children of
+        // this table also need what it lacks, which a search for extras alone would find only after they were written.
+        if plan.has(Operation::Changed) || (self.job.has_children && !plan.has(Operation::Incremental)) {
+            return self.cover(Act::Upsert).await;
+        }
+        if plan.has(Operation::Delete) {
             self.find_extras().await?;
             if !self.job.has_children {
                 self.delete_extras().await?;
             }
-        }
-        if plan.has(Operation::Changed) {
-            return self.cover(Act::Upsert).await;
         }
         if plan.has(Operation::Add) {
             self.add_missing().await?;
@@ -186,10 +192,28 @@ impl Work {
 
     /// Compares every row; what was found belongs to the sum.
     pub(super) async fn cover(&mut self, act: Act) -> Result<(), Failure> {
-        let found = self.compare_every_row(act).await?;
+        let found = match self.compare_every_row(act).await {
+            Err(failure)
+                if act == Act::Upsert && is_constraint(&failure) && !self.job.has_children && !self.state.cleared =>
+            {
+                self.clear_the_way().await?;
+                self.compare_every_row(act).await?
+            }
+            found => found?,
+        };
         self.state.covered = true;
         self.state.take_in(found);
         Ok(())
+    }
+
+    /// Deletes what only the target has before the rest is written: a row that is to go may hold a unique value that a
+    /// row that is to come needs.
+    async fn clear_the_way(&mut self) -> Result<(), Failure> {
+        tracing::info!(table = %self.job.name, "a constraint is in the way; rows that only the target has are deleted first");
+        self.state.cleared = true;
+        let found = self.compare(Seek::Differences, Act::CollectExtras).await?;
+        self.state.take_in(found);
+        self.delete_extras().await
     }
 
     async fn compare_every_row(&mut self, act: Act) -> Result<Found, Failure> {
@@ -301,6 +325,9 @@ impl Work {
             let keys = std::mem::take(&mut self.state.sum.extra_keys);
             send(self.differ(), DeleteKeys { keys }).await?
         } else {
+            // They are too many to hold, and a search by counts need not have seen all: count before deleting.
+            let all = self.compare(Seek::Differences, Act::CollectExtras).await?.extra;
+            self.refuse_mass_delete(all + self.state.sum.applied.deleted)?;
             self.compare(Seek::Differences, Act::DeleteExtras).await?
         };
         // These rows were counted when they were found.
@@ -314,7 +341,7 @@ impl Work {
 
     /// Declines to delete a larger share of the target than the settings allow.
     fn refuse_mass_delete(&mut self, deletes: u64) -> Result<(), Failure> {
-        let (target, percent) = (self.state.target.rows, self.job.options.max_delete_percent);
+        let (target, percent) = (self.plan().target_count, self.job.options.max_delete_percent);
         let allowed = self.shared.goal == Goal::Sync { mass_delete: MassDelete::Allowed };
         if allowed || target < MASS_DELETE_ROWS_MIN || deletes * 100 <= target * percent {
             return Ok(());
@@ -350,8 +377,7 @@ impl Work {
                 (Class::Logic, gone.to_string(), "this is a mistake in rowsync; please report it with the log".into())
             }
         };
-        let wrote =
-            self.state.sum.applied.inserted + self.state.sum.applied.updated + self.state.sum.applied.deleted > 0;
+        let wrote = self.shared.board.table(&self.job.name).rows_written() > 0;
         self.state.status = if wrote { TableStatus::CompletedWithErrors } else { TableStatus::Failed };
         self.state.errors.push(ErrorReport { class, key: None, message, remedy });
     }
@@ -367,6 +393,10 @@ impl Work {
         self.state.abort = matches!(verdict, Verdict::Abort { .. });
         (error.class(), error.to_string(), verdict.remedy().to_owned())
     }
+}
+
+fn is_constraint(failure: &Failure) -> bool {
+    matches!(failure, Failure::Store(error) if error.kind == Kind::Constraint)
 }
 
 /// Sends to a child and waits for the answer.

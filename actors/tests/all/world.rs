@@ -66,6 +66,7 @@ pub fn options() -> TableOptions {
         max_delete_percent: 100,
         min_rows_to_sync: 1,
         check_all_tables: false,
+        only_plan: false,
         page_bytes: page_bytes(BUDGET, NonZeroUsize::new(4).unwrap()),
     }
 }

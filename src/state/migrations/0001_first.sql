@@ -14,6 +14,8 @@ create table sync_change_tracking (
     sync text not null,
     ends text not null,
     table_name text not null,
+    -- The target and the columns that took part: what was seen of others is no use.
+    shape text not null,
     newest text,
     execution_id text not null references sync_executions (id) on delete cascade,
     primary key (sync, ends, table_name)

@@ -145,7 +145,7 @@ async fn fields_page(
     let columns = if request.keys_only { sql.key_columns() } else { &sql.columns };
     let statement = statement(sql, request, &ViewSql::expressions(columns), limit)?;
     let mut fields = Fields::new(columns, view.key_len, &view.table);
-    let mut page = RowPage::new(Form::Fields, view.key_len);
+    let mut page = RowPage::for_request(Form::Fields, view.key_len, request);
     let mut cut = Cut::new(request.bytes_max);
     let mut row = Vec::new();
     let ended = copy_out_once(lease, &statement, |tuple| {
@@ -173,7 +173,7 @@ async fn raw_page(
 ) -> Result<RowPage, StoreError> {
     let raw = RawColumns::new(view, sql);
     let statement = statement(sql, request, &raw.expressions, limit)?;
-    let mut page = RowPage::new(Form::Raw, view.key_len);
+    let mut page = RowPage::for_request(Form::Raw, view.key_len, request);
     let mut cut = Cut::new(request.bytes_max);
     let mut buffer = Vec::new();
     let mut last_key = None;

@@ -44,7 +44,9 @@ impl Affinity {
 pub fn looks_numeric(text: &str) -> bool {
     let text = text.trim_matches([' ', '\t', '\n', '\r', '\x0b', '\x0c']);
     let text = text.strip_prefix(['+', '-']).unwrap_or(text);
-    if !text.starts_with(|c: char| c.is_ascii_digit() || c == '.') {
+    // Dates and times begin like numbers, and are most of what comes here.
+    let of_a_number = |b: u8| matches!(b, b'0'..=b'9' | b'.' | b'e' | b'E' | b'+' | b'-');
+    if !text.starts_with(|c: char| c.is_ascii_digit() || c == '.') || !text.bytes().all(of_a_number) {
         return false;
     }
     let (mantissa, exponent) = match text.split_once(['e', 'E']) {

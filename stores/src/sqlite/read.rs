@@ -83,7 +83,7 @@ pub fn page(connection: &Connection, view: &TableView, request: &PageRequest) ->
     check_domains(view, "read")?;
     let columns = if request.keys_only { view.key_columns() } else { &view.columns };
     let mut statement = prepare_page(connection, view, request, columns)?;
-    let mut page = RowPage::new(Form::Fields, view.key_len);
+    let mut page = RowPage::for_request(Form::Fields, view.key_len, request);
     let mut rows = statement.raw_query();
     let mut reader = RowReader::new(view.key_len, columns);
     while let Some(row) = rows.next().map_err(failed)? {
