@@ -156,6 +156,22 @@ fn keys_of_every_sort_are_searched_and_moved() {
     }
 }
 
+/// Pages that were exactly full, and did not know that nothing follows, once kept both sides asking for ever.
+#[test]
+fn half_of_a_table_is_changed_page_by_full_page() {
+    let desk = Desk::new();
+    let (source, target) = (Database::new(), Database::new());
+    for (database, change) in [(&source, 0), (&target, 1)] {
+        database.sql(&format!(
+            "create table t (id int primary key, v text);
+             insert into t select i, 'v' || i + (i % 2) * {change} from generate_series(1, 6000) i;"
+        ));
+    }
+    desk.sync("half", &source.url, &target.url, r#""batch_size": 500,"#);
+    assert_eq!(desk.run("half").totals(), (0, 3000, 0));
+    assert_eq!(desk.verify_code("half"), Some(0));
+}
+
 #[test]
 fn a_mapped_part_of_a_table_is_kept_equal() {
     let desk = Desk::new();

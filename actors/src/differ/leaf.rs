@@ -56,8 +56,14 @@ async fn read_alike(desk: &Desk, range: &KeyRange, act: Act) -> Result<(RowPage,
     let whole = (desk.source.page(request(range.clone())), desk.target.page(request(range.clone())));
     let (mut source, mut target) = futures_util::try_join!(whole.0, whole.1)?;
     let mut through = range.through.clone();
-    // Each turn leaves out at least one row of the side that was cut, so the turns come to an end.
-    while !(source.complete && target.complete) {
+    // Each turn that goes on leaves out at least one row of the side that was cut, so the turns come to an end.
+    loop {
+        // A page that is exactly full need not know that nothing follows, but it may have come to the end all the same.
+        source.complete |= through.is_some() && source.last_key == through;
+        target.complete |= through.is_some() && target.last_key == through;
+        if source.complete && target.complete {
+            break;
+        }
         if source.complete {
             through = target.last_key.clone();
             target.complete = true;
