@@ -4,5 +4,4 @@
 
 mod conformance;
 mod postgres;
-mod speed;
 mod sqlite;
