@@ -1,11 +1,12 @@
 //! Progress on the terminal: one line for each table at work, with its rate and the time left.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::io::IsTerminal;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use rowsync_actors::board::{Board, Progress};
 use tokio_util::task::AbortOnDropHandle;
 
@@ -14,7 +15,7 @@ use crate::cli::CommonArgs;
 /// Fast enough to look alive, slow enough to cost nothing.
 const REDRAW: Duration = Duration::from_millis(120);
 /// Fits 80 columns with numbers of nine digits.
-const TEMPLATE: &str = "{prefix:20!} {bar:16} {human_pos}/{human_len} {per_sec:>13} {eta:>4}";
+const TEMPLATE: &str = "{prefix:20!} {bar:16} {human_pos}/{human_len} {rate:>12} {eta:>4}";
 
 /// The bars on stderr; none where stderr is no terminal or nobody wants them.
 #[derive(Clone)]
@@ -59,6 +60,11 @@ impl Bars {
 
     fn line(&self, name: &str) -> ProgressBar {
         let style = ProgressStyle::with_template(TEMPLATE).unwrap_or_else(|_| ProgressStyle::default_bar());
+        // The style's own rate prints ten digits behind the point.
+        let style = style.with_key("rate", |state: &ProgressState, out: &mut dyn fmt::Write| {
+            // A bar that cannot be drawn is no reason to stop.
+            let _ = write!(out, "{:.0}/s", state.per_sec());
+        });
         self.all.add(ProgressBar::new(0).with_style(style).with_prefix(name.to_owned()))
     }
 
