@@ -163,6 +163,8 @@ async fn make_job(
         stop: hooks.stop.clone(),
         goal,
         salt: execution_id.as_u64_pair().1,
+        source_link: ends.source.measure_link().await.map_err(|error| told("source", &settings.source, error))?,
+        target_link: ends.target.measure_link().await.map_err(|error| told("target", &settings.target, error))?,
     };
     let order = without(&roster.order, &parked);
     Ok((RunJob { tables, order, tables_at_once: settings.max_parallel_tables, shared }, parked))
@@ -214,6 +216,8 @@ fn table_options(tuning: &TuningSettings, budget_bytes: usize, tables_at_once: N
         search_min_rows: tuning.binary_search_min_table_size,
         search_max_diff_percent: u64::from(tuning.binary_search_max_diff_percent),
         leaf_rows: tuning.binary_search_read_batch.get() as u64,
+        compare_method: tuning.compare_method,
+        parallel_ranges: tuning.max_parallel_ranges,
         recent_first: tuning.binary_search_recent_first,
         fallback_full_compare: tuning.fallback_full_compare_on_mismatch,
         max_delete_percent: u64::from(tuning.max_delete_percent),

@@ -52,6 +52,8 @@ pub struct Desk {
     pub options: TableOptions,
     pub progress: Arc<Progress>,
     pub salt: u64,
+    /// Round trips to one of the stores take more than what most questions do.
+    pub far: bool,
     pub row_bytes: AtomicUsize,
 }
 

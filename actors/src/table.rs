@@ -1,8 +1,9 @@
 //! The table actor: takes one table from plan to report. It decides; the work is done by its children.
 //!
-//! `work` holds the decisions in the order in which they are taken, `settle` the proof at the end,
+//! `work` holds the decisions in the order in which they are taken, `compare` how rows are compared, `settle` the proof at the end,
 //! `standing` what has become of the table so far.
 
+mod compare;
 mod settle;
 mod standing;
 mod work;
@@ -63,6 +64,7 @@ impl Children {
             options: job.options.clone(),
             progress,
             salt: shared.salt,
+            far: shared.is_far(),
             row_bytes: AtomicUsize::new(0),
         });
         Children { source, target, differ: differ.start(), recovery: Recovery::new(&job.name).start() }

@@ -44,6 +44,18 @@ pub enum DigestKind {
     Raw,
 }
 
+impl DigestKind {
+    /// Its word in settings and reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            DigestKind::Count => "count",
+            DigestKind::Server => "server",
+            DigestKind::Stream => "stream",
+            DigestKind::Raw => "raw",
+        }
+    }
+}
+
 /// The probability that at least one of `ranges` differing ranges was taken as equal: each is missed with 2^-64, as its
 /// 64-bit hashes would have to sum up to the same number.
 pub fn miss_probability(ranges: u64) -> f64 {

@@ -37,6 +37,17 @@ pub struct Pair {
     pub notes: Vec<String>,
 }
 
+impl Pair {
+    /// Digests by which both sides can be searched, the one that is cheapest for the databases first.
+    pub fn digests(&self) -> Vec<DigestKind> {
+        let mut digests = vec![self.digest];
+        if self.digest != DigestKind::Stream {
+            digests.push(DigestKind::Stream);
+        }
+        digests
+    }
+}
+
 /// Why two tables cannot be laid beside each other, and what to do.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, thiserror::Error)]
 #[error("{message}; {remedy}")]

@@ -16,6 +16,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use crate::change::{Applied, Changes};
+use crate::cost::LinkSpeed;
 use crate::digest::{Digest, DigestKind};
 use crate::error::StoreError;
 use crate::key::{Key, KeyRange};
@@ -89,6 +90,11 @@ pub trait Store: Send + Sync {
     /// Returns once all that was committed is safe on disk.
     async fn flush(&self) -> Result<()>;
 
+    /// What the way to it takes. Measured by questions as small as the way allows; a store in this process needs none.
+    async fn measure_link(&self) -> Result<LinkSpeed> {
+        Ok(LinkSpeed::LOCAL)
+    }
+
     /// The statement that would serve reading by this view, where the database lacks an index for it.
     async fn missing_index(&self, _view: &TableView) -> Result<Option<String>> {
         Ok(None)
@@ -105,6 +111,8 @@ pub struct Survey {
     pub newest: Option<Value>,
     /// Rows with NULL in the key, which no range can reach.
     pub null_keys: u64,
+    /// What a row takes on average, in bytes, where that is known without reading.
+    pub row_bytes: Option<u64>,
 }
 
 /// What a page may hold, and of which rows.
@@ -129,9 +137,9 @@ pub struct PageRequest {
 pub trait Snapshot: Send + Sync {
     async fn survey(&self, view: &Arc<TableView>, since: Option<&Value>) -> Result<Survey>;
 
-    /// Keys inside `range` that cut it into parts of about `rows_per_part` rows, in rising order; fewer or none where
-    /// there are not so many rows.
-    async fn split(&self, view: &Arc<TableView>, range: &KeyRange, rows_per_part: u64) -> Result<Vec<Key>>;
+    /// For each range, in the order of the ranges: keys inside it that cut it into parts of about `rows_per_part` rows,
+    /// in rising order; fewer or none where there are not so many rows.
+    async fn split(&self, view: &Arc<TableView>, ranges: &[KeyRange], rows_per_part: u64) -> Result<Vec<Vec<Key>>>;
 
     /// The key behind which the last `rows` rows of the table lie; `None` where it has no more than that.
     async fn before_last(&self, view: &Arc<TableView>, rows: u64) -> Result<Option<Key>>;
@@ -147,6 +155,16 @@ pub trait Snapshot: Send + Sync {
 
     /// The first rows of a range.
     async fn page(&self, view: &Arc<TableView>, request: &PageRequest) -> Result<RowPage>;
+
+    /// All rows of several ranges, in any order, in `Fields` form; `None` where they would take more than `bytes_max`.
+    /// One answer for many small ranges saves their round trips.
+    async fn gather(
+        &self,
+        view: &Arc<TableView>,
+        ranges: &[KeyRange],
+        keys_only: bool,
+        bytes_max: usize,
+    ) -> Result<Option<RowPage>>;
 
     /// The rows with these keys, in any order; keys without a row are left out. `Fields` form.
     async fn rows_by_key(&self, view: &Arc<TableView>, keys: &[Key]) -> Result<RowPage>;

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
@@ -11,7 +12,7 @@ use rowsync_engine::key::KeyRange;
 use rowsync_engine::search::{Ask, Search, Seek, Step};
 use tokio_util::task::AbortOnDropHandle;
 
-use super::leaf::{Leaf, compare_first};
+use super::leaf::{Leaf, compare_some};
 use super::pending::Pending;
 use super::{Desk, copy, prove};
 use crate::failure::Failure;
@@ -20,11 +21,13 @@ use crate::messages::{Act, CompareRange};
 
 /// Ranges that are read and compared at once.
 const LEAVES_IN_FLIGHT: usize = 4;
+/// Most ranges of a group: what one statement takes.
+const GROUP_MAX: usize = 1000;
 /// Steps of the search that one progress line shows.
 const STEPS_OF_A_LINE: usize = 12;
 
 pub(super) async fn hunt(desk: Arc<Desk>, task: CompareRange) -> Result<Found, Failure> {
-    let CompareRange { range, source_count, target_count, options, act } = task;
+    let CompareRange { range, source_count, target_count, options, digest, act } = task;
     let mut search = Search::within(range, source_count, target_count, options);
     let mut sum = Found::default();
     let mut pending = Pending::new(&desk);
@@ -36,19 +39,18 @@ pub(super) async fn hunt(desk: Arc<Desk>, task: CompareRange) -> Result<Found, F
                 sum.search_queries += 1;
                 search.recent(desk.reader(side).recent(rows).await?);
             }
-            Ask::Split { side, range, rows_per_part } => {
+            Ask::Split { side, ranges, rows_per_part } => {
                 sum.search_queries += 1;
-                search.split(desk.reader(side).split(range, rows_per_part).await?);
+                search.split(desk.reader(side).split(ranges, rows_per_part).await?);
             }
             Ask::Digests(ranges) => {
-                sum.search_queries += prove::questions(ranges.len());
-                let kind = digest_kind(&desk, options.seek);
+                let kind = if options.seek == Seek::Differences { digest } else { DigestKind::Count };
+                sum.search_queries += prove::questions(&desk, ranges.len());
                 search.digests(&prove::digests(&desk, &ranges, kind).await?);
             }
             Ask::Rows(ranges) => {
                 let before = looked_for(&sum, act);
-                let ranges = ranges.into_iter().map(|(range, _)| range).collect();
-                compare_all(&desk, ranges, act, options.seek, &mut pending, &mut sum).await?;
+                compare_all(&desk, grouped(&desk, ranges), act, options.seek, &mut pending, &mut sum).await?;
                 search.found(looked_for(&sum, act) - before);
             }
             Ask::Nothing => break,
@@ -60,11 +62,24 @@ pub(super) async fn hunt(desk: Arc<Desk>, task: CompareRange) -> Result<Found, F
     Ok(sum)
 }
 
-fn digest_kind(desk: &Desk, seek: Seek) -> DigestKind {
-    match seek {
-        Seek::CountGap { .. } => DigestKind::Count,
-        Seek::Differences | Seek::Everything => desk.pair.digest,
+/// Small ranges are read together, as many as fit a page by what is known of them.
+fn grouped(desk: &Desk, ranges: Vec<(KeyRange, u64)>) -> VecDeque<Vec<KeyRange>> {
+    let row_bytes = desk.row_bytes.load(Relaxed).max(1) as u64;
+    // Half a page, since rows are larger than the mean as often as they are smaller.
+    let rows_max = (desk.options.page_bytes as u64 / 2 / row_bytes).min(desk.options.batch_rows.get() as u64);
+    let mut groups: VecDeque<Vec<KeyRange>> = VecDeque::new();
+    let mut rows_of_group = u64::MAX;
+    for (range, rows) in ranges {
+        rows_of_group = rows_of_group.saturating_add(rows);
+        match groups.back_mut() {
+            Some(group) if rows_of_group <= rows_max && group.len() < GROUP_MAX => group.push(range),
+            _ => {
+                groups.push_back(vec![range]);
+                rows_of_group = rows;
+            }
+        }
     }
+    groups
 }
 
 fn looked_for(found: &Found, act: Act) -> u64 {
@@ -75,26 +90,26 @@ fn looked_for(found: &Found, act: Act) -> u64 {
     }
 }
 
-/// Compares all ranges, a window of them at once; a range that does not fit a page goes on where the page ended.
+/// Compares all groups of ranges, a window of them at once; a range that does not fit a page goes on where the page
+/// ended.
 async fn compare_all(
     desk: &Arc<Desk>,
-    ranges: Vec<KeyRange>,
+    mut open: VecDeque<Vec<KeyRange>>,
     act: Act,
     seek: Seek,
     pending: &mut Pending,
     sum: &mut Found,
 ) -> Result<(), Failure> {
-    let mut open: VecDeque<KeyRange> = ranges.into();
     let mut running = FuturesUnordered::new();
     loop {
         while running.len() < LEAVES_IN_FLIGHT {
-            let Some(range) = open.pop_front() else { break };
+            let Some(ranges) = open.pop_front() else { break };
             // Comparing takes a core for a while, so it is not done on the actors' thread.
-            running.push(AbortOnDropHandle::new(tokio::spawn(compare_first(Arc::clone(desk), range, act))));
+            running.push(AbortOnDropHandle::new(tokio::spawn(compare_some(Arc::clone(desk), ranges, act))));
         }
         let Some(leaf) = running.next().await else { return Ok(()) };
         let leaf = leaf.map_err(|_| Failure::Gone("comparing task"))??;
-        open.extend(leaf.rest.clone());
+        open.extend(leaf.rest.iter().cloned().map(|range| vec![range]));
         if seek == Seek::Everything {
             desk.progress.rows_done(leaf.source_rows);
         }
@@ -104,7 +119,7 @@ async fn compare_all(
 
 /// Does with the differences of a range what the act says.
 async fn take_in(desk: &Desk, leaf: Leaf, act: Act, pending: &mut Pending, sum: &mut Found) -> Result<(), Failure> {
-    let Leaf { range, findings, samples, permit, .. } = leaf;
+    let Leaf { ranges, findings, samples, permit, .. } = leaf;
     let mut changes = findings.changes;
     sum.equal += findings.equal;
     let (missing, different, extra) =
@@ -129,7 +144,7 @@ async fn take_in(desk: &Desk, leaf: Leaf, act: Act, pending: &mut Pending, sum: 
     sum.different += counted(matches!(act, Act::Upsert | Act::Observe { .. }), different);
     sum.extra += counted(act != Act::Add, extra);
     if missing + different + extra > 0 && !matches!(act, Act::Observe { .. }) {
-        sum.touch(range);
+        ranges.into_iter().for_each(|range| sum.touch(range));
     }
     if !changes.is_empty() {
         pending.add(desk, changes, permit, sum).await?;

@@ -4,7 +4,9 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use rowsync_engine::digest::{DigestKind, miss_probability};
 use rowsync_engine::plan::Plan;
-use rowsync_engine::report::{BinarySearch, ErrorReport, Method, Seconds, TableReport, TableStatus, Verification};
+use rowsync_engine::report::{
+    BinarySearch, Comparison, ErrorReport, Method, Seconds, TableReport, TableStatus, Verification,
+};
 use rowsync_engine::store::Survey;
 
 use crate::board::{Progress, Spent};
@@ -30,6 +32,7 @@ pub(crate) struct TableState {
     pub(crate) status: TableStatus,
     pub(crate) method: Method,
     pub(crate) digest: Option<DigestKind>,
+    pub(crate) comparison: Option<Comparison>,
     pub(crate) searches: u64,
     pub(crate) skipped: u64,
     pub(crate) failed: u64,
@@ -55,6 +58,7 @@ impl TableState {
             status: TableStatus::Completed,
             method: Method::None,
             digest: None,
+            comparison: None,
             searches: 0,
             skipped: 0,
             failed: 0,
@@ -109,6 +113,7 @@ impl TableState {
             notes: self.notes.clone(),
             verification: self.verification.clone(),
             digest: self.digest,
+            comparison: self.comparison.clone(),
             ..TableReport::new(&job.name, target_name(job))
         }
     }

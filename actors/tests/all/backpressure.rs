@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use actix::{Actor, AtomicResponse, Context, Handler, MessageResult, WrapFuture};
 use rowsync_actors::differ::{Desk, Differ, WRITES_IN_FLIGHT};
 use rowsync_actors::messages::{
-    ChangeSet, CopyTable, CountRows, DigestRanges, FindRecent, ReadKeys, ReadRange, SplitRange,
+    ChangeSet, CopyTable, CountRows, DigestRanges, FindRecent, GatherRows, ReadKeys, ReadRange, SplitRanges,
 };
 use rowsync_actors::ports::{ReaderPort, WriterPort};
 use rowsync_engine::budget::Budget;
@@ -75,7 +75,7 @@ macro_rules! not_asked {
     )*};
 }
 
-not_asked!(CountRows => Survey::default(), SplitRange => vec![], FindRecent => None, ReadKeys => RowPage::new(Form::Fields, 1));
+not_asked!(CountRows => Survey::default(), SplitRanges => vec![], FindRecent => None, GatherRows => None, ReadKeys => RowPage::new(Form::Fields, 1));
 
 /// Holds the first set of changes for ever.
 struct Blocked;
@@ -113,6 +113,7 @@ async fn pages_until_it_waits(budget_bytes: usize, permit_bytes: usize) -> usize
         options: rowsync_actors::job::TableOptions { page_bytes: permit_bytes, ..options() },
         progress: Arc::default(),
         salt: 0,
+        far: false,
         row_bytes: AtomicUsize::new(0),
     })
     .start();

@@ -9,6 +9,7 @@ use rowsync_actors::job::{Earlier, Goal, MassDelete, RunJob, Shared, TableJob, T
 use rowsync_actors::messages::{StartRun, TableOutcome};
 use rowsync_actors::supervisor::Supervisor;
 use rowsync_engine::budget::Budget;
+use rowsync_engine::cost::LinkSpeed;
 use rowsync_engine::order::order;
 use rowsync_engine::pair::{PairOptions, Side, pair};
 use rowsync_engine::report::TableReport;
@@ -61,6 +62,8 @@ pub fn options() -> TableOptions {
         search_min_rows: 20,
         search_max_diff_percent: 50,
         leaf_rows: 5,
+        compare_method: None,
+        parallel_ranges: NonZeroUsize::new(2).unwrap(),
         recent_first: 10,
         fallback_full_compare: true,
         max_delete_percent: 100,
@@ -138,6 +141,8 @@ impl World {
                 stop: self.stop.clone(),
                 goal: self.goal,
                 salt: 7,
+                source_link: LinkSpeed::LOCAL,
+                target_link: LinkSpeed::LOCAL,
             },
         }
     }

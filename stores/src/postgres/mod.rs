@@ -12,6 +12,7 @@ mod fit;
 mod hash;
 mod index;
 mod literal;
+mod measure;
 mod numeric;
 mod ranges;
 mod read;
@@ -31,6 +32,7 @@ mod write;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use rowsync_engine::cost::LinkSpeed;
 use rowsync_engine::digest::DigestKind;
 use rowsync_engine::error::{Kind, StoreError};
 use rowsync_engine::schema::{ForeignKey, TableName, TableSchema, TableView};
@@ -177,6 +179,10 @@ impl Store for Postgres {
             .await?;
         lease.release();
         Ok(())
+    }
+
+    async fn measure_link(&self) -> Result<LinkSpeed> {
+        measure::measure(self.link.lease("ping").await?).await
     }
 
     async fn missing_index(&self, view: &TableView) -> Result<Option<String>> {

@@ -150,7 +150,7 @@ impl ViewSql {
         };
         let literal = literal(moment.as_ref(), wire.unwrap_or(Wire::Opaque), None)
             .ok_or_else(|| StoreError::new(Kind::BadValue, "read", "the modify time is no moment").at(&self.name))?;
-        Ok(format!("{column} > {literal}"))
+        Ok(format!("{column} > {}", literal.sql()))
     }
 
     /// The selected columns of a key, of the row called `name`, as the range compares them.
@@ -164,6 +164,11 @@ impl ViewSql {
 
     /// The literals of a key's values.
     pub fn literals(&self, key: &Key) -> Result<Vec<String>, StoreError> {
+        Ok(self.typed_literals(key)?.iter().map(Literal::sql).collect())
+    }
+
+    /// The same with their types told apart.
+    pub fn typed_literals(&self, key: &Key) -> Result<Vec<Literal>, StoreError> {
         let values = key.values().map_err(|e| StoreError::new(Kind::Bug, "read", e.to_string()).at(&self.name))?;
         if values.len() != self.parts.len() {
             return Err(StoreError::new(Kind::Bug, "read", "a key of other columns").at(&self.name));
@@ -276,7 +281,7 @@ fn is_citext(column: &ViewColumn) -> bool {
 }
 
 /// A literal that keeps the index usable: its type is of the family of the column's.
-fn literal(value: ValueRef<'_>, wire: Wire, literal_type: Option<&str>) -> Option<String> {
+fn literal(value: ValueRef<'_>, wire: Wire, literal_type: Option<&str>) -> Option<Literal> {
     let mut scratch = String::new();
     let fitted = match fit(value, wire.domain(), &mut scratch) {
         Ok(fitted) => fitted,
@@ -303,7 +308,19 @@ fn literal(value: ValueRef<'_>, wire: Wire, literal_type: Option<&str>) -> Optio
         ValueRef::Json(_) => Some("jsonb"),
         ValueRef::Null | ValueRef::Native(_) => None,
     })?;
-    Some(format!("{}::{literal_type}", text_literal(&text)))
+    Some(Literal { text, sql_type: literal_type.to_owned() })
+}
+
+/// A value as text, and the type that it is cast to.
+pub struct Literal {
+    pub text: String,
+    pub sql_type: String,
+}
+
+impl Literal {
+    pub fn sql(&self) -> String {
+        format!("{}::{}", text_literal(&self.text), self.sql_type)
+    }
 }
 
 /// Whether values of the column are written as text, for the server to read: those of opaque types that do not come in

@@ -52,8 +52,11 @@ impl Snapshot for Reading {
         of(view, async { survey::survey(self.link.lease("survey").await?, view, since).await }).await
     }
 
-    async fn split(&self, view: &Arc<TableView>, range: &KeyRange, rows_per_part: u64) -> Result<Vec<Key>> {
-        of(view, async { split::split(self.link.lease("split").await?, view, range, rows_per_part).await }).await
+    async fn split(&self, view: &Arc<TableView>, ranges: &[KeyRange], rows_per_part: u64) -> Result<Vec<Vec<Key>>> {
+        if ranges.is_empty() {
+            return Ok(Vec::new());
+        }
+        of(view, async { split::split(self.link.lease("split").await?, view, ranges, rows_per_part).await }).await
     }
 
     async fn before_last(&self, view: &Arc<TableView>, rows: u64) -> Result<Option<Key>> {
@@ -84,6 +87,17 @@ impl Snapshot for Reading {
 
     async fn page(&self, view: &Arc<TableView>, request: &PageRequest) -> Result<RowPage> {
         of(view, async { read::page(self.link.lease("read").await?, view, request).await }).await
+    }
+
+    async fn gather(
+        &self,
+        view: &Arc<TableView>,
+        ranges: &[KeyRange],
+        keys_only: bool,
+        bytes_max: usize,
+    ) -> Result<Option<RowPage>> {
+        let answer = async { read::gather(self.link.lease("read").await?, view, ranges, keys_only, bytes_max).await };
+        of(view, answer).await
     }
 
     async fn rows_by_key(&self, view: &Arc<TableView>, keys: &[Key]) -> Result<RowPage> {

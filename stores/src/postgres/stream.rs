@@ -10,7 +10,7 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 use super::connection::Lease;
 use super::copy::{Flow, Tuple, copy_out};
 use super::ranges::{self, RANGES_A_STATEMENT};
-use super::read::{Fields, RawColumns};
+use super::read::{Fields, RawColumns, last_number};
 use super::select::ViewSql;
 
 /// By the canonical form of each row.
@@ -69,7 +69,7 @@ where
     for (chunk, digests) in ranges.chunks(RANGES_A_STATEMENT).zip(digests.chunks_mut(RANGES_A_STATEMENT)) {
         let select = ranges::select(sql, chunk, expressions)?;
         copy_out(&mut lease, &format!("COPY ({select}) TO STDOUT (FORMAT binary)"), |tuple| {
-            let digest = range_of(&tuple).and_then(|index| digests.get_mut(index));
+            let digest = last_number(&tuple).and_then(|index| digests.get_mut(index));
             let digest = digest.ok_or_else(|| {
                 StoreError::new(Kind::Bug, "digest", "a row of a range that was not asked for").at(&view.table)
             })?;
@@ -83,9 +83,4 @@ where
     }
     lease.release();
     Ok(digests)
-}
-
-fn range_of(tuple: &Tuple<'_>) -> Option<usize> {
-    let index = tuple.field(tuple.len().checked_sub(1)?)?;
-    usize::try_from(i32::from_be_bytes(index.try_into().ok()?)).ok()
 }

@@ -54,6 +54,7 @@ pub fn survey(connection: &Connection, view: &TableView, since: Option<&Value>) 
         changed: count(1)?,
         newest: (newest != Value::Null).then_some(newest),
         null_keys: count(3)?.unwrap_or(0),
+        row_bytes: None,
     })
 }
 
@@ -127,6 +128,37 @@ fn prepare_page<'c>(
         Binder::new(&column).bind_sought(&mut statement, bounds + 2, moment.as_ref())?;
     }
     Ok(statement)
+}
+
+/// All rows of several ranges; none where they take more than `bytes_max`.
+pub fn gather(
+    connection: &Connection,
+    view: &TableView,
+    ranges: &[KeyRange],
+    keys_only: bool,
+    bytes_max: usize,
+    caller: &Caller<'_>,
+) -> Result<Option<RowPage>> {
+    check_domains(view, "read")?;
+    let columns = if keys_only { view.key_columns() } else { &view.columns };
+    let mut page = RowPage::new(Form::Fields, view.key_len);
+    let mut reader = RowReader::new(view.key_len, columns);
+    for range in ranges {
+        caller.still_waits()?;
+        let (names, table, within) = (sql::columns(columns), sql::table(view), sql::in_range(view, range));
+        let mut statement =
+            connection.prepare_cached(&format!("SELECT {names} FROM {table}{within}")).map_err(failed)?;
+        sql::bind_range(&mut statement, view, range)?;
+        let mut rows = statement.raw_query();
+        while let Some(row) = rows.next().map_err(failed)? {
+            if !reader.push_within(&mut page, row, bytes_max)? || page.row_bytes() > bytes_max {
+                return Ok(None);
+            }
+        }
+    }
+    page.bytes_read = page.row_bytes() as u64;
+    page.finish();
+    Ok(Some(page))
 }
 
 /// The rows with these keys; keys without a row are left out.

@@ -44,6 +44,7 @@ pub async fn run(store: Arc<dyn Store>, foreign_keys: ForeignKeys) {
     a_digest_on_arrival_is_that_of_the_page(&bench).await;
     a_digest_tells_a_changed_row(&bench).await;
     cuts_lie_inside_the_range_and_rise(&bench).await;
+    rows_of_several_ranges_come_at_once(&bench).await;
     the_last_rows_lie_behind_a_key(&bench).await;
     rows_are_found_by_their_keys(&bench).await;
     a_survey_counts_rows_and_changes(&bench).await;
@@ -258,15 +259,47 @@ async fn cuts_lie_inside_the_range_and_rise(bench: &Bench) {
         table.insert(&numbered_rows(numbers.iter().copied())).await;
         let inner = KeyRange::new(Some(key(&[number(numbers[99])])), Some(key(&[number(numbers[699])])));
         for (range, rows) in [(KeyRange::ALL, 1000), (inner, 600)] {
-            let cuts = table.latest().await.split(&table.view, &range, 100).await.expect("cuts");
+            let latest = table.latest().await;
+            let cuts = latest.split(&table.view, std::slice::from_ref(&range), 100).await.expect("cuts").remove(0);
             assert!(cuts.len() as u64 >= rows / 100 - 2 && cuts.len() as u64 <= rows / 50, "{} cuts", cuts.len());
             let parts = range.cut_at(cuts.clone());
             assert_eq!(parts.len(), cuts.len() + 1, "each cut is a key inside the range, once");
             assert_eq!(rows_in(&table, &parts).await, rows);
+            let of_parts = latest.split(&table.view, &parts, 20).await.expect("cuts of cuts");
+            assert_eq!(of_parts.len(), parts.len());
+            let finer: Vec<KeyRange> = parts.iter().zip(of_parts).flat_map(|(part, cuts)| part.cut_at(cuts)).collect();
+            assert!(finer.len() > 2 * parts.len(), "{} parts of {}", finer.len(), parts.len());
+            assert_eq!(rows_in(&table, &finer).await, rows);
         }
     }
     let empty = bench.numbered().await;
-    assert!(empty.latest().await.split(&empty.view, &KeyRange::ALL, 10).await.expect("cuts").is_empty());
+    let cuts = empty.latest().await.split(&empty.view, &[KeyRange::ALL], 10).await.expect("cuts");
+    assert_eq!(cuts, [Vec::<Key>::new()]);
+}
+
+async fn rows_of_several_ranges_come_at_once(bench: &Bench) {
+    let table = bench.numbered().await;
+    table.insert(&numbered_rows(0..100)).await;
+    let range = |after: i64, through: i64| KeyRange::new(Some(key(&[number(after)])), Some(key(&[number(through)])));
+    let ranges = [
+        range(89, 95),
+        KeyRange::new(None, Some(key(&[number(4)]))),
+        range(10, 10),
+        range(20, 22),
+        KeyRange::new(Some(key(&[number(97)])), None),
+    ];
+    let latest = table.latest().await;
+    for keys_only in [false, true] {
+        let page = latest.gather(&table.view, &ranges, keys_only, 1 << 20).await.expect("rows").expect("they fit");
+        let mut found: Vec<Key> = (0..page.len()).map(|index| page.key(index)).collect();
+        found.sort();
+        let mut expected: Vec<Key> =
+            (90..=95).chain(0..=4).chain(21..=22).chain(98..=99).map(|i| key(&[number(i)])).collect();
+        expected.sort();
+        assert_eq!(found, expected);
+        assert!(keys_only || values(&page).iter().all(|row| row.len() == table.view.columns.len()));
+    }
+    assert!(latest.gather(&table.view, &ranges, false, 50).await.expect("an answer").is_none(), "too many bytes");
 }
 
 /// The rows in ranges that must follow each other: a gap or an overlap would show in the sum.
@@ -374,7 +407,7 @@ async fn a_dropped_future_leaves_the_store_usable(bench: &Bench) {
     for polls in 1..4 {
         dropped_after(polls, latest.page(&table.view, &asking(KeyRange::ALL))).await;
         dropped_after(polls, latest.digests(&table.view, &[KeyRange::ALL], DigestKind::Stream, SALT)).await;
-        dropped_after(polls, latest.split(&table.view, &KeyRange::ALL, 10)).await;
+        dropped_after(polls, latest.split(&table.view, &[KeyRange::ALL], 10)).await;
         dropped_after(polls, bench.store.begin(&table.view)).await;
         let mut transaction = bench.store.begin(&table.view).await.expect("begin");
         let changes = Arc::new(Changes::inserting(table.page_of(&numbered_rows(2000..2100))));
