@@ -65,6 +65,7 @@ pub fn miss_probability(ranges: u64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use xxhash_rust::xxh3::xxh3_64_with_seed;
 
     #[test]
     fn equal_pairs_do_not_cancel() {
@@ -76,5 +77,24 @@ mod tests {
         other.add(7);
         assert_ne!(twice, other);
         assert_ne!(twice, Digest { rows: 2, sum: 0 });
+    }
+
+    /// The formula, with hashes narrowed to so few bits that misses can be counted: a range with one changed row is taken
+    /// as equal by one salt of 2^bits.
+    #[test]
+    fn a_narrow_hash_misses_as_often_as_the_formula_says() {
+        const SALTS: u64 = 20_000;
+        for bits in [3, 5, 8] {
+            let digest = |rows: &[u64], salt: u64| {
+                let narrow = |row: &u64| xxh3_64_with_seed(&row.to_le_bytes(), salt) >> (64 - bits);
+                rows.iter().map(narrow).fold(0u64, u64::wrapping_add) & ((1 << bits) - 1)
+            };
+            let (source, target): (Vec<u64>, Vec<u64>) = ((0..50).collect(), (0..50).map(|row| row % 49).collect());
+            let misses = (0..SALTS).filter(|salt| digest(&source, *salt) == digest(&target, *salt)).count() as f64;
+            let expected = SALTS as f64 / f64::from(1 << bits);
+            // Five standard deviations: the salts are always the same, so this holds or it does not.
+            assert!((misses - expected).abs() < 5.0 * expected.sqrt(), "{bits} bits: {misses} of {expected}");
+        }
+        assert_eq!(miss_probability(1 << 20), 2f64.powi(-44));
     }
 }
