@@ -150,8 +150,9 @@ async fn make_job(
             notes: if entry.created { vec!["the target's table was created".into()] } else { Vec::new() },
         });
     }
-    let source =
-        ends.source.snapshot(Consistency::Frozen).await.map_err(|error| told("source", &settings.source, error))?;
+    // A look finds out what differs now: a source that stands still would differ from a target that moves on.
+    let consistency = if matches!(goal, Goal::Verify { .. }) { Consistency::Latest } else { Consistency::Frozen };
+    let source = ends.source.snapshot(consistency).await.map_err(|error| told("source", &settings.source, error))?;
     let target_rows =
         ends.target.snapshot(Consistency::Latest).await.map_err(|error| told("target", &settings.target, error))?;
     let shared = Shared {

@@ -1,8 +1,9 @@
 //! The differ: finds what is different in a range and sends it to the writer. It knows no plan; what to look for and
 //! what to do with it is said in each message.
 //!
-//! Work is split by what is asked: `hunt` searches, `leaf` compares one range, `copy` fills an empty target,
-//! `changed` follows modify times, `prove` reads back.
+//! Work is split by what is asked: `hunt` searches, `leaf` compares ranges, `samples` shows what was found,
+//! `second_look` sees whether it is still so, `copy` fills an empty target, `changed` follows modify times, `prove` reads
+//! back.
 
 mod changed;
 mod copy;
@@ -10,6 +11,8 @@ mod hunt;
 mod leaf;
 mod pending;
 mod prove;
+mod samples;
+mod second_look;
 
 pub use copy::WRITES_IN_FLIGHT;
 

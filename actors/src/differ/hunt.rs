@@ -9,11 +9,13 @@ use futures_util::stream::FuturesUnordered;
 use rowsync_engine::change::Changes;
 use rowsync_engine::digest::DigestKind;
 use rowsync_engine::key::KeyRange;
+use rowsync_engine::row::RowPage;
 use rowsync_engine::search::{Ask, Search, Seek, Step};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::leaf::{Leaf, compare_some};
 use super::pending::Pending;
+use super::second_look::Doubtful;
 use super::{Desk, copy, prove};
 use crate::failure::Failure;
 use crate::found::Found;
@@ -31,6 +33,7 @@ pub(super) async fn hunt(desk: Arc<Desk>, task: CompareRange) -> Result<Found, F
     let mut search = Search::within(range, source_count, target_count, options);
     let mut sum = Found::default();
     let mut pending = Pending::new(&desk);
+    let mut doubtful = Doubtful::default();
     announce(&desk, &options, act, source_count.max(target_count));
     loop {
         desk.check_stop()?;
@@ -50,7 +53,8 @@ pub(super) async fn hunt(desk: Arc<Desk>, task: CompareRange) -> Result<Found, F
             }
             Ask::Rows(ranges) => {
                 let before = looked_for(&sum, act);
-                compare_all(&desk, grouped(&desk, ranges), act, options.seek, &mut pending, &mut sum).await?;
+                let basket = Basket { act, pending: &mut pending, doubtful: &mut doubtful, sum: &mut sum };
+                compare_all(&desk, grouped(&desk, ranges), options.seek, basket).await?;
                 search.found(looked_for(&sum, act) - before);
             }
             Ask::Nothing => break,
@@ -58,6 +62,9 @@ pub(super) async fn hunt(desk: Arc<Desk>, task: CompareRange) -> Result<Found, F
         tell_steps(&desk, &search.take_steps());
     }
     pending.flush(&desk, &mut sum).await?;
+    if let Act::Observe { samples_max, explain } = act {
+        doubtful.look_again(&desk, &mut sum, samples_max, explain).await?;
+    }
     sum.stats = search.stats;
     Ok(sum)
 }
@@ -95,11 +102,10 @@ fn looked_for(found: &Found, act: Act) -> u64 {
 async fn compare_all(
     desk: &Arc<Desk>,
     mut open: VecDeque<Vec<KeyRange>>,
-    act: Act,
     seek: Seek,
-    pending: &mut Pending,
-    sum: &mut Found,
+    mut basket: Basket<'_>,
 ) -> Result<(), Failure> {
+    let act = basket.act;
     let mut running = FuturesUnordered::new();
     loop {
         while running.len() < LEAVES_IN_FLIGHT {
@@ -113,44 +119,58 @@ async fn compare_all(
         if seek == Seek::Everything {
             desk.progress.rows_done(leaf.source_rows);
         }
-        take_in(desk, leaf, act, pending, sum).await?;
+        basket.take_in(desk, leaf).await?;
     }
 }
 
-/// Does with the differences of a range what the act says.
-async fn take_in(desk: &Desk, leaf: Leaf, act: Act, pending: &mut Pending, sum: &mut Found) -> Result<(), Failure> {
-    let Leaf { ranges, findings, samples, permit, .. } = leaf;
-    let mut changes = findings.changes;
-    sum.equal += findings.equal;
-    let (missing, different, extra) =
-        (changes.inserts.len() as u64, changes.updates.len() as u64, changes.deletes.len() as u64);
-    let nothing = Changes::new(desk.key_len());
-    match act {
-        Act::Observe { samples_max, .. } => {
-            sum.samples.extend(samples);
-            sum.samples.truncate(samples_max);
-            changes = nothing;
+/// Where differences go.
+struct Basket<'a> {
+    act: Act,
+    pending: &'a mut Pending,
+    doubtful: &'a mut Doubtful,
+    sum: &'a mut Found,
+}
+
+impl Basket<'_> {
+    /// Does with the differences of a range what the act says.
+    async fn take_in(&mut self, desk: &Desk, leaf: Leaf) -> Result<(), Failure> {
+        let Leaf { ranges, findings, samples, permit, .. } = leaf;
+        let (act, sum) = (self.act, &mut *self.sum);
+        let mut changes = findings.changes;
+        sum.equal += findings.equal;
+        let (missing, different, extra) =
+            (changes.inserts.len() as u64, changes.updates.len() as u64, changes.deletes.len() as u64);
+        let nothing = Changes::new(desk.key_len());
+        match act {
+            Act::Observe { samples_max, .. } => {
+                sum.samples.extend(samples);
+                sum.samples.truncate(samples_max);
+                let keys = |page: &RowPage| (0..page.len()).map(|index| page.key(index)).collect::<Vec<_>>();
+                let rows = keys(&changes.updates).into_iter().chain(keys(&changes.inserts));
+                self.doubtful.add(desk, rows.chain(std::mem::take(&mut changes.deletes)));
+                changes = nothing;
+            }
+            Act::Add => changes = Changes { inserts: changes.inserts, ..nothing },
+            Act::CollectExtras => {
+                collect(desk, sum, std::mem::take(&mut changes.deletes));
+                changes = nothing;
+            }
+            Act::DeleteExtras => changes = Changes { deletes: changes.deletes, ..nothing },
+            Act::Upsert => collect(desk, sum, std::mem::take(&mut changes.deletes)),
         }
-        Act::Add => changes = Changes { inserts: changes.inserts, ..nothing },
-        Act::CollectExtras => {
-            collect(desk, sum, std::mem::take(&mut changes.deletes));
-            changes = nothing;
+        let counted = |wanted: bool, count| if wanted { count } else { 0 };
+        sum.missing += counted(matches!(act, Act::Add | Act::Upsert | Act::Observe { .. }), missing);
+        sum.different += counted(matches!(act, Act::Upsert | Act::Observe { .. }), different);
+        sum.extra += counted(act != Act::Add, extra);
+        if missing + different + extra > 0 && !matches!(act, Act::Observe { .. }) {
+            ranges.into_iter().for_each(|range| sum.touch(range));
         }
-        Act::DeleteExtras => changes = Changes { deletes: changes.deletes, ..nothing },
-        Act::Upsert => collect(desk, sum, std::mem::take(&mut changes.deletes)),
+        if !changes.is_empty() {
+            self.pending.add(desk, changes, permit, sum).await?;
+            copy::tell_progress(desk);
+        }
+        Ok(())
     }
-    let counted = |wanted: bool, count| if wanted { count } else { 0 };
-    sum.missing += counted(matches!(act, Act::Add | Act::Upsert | Act::Observe { .. }), missing);
-    sum.different += counted(matches!(act, Act::Upsert | Act::Observe { .. }), different);
-    sum.extra += counted(act != Act::Add, extra);
-    if missing + different + extra > 0 && !matches!(act, Act::Observe { .. }) {
-        ranges.into_iter().for_each(|range| sum.touch(range));
-    }
-    if !changes.is_empty() {
-        pending.add(desk, changes, permit, sum).await?;
-        copy::tell_progress(desk);
-    }
-    Ok(())
 }
 
 /// Holds extra keys as far as they may be held.

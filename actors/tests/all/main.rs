@@ -6,4 +6,5 @@ mod backpressure;
 mod convergence;
 mod decisions;
 mod ordering;
+mod second_look;
 mod world;
