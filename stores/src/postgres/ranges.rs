@@ -8,10 +8,15 @@ use super::select::ViewSql;
 /// Most ranges in one statement: beyond this planning it costs more than another round trip.
 pub const RANGES_A_STATEMENT: usize = 256;
 
-/// Selects `expressions` over the rows of each range, and the range's index behind them. Ranges with two ends are
+/// Selects `expressions` over the rows of each range, and the range's index behind them.
+pub fn select(sql: &ViewSql, ranges: &[KeyRange], expressions: &str) -> Result<String, StoreError> {
+    select_each(sql, ranges, |condition| format!("SELECT {expressions} FROM {} WHERE {condition}", sql.from))
+}
+
+/// Selects of each range what `of` does under its condition, and the range's index behind that. Ranges with two ends are
 /// joined laterally; one with an open end is a branch of its own, since a bound that may be missing is a condition that
 /// no index serves.
-pub fn select(sql: &ViewSql, ranges: &[KeyRange], expressions: &str) -> Result<String, StoreError> {
+pub fn select_each(sql: &ViewSql, ranges: &[KeyRange], of: impl Fn(&str) -> String) -> Result<String, StoreError> {
     let mut branches = Vec::new();
     let mut closed = Vec::new();
     for (index, range) in ranges.iter().enumerate() {
@@ -20,31 +25,26 @@ pub fn select(sql: &ViewSql, ranges: &[KeyRange], expressions: &str) -> Result<S
                 let bounds = [sql.literals(after)?, sql.literals(through)?].concat();
                 closed.push(format!("({index}, {})", bounds.join(", ")));
             }
-            _ => branches.push(format!(
-                "SELECT d.*, {index} FROM (SELECT {expressions} FROM {} WHERE {}) d",
-                sql.from,
-                sql.within(range)?
-            )),
+            _ => branches.push(format!("SELECT d.*, {index} FROM ({}) d", of(&sql.within(range)?))),
         }
     }
     if !closed.is_empty() {
-        branches.push(joined(sql, &closed, expressions));
+        branches.push(joined(sql, &closed, of));
     }
     Ok(branches.join(" UNION ALL "))
 }
 
-fn joined(sql: &ViewSql, rows: &[String], expressions: &str) -> String {
+fn joined(sql: &ViewSql, rows: &[String], of: impl Fn(&str) -> String) -> String {
     let key_len = sql.key_columns().len();
     let names = |letter: &str| (0..key_len).map(|part| format!("{letter}{part}")).collect::<Vec<_>>();
     let of_range = |names: &[String]| names.iter().map(|name| format!("rowsync_r.{name}")).collect::<Vec<_>>();
     let (after, through) = (names("a"), names("b"));
     format!(
-        "SELECT d.*, rowsync_r.i FROM (VALUES {}) rowsync_r(i, {}, {}) CROSS JOIN LATERAL (SELECT {expressions} FROM {} WHERE {}) d",
+        "SELECT d.*, rowsync_r.i FROM (VALUES {}) rowsync_r(i, {}, {}) CROSS JOIN LATERAL ({}) d",
         rows.join(", "),
         after.join(", "),
         through.join(", "),
-        sql.from,
-        sql.between(Some(&of_range(&after)), Some(&of_range(&through))),
+        of(&sql.between(Some(&of_range(&after)), Some(&of_range(&through)))),
     )
 }
 

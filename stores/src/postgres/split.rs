@@ -39,6 +39,21 @@ pub async fn split(
     read::keys(lease, view, &sql, &select).await
 }
 
+/// The same, but each part but the last holds exactly so many rows.
+pub async fn split_exactly(
+    mut lease: Lease,
+    view: &TableView,
+    range: &KeyRange,
+    rows: u64,
+) -> Result<Vec<Key>, StoreError> {
+    let sql = ViewSql::new(view);
+    let select = match index::is_served(&mut lease, view).await? {
+        true => hopped(&sql, range, rows)?,
+        false => counted(&sql, range, rows)?,
+    };
+    read::keys(lease, view, &sql, &select).await
+}
+
 /// From cut to cut along the index: a quarter of the cost of numbering all rows.
 fn hopped(sql: &ViewSql, range: &KeyRange, rows_per_part: u64) -> Result<String, StoreError> {
     let through = range.through.as_ref().map(|key| sql.literals(key)).transpose()?;

@@ -71,7 +71,8 @@ pub fn declaration(column: &Column) -> String {
         | DataType::PaddedText { .. }
         | DataType::Enum { .. }
         | DataType::Dynamic
-        | DataType::Other => "text".into(),
+        | DataType::Other
+        | DataType::Local => "text".into(),
     }
 }
 

@@ -66,7 +66,7 @@ pub fn declaration(like: &Column, is_key: bool) -> String {
         DataType::Decimal { precision, scale } => decimal(*precision, *scale, is_key),
         DataType::Text { max_chars: Some(chars) } => format!("VARCHAR({chars})"),
         DataType::PaddedText { chars } => format!("CHAR({chars})"),
-        DataType::Text { max_chars: None } | DataType::Enum { .. } | DataType::Other => "TEXT".into(),
+        DataType::Text { max_chars: None } | DataType::Enum { .. } | DataType::Other | DataType::Local => "TEXT".into(),
         DataType::Bytes => "BLOB".into(),
         DataType::Uuid => "UUID TEXT".into(),
         DataType::Date => "DATE".into(),

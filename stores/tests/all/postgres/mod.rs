@@ -102,7 +102,7 @@ pub fn own_domain(data_type: &DataType) -> Domain {
         DataType::Float { bits: 32 } => Domain::Float32,
         DataType::Float { .. } => Domain::Float,
         DataType::Decimal { .. } => Domain::Decimal { scale: None },
-        DataType::Text { .. } | DataType::Enum { .. } => Domain::Text,
+        DataType::Text { .. } | DataType::Enum { .. } | DataType::Local => Domain::Text,
         DataType::PaddedText { .. } => Domain::PaddedText,
         DataType::Bytes => Domain::Bytes,
         DataType::Uuid => Domain::Uuid,
