@@ -17,10 +17,8 @@ pub const OLDEST_MAJOR_VERSION: u32 = 13;
 const FLOAT4_BEYOND: &str = "'3.4028235677973366e38'::float8";
 const FLOAT4_NOTHING: &str = "'7.006492321624085e-46'::float8";
 
-/// JSON that `jsonb` does not take: NUL, half surrogate pairs, numbers of a hundred thousand digits.
-const BEYOND_JSONB: &str = r"\\u(0000|[dD][89a-fA-F])|[0-9][eE][+-]?[0-9]{4}";
-/// Longest text in which all numbers are short enough in any case.
-const JSONB_BYTES: u32 = 100_000;
+/// JSON that `jsonb` may not take: NUL, either half of a surrogate pair alone, numbers of more digits than it holds.
+const BEYOND_JSONB: &str = r"\\u(0000|[dD][89abAB]..(?!\\u[dD][c-fC-F]))|(?<!\\u[dD][89abAB]..)\\u[dD][c-fC-F]|[0-9][eE][+-]?[0-9]{5}|[0-9]{200}";
 
 /// The bytes of a row.
 ///
@@ -76,10 +74,7 @@ fn rounded_float(value: &str) -> String {
 /// What `jsonb` does not take stays as it is spelled. Equal texts are still equal documents; at worst a range is read
 /// that need not be.
 fn as_jsonb(value: &str) -> String {
-    format!(
-        "CASE WHEN octet_length({value}::text) > {JSONB_BYTES} OR {value}::text ~ '{BEYOND_JSONB}' \
-         THEN {value}::text ELSE {value}::jsonb::text END"
-    )
+    format!("CASE WHEN {value}::text ~ '{BEYOND_JSONB}' THEN {value}::text ELSE {value}::jsonb::text END")
 }
 
 /// `1.50` to `1.5`, outside of strings, which the first branch of the pattern takes whole. Few documents hold a zero
