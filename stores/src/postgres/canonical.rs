@@ -18,7 +18,11 @@ const FLOAT4_BEYOND: &str = "'3.4028235677973366e38'::float8";
 const FLOAT4_NOTHING: &str = "'7.006492321624085e-46'::float8";
 
 /// JSON that `jsonb` may not take: NUL, either half of a surrogate pair alone, numbers of more digits than it holds.
-const BEYOND_JSONB: &str = r"\\u(0000|[dD][89abAB]..(?!\\u[dD][c-fC-F]))|(?<!\\u[dD][89abAB]..)\\u[dD][c-fC-F]|[0-9][eE][+-]?[0-9]{5}|[0-9]{200}";
+const NO_TEXT: &str = r"\\u(0000|[dD][89abAB]..(?!\\u[dD][c-fC-F]))|(?<!\\u[dD][89abAB]..)\\u[dD][c-fC-F]";
+const LARGE_EXPONENT: &str = "[0-9][eE][+-]?[0-9]{5}";
+const MANY_DIGITS: &str = "[0-9]{200}";
+/// A text up to this length has no number of too many digits.
+const FEW_BYTES: u32 = 100_000;
 
 /// The bytes of a row.
 ///
@@ -74,15 +78,21 @@ fn rounded_float(value: &str) -> String {
 /// What `jsonb` does not take stays as it is spelled. Equal texts are still equal documents; at worst a range is read
 /// that need not be.
 fn as_jsonb(value: &str) -> String {
-    format!("CASE WHEN {value}::text ~ '{BEYOND_JSONB}' THEN {value}::text ELSE {value}::jsonb::text END")
+    let text = format!("{value}::text");
+    format!(
+        "CASE WHEN strpos({text}, '\\u') > 0 AND {text} ~ '{NO_TEXT}' OR {text} ~ '{LARGE_EXPONENT}' \
+         OR octet_length({text}) > {FEW_BYTES} AND {text} ~ '{MANY_DIGITS}' THEN {text} ELSE {value}::jsonb::text END"
+    )
 }
 
-/// `1.50` to `1.5`, outside of strings, which the first branch of the pattern takes whole. Few documents hold a zero
-/// somewhere behind a point; only those are looked at. OFFSET keeps the planner from printing the document twice.
+/// `1.50` to `1.5`, outside of strings, which the first branch of the pattern takes whole: that takes a while for each
+/// string, so only documents are looked at in which a zero behind a point ends something. OFFSET keeps the planner from
+/// printing the document again and again.
 fn numbers_by_value(text: &str) -> String {
+    const ENDS_IN_ZERO: &str = r"\.[0-9]*0([],}]|$)";
     const ZEROS: &str = r#"("(?:[^"\\]|\\.)*")|(\.[0-9]*[1-9])0+(?![0-9])|\.0+(?![0-9])"#;
     format!(
-        "(SELECT CASE WHEN j LIKE '%.%0%' THEN regexp_replace(j, '{ZEROS}', '\\1\\2', 'g') ELSE j END \
-         FROM (SELECT {text} OFFSET 0) rowsync_j(j))"
+        "(SELECT CASE WHEN j LIKE '%.%0%' AND j ~ '{ENDS_IN_ZERO}' THEN regexp_replace(j, '{ZEROS}', '\\1\\2', 'g') \
+         ELSE j END FROM (SELECT {text} OFFSET 0) rowsync_j(j))"
     )
 }

@@ -1,6 +1,7 @@
 //! Equality: the same values are equal wherever they are kept, and others are not.
 
 mod extremes;
+mod keys;
 mod lookalikes;
 mod postgres;
 
