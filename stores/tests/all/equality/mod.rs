@@ -4,6 +4,7 @@ mod extremes;
 mod keys;
 mod lookalikes;
 mod postgres;
+mod random;
 
 use std::sync::Arc;
 use std::time::Duration;
