@@ -5,6 +5,7 @@ mod keys;
 mod lookalikes;
 mod postgres;
 mod random;
+mod sqlite;
 
 use std::sync::Arc;
 use std::time::Duration;
