@@ -3,6 +3,7 @@
 mod extremes;
 mod keys;
 mod lookalikes;
+mod mixed;
 mod postgres;
 mod random;
 mod sqlite;
