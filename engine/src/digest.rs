@@ -3,6 +3,10 @@
 //! Summed, and never only combined by exclusive or: equal pairs would cancel. Each row's hash is mixed as a whole
 //! before it is added, because a sum of hashes that are themselves sums of columns would not see values swapped
 //! between two rows. Every run salts the hashes anew, so a miss is not repeated.
+//!
+//! One kind is no sum: [`DigestKind::Portable`], see [`portable`].
+
+pub mod portable;
 
 use std::ops::AddAssign;
 
@@ -12,7 +16,8 @@ use serde::Serialize;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Digest {
     pub rows: u64,
-    /// Sum of the rows' 64-bit hashes, taken as signed numbers, in 128 bits.
+    /// Sum of the rows' 64-bit hashes, taken as signed numbers, in 128 bits; or 128 bits of one hash of all rows, which
+    /// is added to nothing.
     pub sum: i128,
 }
 
@@ -23,6 +28,7 @@ impl Digest {
     }
 }
 
+/// Only for kinds that add up; see [`DigestKind::adds_up`].
 impl AddAssign for Digest {
     fn add_assign(&mut self, other: Digest) {
         self.rows += other.rows;
@@ -42,6 +48,9 @@ pub enum DigestKind {
     Stream,
     /// The engine's bulk bytes of each row are hashed where they arrive; only for equal types of one engine.
     Raw,
+    /// One hash of a range's rows in key order, in the canonical form, which every side can make where its rows are:
+    /// the cheapest kind over a slow line. It depends on the order of the rows and cannot be added up.
+    Portable,
 }
 
 impl DigestKind {
@@ -50,14 +59,20 @@ impl DigestKind {
         match self {
             DigestKind::Count => "count",
             DigestKind::Server => "server",
+            DigestKind::Portable => "portable",
             DigestKind::Stream => "stream",
             DigestKind::Raw => "raw",
         }
     }
+
+    /// Whether the digests of parts are, added up, the digest of the whole.
+    pub fn adds_up(self) -> bool {
+        self != DigestKind::Portable
+    }
 }
 
-/// The probability that at least one of `ranges` differing ranges was taken as equal: each is missed with 2^-64, as its
-/// 64-bit hashes would have to sum up to the same number.
+/// An upper bound of the probability that at least one of `ranges` differing ranges was taken as equal: each is missed with 2^-64, as its
+/// 64-bit hashes would have to sum up to the same number. A portable digest is missed with 2^-128.
 pub fn miss_probability(ranges: u64) -> f64 {
     ranges as f64 * 2f64.powi(-64)
 }

@@ -29,23 +29,14 @@ pub struct PairOptions {
 pub struct Pair {
     pub source: Arc<TableView>,
     pub target: Arc<TableView>,
-    /// The cheapest digest that both sides share.
+    /// The cheapest digest that both sides share where the line between them is quick: the first of `digests`.
     pub digest: DigestKind,
+    /// The digests of rows that both sides can make of this pair, best first.
+    pub digests: Vec<DigestKind>,
     /// Whether rows can move in the engine's own bulk form.
     pub raw: bool,
     /// What a person may want to know, such as columns that are left alone.
     pub notes: Vec<String>,
-}
-
-impl Pair {
-    /// Digests by which both sides can be searched, the one that is cheapest for the databases first.
-    pub fn digests(&self) -> Vec<DigestKind> {
-        let mut digests = vec![self.digest];
-        if self.digest != DigestKind::Stream {
-            digests.push(DigestKind::Stream);
-        }
-        digests
-    }
 }
 
 /// Why two tables cannot be laid beside each other, and what to do.
@@ -82,7 +73,9 @@ pub fn pair(source: Side<'_>, target: Side<'_>, options: &PairOptions) -> Result
     }
     let same_engine = source.capabilities.engine == target.capabilities.engine;
     let same_types = same_engine && ordered.iter().all(|(s, t)| s.declared == t.declared && s.data_type == t.data_type);
+    let moves_raw = same_types && ordered.iter().all(|(s, _)| s.data_type != DataType::Local);
     let key_order = key_order(&ordered[..key_len], same_engine);
+    let digests = shared_digests(source, target, &ordered, &domains, same_types);
     let modify_time = modify_time(source, &columns, options);
     let view = |schema: &TableSchema, side: fn(&Matched) -> &Column, modify_time: Option<String>| {
         let columns = ordered.iter().zip(&domains);
@@ -92,8 +85,9 @@ pub fn pair(source: Side<'_>, target: Side<'_>, options: &PairOptions) -> Result
     Ok(Pair {
         source: view(source.schema, |m| &m.0, modify_time.as_ref().map(|m| m.0.name.clone())),
         target: view(target.schema, |m| &m.1, modify_time.as_ref().map(|m| m.1.name.clone())),
-        digest: shared_digest(source.capabilities, target.capabilities, same_types),
-        raw: same_types && source.capabilities.raw_pages && target.capabilities.raw_pages,
+        digest: digests[0],
+        digests,
+        raw: moves_raw && source.capabilities.raw_pages && target.capabilities.raw_pages,
         notes: notes(source.schema, target.schema, &columns),
     })
 }
@@ -214,17 +208,61 @@ fn modify_time<'a>(source: Side<'_>, columns: &'a [Matched], options: &PairOptio
     find_name(columns, &column.name, |matched| &matched.0.name)
 }
 
-fn shared_digest(source: &Capabilities, target: &Capabilities, same_types: bool) -> DigestKind {
-    let both = |kind| source.digests.contains(&kind) && target.digests.contains(&kind);
-    if same_types && both(DigestKind::Server) { DigestKind::Server } else { DigestKind::Stream }
+/// Kinds of digests that tell rows, not only their number. Hashing on arrival can always be done.
+fn shared_digests(
+    source: Side<'_>,
+    target: Side<'_>,
+    columns: &[Matched],
+    domains: &[Domain],
+    same_types: bool,
+) -> Vec<DigestKind> {
+    let both = |kind| source.capabilities.digests.contains(&kind) && target.capabilities.digests.contains(&kind);
+    let spelled = |((s, t), domain): (&Matched, &Domain)| {
+        let by = |side: Side<'_>, column: &Column| !side.capabilities.typed || spells(&column.data_type, *domain);
+        by(source, s) && by(target, t)
+    };
+    let mut digests = Vec::new();
+    if same_types && both(DigestKind::Server) {
+        digests.push(DigestKind::Server);
+    }
+    digests.push(DigestKind::Stream);
+    if both(DigestKind::Portable) && columns.iter().zip(domains).all(spelled) {
+        digests.push(DigestKind::Portable);
+    }
+    digests
+}
+
+/// Whether a server can spell what a column of this type holds in the canonical form of the domain, without a conversion
+/// that may fail.
+fn spells(data_type: &DataType, domain: Domain) -> bool {
+    use DataType as T;
+    match domain {
+        Domain::Bool => *data_type == T::Bool,
+        Domain::Int => matches!(data_type, T::Int { .. }),
+        Domain::Decimal { .. } => matches!(data_type, T::Decimal { .. } | T::Int { .. }),
+        Domain::Float | Domain::Float32 => matches!(data_type, T::Float { .. }),
+        Domain::Text => matches!(data_type, T::Text { .. } | T::Enum { .. } | T::Other | T::Local),
+        Domain::PaddedText => matches!(data_type, T::Text { .. } | T::PaddedText { .. }),
+        Domain::Native => *data_type == T::Other,
+        // What is declared by the same word as the domain, and nothing else.
+        _ => own_domain(data_type) == domain,
+    }
 }
 
 fn key_order(keys: &[Matched], same_engine: bool) -> KeyOrder {
     let alike = |(s, t): &Matched| match (&s.collation, &t.collation) {
+        _ if has_own_order(&s.data_type) || has_own_order(&t.data_type) => {
+            same_engine && s.declared == t.declared && s.data_type == t.data_type
+        }
         (None, None) => true,
         (a, b) => same_engine && a == b,
     };
     if keys.iter().all(alike) { KeyOrder::Native } else { KeyOrder::Bytewise }
+}
+
+/// Whether values are sorted neither as numbers nor as texts: labels by their place, opaque types as they please.
+fn has_own_order(data_type: &DataType) -> bool {
+    matches!(data_type, DataType::Enum { .. } | DataType::Other | DataType::Local)
 }
 
 /// The ground on which the values of two columns meet.
@@ -268,7 +306,9 @@ fn own_domain(data_type: &DataType) -> Domain {
         DataType::TimestampTz => Domain::TimestampTz,
         DataType::Interval => Domain::Interval,
         DataType::Json => Domain::Json,
-        DataType::Text { .. } | DataType::Enum { .. } | DataType::Dynamic | DataType::Other => Domain::Text,
+        DataType::Text { .. } | DataType::Enum { .. } | DataType::Dynamic | DataType::Other | DataType::Local => {
+            Domain::Text
+        }
     }
 }
 
@@ -287,8 +327,8 @@ fn shared_domain(s: &DataType, t: &DataType) -> Option<Domain> {
         }
         (T::Date, T::Timestamp) | (T::Timestamp, T::Date) => Domain::Timestamp,
         (T::Json, T::Text { .. }) | (T::Text { .. }, T::Json) => Domain::Json,
-        (T::Enum { .. } | T::Other, T::Text { .. } | T::Enum { .. } | T::Other)
-        | (T::Text { .. }, T::Enum { .. } | T::Other) => Domain::Text,
+        (T::Enum { .. } | T::Other | T::Local, T::Text { .. } | T::Enum { .. } | T::Other | T::Local)
+        | (T::Text { .. }, T::Enum { .. } | T::Other | T::Local) => Domain::Text,
         (a, b) if std::mem::discriminant(a) == std::mem::discriminant(b) => own_domain(a),
         _ => return None,
     })
@@ -402,6 +442,58 @@ mod tests {
         assert_eq!(order(Some("de"), Some("de")), KeyOrder::Native);
         assert_eq!(order(Some("de"), Some("en")), KeyOrder::Bytewise);
         assert_eq!(order(Some("de"), None), KeyOrder::Bytewise);
+    }
+
+    #[test]
+    fn what_sorts_by_rules_of_its_own_is_walked_byte_by_byte_beside_anything_else() {
+        let order = |a: (DataType, &str), b: (DataType, &str)| {
+            let [a, b] = [a, b].map(|(data_type, declared)| table(vec![column("id", data_type, declared)]));
+            lay(&a, &b, &PairOptions::default()).unwrap().source.key_order
+        };
+        let mood = |labels: [&str; 2]| (DataType::Enum { labels: labels.map(Into::into).into() }, "mood");
+        let text = || (DataType::Text { max_chars: None }, "text");
+        assert_eq!(order(mood(["z", "a"]), mood(["z", "a"])), KeyOrder::Native);
+        assert_eq!(order(mood(["z", "a"]), mood(["a", "z"])), KeyOrder::Bytewise);
+        assert_eq!(order(mood(["z", "a"]), text()), KeyOrder::Bytewise);
+        assert_eq!(order((DataType::Other, "inet"), (DataType::Other, "inet")), KeyOrder::Native);
+        assert_eq!(order((DataType::Other, "inet"), (DataType::Other, "cidr")), KeyOrder::Bytewise);
+        assert_eq!(order(text(), (DataType::Local, "mood[]")), KeyOrder::Bytewise);
+    }
+
+    #[test]
+    fn a_portable_digest_is_offered_where_both_servers_can_spell_all_columns() {
+        let kinds = |a: DataType, b: DataType, typed: bool| {
+            let with = |data_type| {
+                table(vec![column("id", DataType::Int { bits: 64 }, "bigint"), column("v", data_type, "its type")])
+            };
+            let mut here = capabilities("pg", true);
+            here.digests.push(DigestKind::Portable);
+            let there = Capabilities { typed, engine: Engine { name: "other", major_version: 1 }, ..here.clone() };
+            let (a, b) = (with(a), with(b));
+            let (source, target) =
+                (Side { schema: &a, capabilities: &here }, Side { schema: &b, capabilities: &there });
+            pair(source, target, &PairOptions::default()).unwrap().digests
+        };
+        let both = [DigestKind::Stream, DigestKind::Portable];
+        let decimal = || DataType::Decimal { precision: None, scale: None };
+        assert_eq!(kinds(DataType::Int { bits: 16 }, decimal(), true), both);
+        assert_eq!(kinds(DataType::Json, DataType::Json, true), both);
+        // What a store without types holds is converted where it is read.
+        assert_eq!(kinds(DataType::Date, DataType::Text { max_chars: None }, false), both);
+        assert_eq!(kinds(DataType::Json, DataType::Text { max_chars: None }, true), [DigestKind::Stream]);
+        assert_eq!(kinds(DataType::Date, DataType::Timestamp, true), [DigestKind::Stream]);
+        assert_eq!(kinds(decimal(), DataType::Float { bits: 64 }, true), [DigestKind::Stream]);
+    }
+
+    #[test]
+    fn types_that_hold_numbers_of_their_database_do_not_move_as_raw_bytes() {
+        let with = |data_type| {
+            table(vec![column("id", DataType::Int { bits: 64 }, "bigint"), column("v", data_type, "mood[]")])
+        };
+        let pair =
+            |data_type: DataType| lay(&with(data_type.clone()), &with(data_type), &PairOptions::default()).unwrap();
+        assert_eq!((pair(DataType::Other).raw, pair(DataType::Other).source.columns[1].domain), (true, Domain::Native));
+        assert_eq!((pair(DataType::Local).raw, pair(DataType::Local).source.columns[1].domain), (false, Domain::Text));
     }
 
     #[test]

@@ -5,8 +5,9 @@
 //! engine's own bulk format (PostgreSQL: one tuple of COPY BINARY); it moves untouched between two stores that have
 //! the same types. One buffer instead of a value each is what keeps a page cheap to fill, to count and to free.
 
-use crate::canonical::{NotCanonical, normal_decimal, write_canonical};
+use crate::canonical::{NotCanonical, begin_row, normal_decimal, write_canonical};
 use crate::digest::Digest;
+use crate::digest::portable::PortableDigest;
 use crate::domain::Domain;
 use crate::key::Key;
 use crate::value::{Interval, ValueRef};
@@ -146,6 +147,21 @@ impl RowPage {
         }
         Ok(digest)
     }
+
+    /// The portable digest of all rows, which have to be in key order. Pages in `Fields` form.
+    ///
+    /// # Errors
+    /// When a value has no canonical form.
+    pub fn portable_digest(&self, domains: &[Domain], salt: u64) -> Result<Digest, NotCanonical> {
+        debug_assert_eq!(self.form, Form::Fields, "raw bytes are not portable");
+        let mut digest = PortableDigest::new(salt);
+        let mut scratch = Vec::new();
+        for row in self.rows() {
+            canonical_row(row, domains, &mut scratch)?;
+            digest.add_row(&scratch);
+        }
+        Ok(digest.of_rows())
+    }
 }
 
 /// The hash of one row in `Fields` form over its canonical form.
@@ -162,7 +178,7 @@ pub fn row_hash(row: &[u8], domains: &[Domain], salt: u64, scratch: &mut Vec<u8>
 /// # Errors
 /// When a value has no canonical form.
 pub fn canonical_row(row: &[u8], domains: &[Domain], out: &mut Vec<u8>) -> Result<(), NotCanonical> {
-    out.clear();
+    begin_row(out, domains.len());
     for (field, domain) in fields(row).zip(domains) {
         let value = field.map_err(|_| NotCanonical { kind: "broken row", domain: *domain })?;
         write_canonical(out, value, *domain)?;

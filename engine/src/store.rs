@@ -4,6 +4,7 @@
 //!
 //! * Pages come in the key order of the view, each key once, and a page that is not `complete` holds at least one row.
 //! * A digest of the same rows is the same, however the ranges are cut: the digests of the parts add up to the whole.
+//!   A portable one does not add up, but is the same for the same rows in every store.
 //! * Inserting a row that is there already is a constraint error and leaves nothing behind; updating a row to what it is,
 //!   and deleting a row that is gone, change nothing. A step that got no answer is repeated from its comparison.
 //! * Nothing of a transaction is seen before `commit`; after it, every new answer of a `Latest` snapshot sees it.

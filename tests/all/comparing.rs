@@ -185,22 +185,22 @@ fn check(source: &Engine, target: &Engine, methods: &[&str]) {
 
 #[test]
 fn between_two_postgresql() {
-    check(&Engine::Postgres, &Engine::Postgres, &["ordered", "stream", "server", "auto"]);
+    check(&Engine::Postgres, &Engine::Postgres, &["ordered", "stream", "portable", "server", "auto"]);
 }
 
 #[test]
 fn between_sqlite_and_postgresql() {
-    check(&Engine::Sqlite, &Engine::Postgres, &["ordered", "stream", "auto"]);
+    check(&Engine::Sqlite, &Engine::Postgres, &["ordered", "stream", "portable", "auto"]);
 }
 
 #[test]
 fn between_postgresql_and_sqlite() {
-    check(&Engine::Postgres, &Engine::Sqlite, &["ordered", "stream", "auto"]);
+    check(&Engine::Postgres, &Engine::Sqlite, &["ordered", "stream", "portable", "auto"]);
 }
 
 #[test]
 fn between_two_sqlite() {
-    check(&Engine::Sqlite, &Engine::Sqlite, &["ordered", "stream", "auto"]);
+    check(&Engine::Sqlite, &Engine::Sqlite, &["ordered", "stream", "portable", "auto"]);
 }
 
 #[test]

@@ -81,7 +81,7 @@ impl Work {
 
     /// The way to compare every row, and why.
     fn choose(&self, whole: Option<&'static str>) -> Result<(Chosen, String), Failure> {
-        let digests = self.job.pair.digests();
+        let digests = self.job.pair.digests.clone();
         let facts = self.facts(&digests);
         let stream = || cost::expect(CompareMethod::OrderedStream, &facts);
         match (self.job.options.compare_method, whole) {

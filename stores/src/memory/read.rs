@@ -140,8 +140,11 @@ impl Snapshot for MemorySnapshot {
                 }
                 let mut page = RowPage::new(Form::Fields, view.key_len);
                 rows_in(table, range).for_each(|row| push(&mut page, row, places));
-                page.digest(&domains, salt)
-                    .map_err(|error| StoreError::new(Kind::BadValue, "digest", error.to_string()).at(&view.table))
+                let digest = match kind {
+                    DigestKind::Portable => page.portable_digest(&domains, salt),
+                    _ => page.digest(&domains, salt),
+                };
+                digest.map_err(|error| StoreError::new(Kind::BadValue, "digest", error.to_string()).at(&view.table))
             };
             ranges.iter().map(digest).collect()
         })

@@ -38,7 +38,9 @@ impl Encoder {
         Encoder {
             wire: if spelled { Wire::Text } else { Wire::of(column) },
             limits: match data_type {
-                DataType::Decimal { precision, scale } => Limits { precision: *precision, scale: *scale },
+                DataType::Decimal { precision, scale } => {
+                    Limits { precision: *precision, scale: *scale, zeros: zeros(&column.declared) }
+                }
                 _ => Limits::default(),
             },
             chars_max: match data_type {
@@ -194,9 +196,20 @@ fn grain(declared: &str) -> i64 {
     }
 }
 
+/// Of `numeric(5,-2)`: 2.
+fn zeros(declared: &str) -> u32 {
+    let digits = declared.strip_prefix("numeric(").and_then(|rest| rest.split_once(",-"));
+    digits.and_then(|(_, digits)| digits.trim_end_matches(')').parse().ok()).unwrap_or(0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_scale_below_zero_is_read_from_the_declaration() {
+        assert_eq!((zeros("numeric(5,-2)"), zeros("numeric(5,2)"), zeros("numeric")), (2, 0, 0));
+    }
 
     #[test]
     fn the_grain_of_moments_is_read_from_the_declaration() {

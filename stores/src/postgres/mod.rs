@@ -2,6 +2,7 @@
 
 #![allow(clippy::result_large_err, reason = "an error ends a statement of milliseconds; its size costs nothing")]
 
+mod canonical;
 mod classify;
 mod connection;
 mod copy;
@@ -14,6 +15,7 @@ mod index;
 mod literal;
 mod measure;
 mod numeric;
+mod portable;
 mod ranges;
 mod read;
 mod rows;
@@ -96,11 +98,15 @@ impl Postgres {
 #[async_trait]
 impl Store for Postgres {
     fn capabilities(&self) -> Capabilities {
+        let mut digests = vec![DigestKind::Count, DigestKind::Server, DigestKind::Stream, DigestKind::Raw];
+        if self.major_version >= canonical::OLDEST_MAJOR_VERSION {
+            digests.push(DigestKind::Portable);
+        }
         Capabilities {
             engine: Engine { name: "postgresql", major_version: self.major_version },
             frozen_snapshots: true,
             typed: true,
-            digests: vec![DigestKind::Count, DigestKind::Server, DigestKind::Stream, DigestKind::Raw],
+            digests,
             raw_pages: true,
             bytewise_is_indexed: false,
             // A frozen snapshot is kept by one connection of its own.

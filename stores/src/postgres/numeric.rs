@@ -76,8 +76,11 @@ fn push_digits(out: &mut String, group: u16, first: bool) {
 /// What `numeric(precision, scale)` allows.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Limits {
+    /// Digits before and behind the point.
     pub precision: Option<u32>,
     pub scale: Option<u32>,
+    /// Last digits before the point that have to be zero: two where the scale is -2.
+    pub zeros: u32,
 }
 
 /// Appends the binary form of a number in plain notation.
@@ -124,6 +127,10 @@ fn check(whole: &str, fraction: &str, limits: Limits) -> Result<(), Misfit> {
     let scale = limits.scale.unwrap_or(0) as usize;
     if fraction.trim_end_matches('0').len() > scale {
         return Err(Misfit(format!("a decimal with more than {scale} digits behind the point")));
+    }
+    let zeros = limits.zeros as usize;
+    if !whole.is_empty() && !whole.bytes().rev().take(zeros).all(|digit| digit == b'0') {
+        return Err(Misfit(format!("a decimal whose last {zeros} digits before the point are not zero")));
     }
     let room = (precision as usize).saturating_sub(scale);
     if whole.len() > room {
@@ -188,10 +195,13 @@ mod tests {
 
     #[test]
     fn numbers_beyond_the_column_are_refused() {
-        let limits = Limits { precision: Some(5), scale: Some(2) };
+        let limits = Limits { precision: Some(5), scale: Some(2), zeros: 0 };
         let fits = |text| encode(text, limits, &mut Vec::new()).is_ok();
         assert!(fits("999.99") && fits("1.500") && fits("-0.01") && fits("NaN"));
         assert!(!fits("1000") && !fits("1.005") && !fits("Infinity") && !fits("1e3"));
+        let limits = Limits { precision: Some(5), scale: Some(0), zeros: 2 };
+        let fits = |text| encode(text, limits, &mut Vec::new()).is_ok();
+        assert!(fits("12300") && fits("0") && fits("-100.0") && !fits("12340") && !fits("1") && !fits("100000"));
     }
 
     proptest! {

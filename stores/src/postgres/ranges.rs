@@ -113,6 +113,22 @@ fn as_values(sql: &ViewSql, closed: &[Closed<'_>]) -> Result<String, StoreError>
     Ok(format!("(VALUES {}) rowsync_r(i, {}, {})", rows.join(", "), names("a", key_len), names("b", key_len)))
 }
 
+/// Types whose arrays are arrays of themselves and nothing else; an array of arrays would lose its inner ones.
+const SCALARS: [&str; 12] = [
+    "bigint",
+    "text",
+    "bpchar",
+    "uuid",
+    "numeric",
+    "double precision",
+    "boolean",
+    "bytea",
+    "date",
+    "time",
+    "timestamp",
+    "timestamptz",
+];
+
 /// An array literal under construction.
 #[derive(Clone, Default)]
 struct Array {
@@ -147,7 +163,7 @@ impl Array {
     }
 
     fn sql(&self) -> Option<String> {
-        let sql_type = self.sql_type.as_ref().filter(|_| !self.mixed)?;
+        let sql_type = self.sql_type.as_ref().filter(|name| !self.mixed && SCALARS.contains(&name.as_str()))?;
         Some(format!("{}::{sql_type}[]", text_literal(&format!("{{{}}}", self.elements))))
     }
 }

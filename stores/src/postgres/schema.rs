@@ -69,6 +69,12 @@ async fn find(
     Ok(find_name(&found, &table.name, |(_, name)| &name.name).cloned())
 }
 
+/// Whether the binary form of the type `t`, an array of `e` if it is one, names other things of its database by numbers:
+/// composites and arrays their parts' types, `regclass` and its kin what they refer to. Types that the server does not
+/// come with have numbers from 16384 on.
+const LOCAL_TYPE: &str = "t.oid >= 16384 AND t.typtype IN ('c', 'r', 'm') OR e.oid >= 16384 \
+     OR coalesce(e.typname, t.typname) LIKE 'reg%' AND coalesce(e.oid, t.oid) < 16384";
+
 /// Columns with their domains resolved to the base types, whose constraints on NULL they inherit.
 fn of_columns(oid: &str) -> String {
     format!(
@@ -90,8 +96,9 @@ fn of_columns(oid: &str) -> String {
                ELSE coalesce(b.j ->> 'datlocale', b.j ->> 'daticulocale') END \
              ELSE coalesce(to_jsonb(c) ->> 'colllocale', to_jsonb(c) ->> 'colliculocale', c.collcollate::text) END, \
            CASE WHEN c.collprovider = 'd' THEN b.j ->> 'datcollversion' ELSE c.collversion END, \
-           (NOT c.collisdeterministic)::text \
+           (NOT c.collisdeterministic)::text, ({LOCAL_TYPE})::text \
          FROM typed y JOIN pg_catalog.pg_type t ON t.oid = y.type \
+         LEFT JOIN pg_catalog.pg_type e ON e.oid = t.typelem AND t.typlen = -1 \
          LEFT JOIN pg_catalog.pg_collation c ON c.oid = y.attcollation \
          CROSS JOIN (SELECT to_jsonb(d) FROM pg_catalog.pg_database d WHERE d.datname = current_database()) b(j) \
          WHERE t.typtype <> 'd' ORDER BY y.attnum"
@@ -104,7 +111,10 @@ fn column(row: &Row) -> Result<Column, StoreError> {
     let filler = row[7].as_deref();
     let data_type = match &row[8] {
         Some(labels) => DataType::Enum { labels: names(labels)? },
-        None => data_type(&type_name, modifier),
+        None => match data_type(&type_name, modifier) {
+            DataType::Other if row[13].as_deref() == Some("true") => DataType::Local,
+            known => known,
+        },
     };
     Ok(Column {
         name: text(row, 0)?,

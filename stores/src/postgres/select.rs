@@ -3,7 +3,7 @@
 use rowsync_engine::domain::Domain;
 use rowsync_engine::error::{Kind, StoreError};
 use rowsync_engine::key::{Key, KeyRange};
-use rowsync_engine::schema::{DataType, KeyOrder, TableName, TableView, ViewColumn};
+use rowsync_engine::schema::{Column, DataType, KeyOrder, TableName, TableView, ViewColumn};
 use rowsync_engine::value::{Value, ValueRef};
 
 use super::fit::fit;
@@ -212,7 +212,7 @@ fn selected(column: &ViewColumn, is_key: bool) -> Selected {
         Domain::Native if is_key => (plain, own, own.domain()),
         Domain::Native => (plain, Wire::Opaque, Domain::Native),
         domain @ (Domain::Text | Domain::PaddedText) if own != Wire::Text => {
-            (format!("{plain}::text"), Wire::Text, domain)
+            (as_text(&plain, &column.column), Wire::Text, domain)
         }
         domain => match Wire::cast_for(domain) {
             Some((wire, cast)) if own == Wire::Opaque => (format!("({plain}::text)::{cast}"), wire, domain),
@@ -223,6 +223,14 @@ fn selected(column: &ViewColumn, is_key: bool) -> Selected {
         },
     };
     Selected { expression, wire, domain, name: column.column.name.clone() }
+}
+
+/// As the server prints it. The cast of a single address adds its prefix length, which nobody writes.
+fn as_text(expression: &str, column: &Column) -> String {
+    match column.declared.as_str() {
+        "inet" => format!("textin(inet_out({expression}))"),
+        _ => format!("{expression}::text"),
+    }
 }
 
 fn key_part(column: &ViewColumn, order: KeyOrder) -> KeyPart {

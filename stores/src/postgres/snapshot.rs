@@ -15,7 +15,7 @@ use sqlx::{AssertSqlSafe, Executor, Row};
 
 use super::classify::classify;
 use super::connection::{BEGIN_FROZEN, Door, Link};
-use super::{digest, read, split, stream, survey};
+use super::{digest, portable, read, split, stream, survey};
 
 pub struct Reading {
     link: Arc<Link>,
@@ -73,13 +73,14 @@ impl Snapshot for Reading {
         if ranges.is_empty() {
             return Ok(Vec::new());
         }
+        let lease = || self.link.lease("digest");
         let answer = async {
-            let lease = self.link.lease("digest").await?;
             match kind {
-                DigestKind::Count => digest::counts(lease, view, ranges).await,
-                DigestKind::Server => digest::hashes(lease, view, ranges, salt).await,
-                DigestKind::Stream => stream::by_values(lease, view, ranges, salt).await,
-                DigestKind::Raw => stream::by_bytes(lease, view, ranges, salt).await,
+                DigestKind::Count => digest::counts(lease().await?, view, ranges).await,
+                DigestKind::Server => digest::hashes(lease().await?, view, ranges, salt).await,
+                DigestKind::Stream => stream::by_values(lease().await?, view, ranges, salt).await,
+                DigestKind::Raw => stream::by_bytes(lease().await?, view, ranges, salt).await,
+                DigestKind::Portable => portable::digests(&self.link, view, ranges, salt).await,
             }
         };
         of(view, answer).await

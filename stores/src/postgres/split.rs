@@ -34,17 +34,37 @@ pub async fn split(
     };
     let keys = match sample {
         Some(sample) => vec![read::keys(&mut lease, view, &sql, &sampled(&sql, &sample)?).await?],
-        None => {
-            let part = if index::is_served(&mut lease, view).await? { hopped } else { counted };
-            let select = ranges::each(&sql, ranges, |after, through| part(&sql, after, through, rows_per_part))?;
-            // Behind the key stand its place among the cuts and the number of its range.
-            let columns = format!("{}, n, i", names(&sql));
-            let select = format!("SELECT {columns} FROM ({select}) s({columns}) ORDER BY i, n");
-            read::numbered_keys(&mut lease, view, &sql, &select, ranges.len()).await?
-        }
+        None => cut(&mut lease, view, &sql, ranges, rows_per_part).await?,
     };
     lease.release();
     Ok(keys)
+}
+
+/// The same, but each part but the last holds exactly so many rows.
+pub async fn split_exactly(
+    mut lease: Lease,
+    view: &TableView,
+    range: &KeyRange,
+    rows: u64,
+) -> Result<Vec<Key>, StoreError> {
+    let keys = cut(&mut lease, view, &ViewSql::new(view), std::slice::from_ref(range), rows).await?;
+    lease.release();
+    Ok(keys.concat())
+}
+
+async fn cut(
+    lease: &mut Lease,
+    view: &TableView,
+    sql: &ViewSql,
+    ranges: &[KeyRange],
+    rows_per_part: u64,
+) -> Result<Vec<Vec<Key>>, StoreError> {
+    let part = if index::is_served(lease, view).await? { hopped } else { counted };
+    let select = ranges::each(sql, ranges, |after, through| part(sql, after, through, rows_per_part))?;
+    // Behind the key stand its place among the cuts and the number of its range.
+    let columns = format!("{}, n, i", names(sql));
+    let select = format!("SELECT {columns} FROM ({select}) s({columns}) ORDER BY i, n");
+    read::numbered_keys(lease, view, sql, &select, ranges.len()).await
 }
 
 /// From cut to cut along the index: a quarter of the cost of numbering all rows.

@@ -50,7 +50,7 @@ impl Wire {
             DataType::Interval => Wire::Interval,
             DataType::Json if column.declared == "json" => Wire::Json,
             DataType::Json => Wire::Jsonb,
-            DataType::Dynamic | DataType::Other => Wire::Opaque,
+            DataType::Dynamic | DataType::Other | DataType::Local => Wire::Opaque,
         }
     }
 

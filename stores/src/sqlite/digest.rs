@@ -1,6 +1,7 @@
 //! Digests of ranges: counted by SQLite, or hashed on arrival.
 
-use rowsync_engine::canonical::write_canonical;
+use rowsync_engine::canonical::{begin_row, write_canonical};
+use rowsync_engine::digest::portable::PortableDigest;
 use rowsync_engine::digest::{Digest, DigestKind};
 use rowsync_engine::error::{Kind, StoreError};
 use rowsync_engine::key::KeyRange;
@@ -25,8 +26,13 @@ pub fn digests(
         DigestKind::Count => ranges.iter().map(|range| count(connection, view, range, caller)).collect(),
         DigestKind::Stream => {
             check_domains(view, "read")?;
-            let mut hasher = Hasher { view, salt, canonical: Vec::new(), scratch: String::new() };
-            ranges.iter().map(|range| hasher.range(connection, range, caller)).collect()
+            let mut speller = Speller::new(view);
+            ranges.iter().map(|range| sum(connection, range, salt, &mut speller, caller)).collect()
+        }
+        DigestKind::Portable => {
+            check_domains(view, "read")?;
+            let mut speller = Speller::new(view);
+            ranges.iter().map(|range| portable(connection, range, salt, &mut speller, caller)).collect()
         }
         DigestKind::Server | DigestKind::Raw => {
             Err(StoreError::new(Kind::Bug, "read", "SQLite makes no digests of this kind"))
@@ -45,19 +51,55 @@ fn count(connection: &Connection, view: &TableView, range: &KeyRange, caller: &C
     Ok(Digest { rows: count.unsigned_abs(), sum: 0 })
 }
 
-/// Spells rows in their canonical form, straight from where SQLite holds them, and hashes that.
-struct Hasher<'a> {
-    view: &'a TableView,
+/// Unordered: a sum does not mind, and SQLite may walk the table instead of the key's index.
+fn sum(
+    connection: &Connection,
+    range: &KeyRange,
     salt: u64,
+    speller: &mut Speller<'_>,
+    caller: &Caller<'_>,
+) -> Result<Digest> {
+    let mut digest = Digest::default();
+    speller.each_row(connection, range, "", caller, |row| {
+        digest.add(xxhash_rust::xxh3::xxh3_64_with_seed(row, salt));
+    })?;
+    Ok(digest)
+}
+
+fn portable(
+    connection: &Connection,
+    range: &KeyRange,
+    salt: u64,
+    speller: &mut Speller<'_>,
+    caller: &Caller<'_>,
+) -> Result<Digest> {
+    let mut digest = PortableDigest::new(salt);
+    speller.each_row(connection, range, &sql::order(speller.view), caller, |row| digest.add_row(row))?;
+    Ok(digest.of_rows())
+}
+
+/// Spells rows in their canonical form, straight from where SQLite holds them.
+struct Speller<'a> {
+    view: &'a TableView,
     canonical: Vec<u8>,
     scratch: String,
 }
 
-impl Hasher<'_> {
-    fn range(&mut self, connection: &Connection, range: &KeyRange, caller: &Caller<'_>) -> Result<Digest> {
-        // Unordered: a sum does not mind, and SQLite may walk the table instead of the key's index.
+impl Speller<'_> {
+    fn new(view: &TableView) -> Speller<'_> {
+        Speller { view, canonical: Vec::new(), scratch: String::new() }
+    }
+
+    fn each_row(
+        &mut self,
+        connection: &Connection,
+        range: &KeyRange,
+        order: &str,
+        caller: &Caller<'_>,
+        mut take: impl FnMut(&[u8]),
+    ) -> Result<()> {
         let text = format!(
-            "SELECT {} FROM {}{}",
+            "SELECT {} FROM {}{}{order}",
             sql::columns(&self.view.columns),
             sql::table(self.view),
             sql::in_range(self.view, range)
@@ -65,20 +107,21 @@ impl Hasher<'_> {
         let mut statement = connection.prepare_cached(&text).map_err(failed)?;
         sql::bind_range(&mut statement, self.view, range)?;
         let mut rows = statement.raw_query();
-        let mut digest = Digest::default();
+        let mut seen = 0u64;
         caller.still_waits()?;
         while let Some(row) = rows.next().map_err(failed)? {
-            digest.add(self.row(row)?);
-            if digest.rows.is_multiple_of(ROWS_BETWEEN_LOOKS) {
+            take(self.row(row)?);
+            seen += 1;
+            if seen.is_multiple_of(ROWS_BETWEEN_LOOKS) {
                 caller.still_waits()?;
             }
         }
-        Ok(digest)
+        Ok(())
     }
 
-    /// The same as `row_hash` of the row in a page.
-    fn row(&mut self, row: &Row<'_>) -> Result<u64> {
-        self.canonical.clear();
+    /// The same as `canonical_row` of the row in a page.
+    fn row(&mut self, row: &Row<'_>) -> Result<&[u8]> {
+        begin_row(&mut self.canonical, self.view.columns.len());
         for (index, column) in self.view.columns.iter().enumerate() {
             let stored = row.get_ref(index).map_err(failed)?;
             let value = if index < self.view.key_len {
@@ -92,6 +135,6 @@ impl Hasher<'_> {
                 StoreError::new(Kind::BadValue, "read", message).caused_by(error)
             })?;
         }
-        Ok(xxhash_rust::xxh3::xxh3_64_with_seed(&self.canonical, self.salt))
+        Ok(&self.canonical)
     }
 }

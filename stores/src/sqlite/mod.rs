@@ -85,7 +85,7 @@ impl Store for Sqlite {
             engine: Engine { name: "sqlite", major_version: 3 },
             frozen_snapshots: true,
             typed: false,
-            digests: vec![DigestKind::Count, DigestKind::Stream],
+            digests: vec![DigestKind::Count, DigestKind::Stream, DigestKind::Portable],
             raw_pages: false,
             // Columns are compared byte by byte unless they say otherwise; `missing_index` tells of those that do.
             bytewise_is_indexed: true,

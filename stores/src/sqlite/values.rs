@@ -13,6 +13,8 @@ use rowsync_engine::schema::{DataType, TableView, ViewColumn};
 use rowsync_engine::value::{ValueRef, parse_uuid};
 use rusqlite::types::ValueRef as Stored;
 
+use super::spelling;
+
 /// The value that is stored, in the domain of its column. What has to be spelled anew is spelled into `scratch`.
 ///
 /// # Errors
@@ -202,10 +204,10 @@ fn is_looked_up_as_stored(stored: Stored<'_>, value: ValueRef<'_>, column: &View
         (_, ValueRef::Bytes(_)) => matches!(stored, Stored::Blob(_)),
         (_, ValueRef::Uuid(_)) if column.column.data_type == DataType::Bytes => matches!(stored, Stored::Blob(_)),
         (_, ValueRef::Uuid(_)) => matches!(stored, Stored::Text(text) if is_usual_uuid(text)),
-        (_, ValueRef::Date(days)) => is_text(&moment::date_text(days)),
+        (_, ValueRef::Date(days)) => spelling::day_sorts(days) && is_text(&moment::date_text(days)),
         (_, ValueRef::Time(micros)) => is_text(&moment::time_text(micros)),
-        (_, ValueRef::Timestamp(micros)) => is_text(&moment::timestamp_text(micros)),
-        (_, ValueRef::TimestampTz(micros)) => is_text(&moment::timestamptz_text(micros)),
+        (_, ValueRef::Timestamp(micros)) => spelling::sorts(micros) && is_text(&spelling::timestamp(micros)),
+        (_, ValueRef::TimestampTz(micros)) => spelling::sorts(micros) && is_text(&spelling::timestamptz(micros)),
         // NULL is kept out of ranges by the statement; spans and documents have no order in SQLite.
         _ => false,
     }

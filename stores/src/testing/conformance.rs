@@ -42,6 +42,7 @@ pub async fn run(store: Arc<dyn Store>, foreign_keys: ForeignKeys) {
     a_page_may_leave_out_rows_that_have_not_changed(&bench).await;
     digests_of_the_parts_add_up_to_the_whole(&bench).await;
     a_digest_on_arrival_is_that_of_the_page(&bench).await;
+    a_portable_digest_is_that_of_the_page(&bench).await;
     a_digest_tells_a_changed_row(&bench).await;
     cuts_lie_inside_the_range_and_rise(&bench).await;
     rows_of_several_ranges_come_at_once(&bench).await;
@@ -216,8 +217,8 @@ async fn digests_of_the_parts_add_up_to_the_whole(bench: &Bench) {
         let digests = latest.digests(&table.view, &parts, kind, SALT).await.expect("digests");
         let mut sum = Digest::default();
         digests.iter().for_each(|digest| sum += *digest);
-        assert_eq!((digests.len(), sum.rows), (parts.len(), 300), "{kind:?}");
-        assert_eq!(vec![sum], whole, "{kind:?}");
+        assert_eq!((digests.len(), sum.rows, whole[0].rows), (parts.len(), 300, 300), "{kind:?}");
+        assert_eq!(vec![sum] == whole, kind.adds_up(), "{kind:?}");
         assert_eq!(digests[0], Digest::default(), "{kind:?}");
         assert_eq!(digests[1].rows, 1, "{kind:?}: a range holds its last key and not its first");
     }
@@ -231,6 +232,30 @@ async fn a_digest_on_arrival_is_that_of_the_page(bench: &Bench) {
     let expected = page.digest(&table.view.domains(), SALT).expect("a digest of the page");
     let digests = latest.digests(&table.view, &[KeyRange::ALL], DigestKind::Stream, SALT).await.expect("a digest");
     assert_eq!(digests, [expected]);
+}
+
+async fn a_portable_digest_is_that_of_the_page(bench: &Bench) {
+    if !bench.store.capabilities().digests.contains(&DigestKind::Portable) {
+        return;
+    }
+    let table = bench.table(&all_types(), 1).await;
+    table.insert(&rows_of_all_types()).await;
+    check_portable(&table).await;
+    // More rows than a chunk takes, and a row that is too long to stand as it is.
+    let table = bench.numbered().await;
+    table.insert(&numbered_rows(0..9_000)).await;
+    table.insert(&[vec![number(-1), text(&"long ".repeat(10_000))]]).await;
+    check_portable(&table).await;
+}
+
+async fn check_portable(table: &Table) {
+    let latest = table.latest().await;
+    for range in [KeyRange::ALL, KeyRange::new(Some(key(&[number(-1)])), Some(key(&[number(4_096)])))] {
+        let page = latest.page(&table.view, &asking(range.clone())).await.expect("a page");
+        let expected = page.portable_digest(&table.view.domains(), SALT).expect("a digest of the page");
+        let digests = latest.digests(&table.view, &[range], DigestKind::Portable, SALT).await.expect("a digest");
+        assert_eq!(digests, [expected]);
+    }
 }
 
 async fn a_digest_tells_a_changed_row(bench: &Bench) {
