@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "the helpers of tests are tests too")]
 
 mod command_line;
+mod copied;
 mod equality;
 mod faults;
 mod first_sync;
