@@ -8,23 +8,24 @@ use super::select::ViewSql;
 /// Most ranges in one statement: beyond this planning it costs more than another round trip.
 pub const RANGES_A_STATEMENT: usize = 256;
 
+/// Selects `expressions` over the rows of a range.
+pub fn select_one(sql: &ViewSql, range: &KeyRange, expressions: &str) -> Result<String, StoreError> {
+    Ok(format!("SELECT {expressions} FROM {} WHERE {}", sql.from, sql.within(range)?))
+}
+
 /// Selects `expressions` over the rows of each range, and the range's index behind them. Ranges with two ends are
 /// joined laterally; one with an open end is a branch of its own, since a bound that may be missing is a condition that
-/// no index serves.
+/// no index serves, and so is a single one, which takes a fifth less of the server that way.
 pub fn select(sql: &ViewSql, ranges: &[KeyRange], expressions: &str) -> Result<String, StoreError> {
     let mut branches = Vec::new();
     let mut closed = Vec::new();
     for (index, range) in ranges.iter().enumerate() {
         match (&range.after, &range.through) {
-            (Some(after), Some(through)) => {
+            (Some(after), Some(through)) if ranges.len() > 1 => {
                 let bounds = [sql.literals(after)?, sql.literals(through)?].concat();
                 closed.push(format!("({index}, {})", bounds.join(", ")));
             }
-            _ => branches.push(format!(
-                "SELECT d.*, {index} FROM (SELECT {expressions} FROM {} WHERE {}) d",
-                sql.from,
-                sql.within(range)?
-            )),
+            _ => branches.push(format!("SELECT d.*, {index} FROM ({}) d", select_one(sql, range, expressions)?)),
         }
     }
     if !closed.is_empty() {
