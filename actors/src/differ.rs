@@ -26,7 +26,7 @@ use rowsync_engine::key::KeyRange;
 use rowsync_engine::pair::Pair;
 use rowsync_engine::row::{Form, RowPage};
 use rowsync_engine::search::SideName;
-use rowsync_engine::store::PageRequest;
+use rowsync_engine::store::{Encoder, PageRequest};
 use tokio_util::sync::CancellationToken;
 
 use crate::board::Progress;
@@ -50,6 +50,8 @@ pub struct Desk {
     pub source: ReaderPort,
     pub target: ReaderPort,
     pub writer: WriterPort,
+    /// Says how the target will hold rows, where that can be told.
+    pub encoder: Option<Arc<dyn Encoder>>,
     pub budget: Budget,
     pub stop: CancellationToken,
     pub options: TableOptions,

@@ -59,6 +59,7 @@ impl Children {
             source: source.clone(),
             target: target.clone(),
             writer: WriterPort::new(writer.recipient()),
+            encoder: shared.target.encoder(&job.pair.target),
             budget: shared.budget.clone(),
             stop: shared.stop.clone(),
             options: job.options.clone(),

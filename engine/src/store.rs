@@ -9,6 +9,7 @@
 //!   and deleting a row that is gone, change nothing. A step that got no answer is repeated from its comparison.
 //! * Nothing of a transaction is seen before `commit`; after it, every new answer of a `Latest` snapshot sees it.
 //!   Dropping a transaction rolls it back.
+//! * A digest of the kind `Raw` tells rows apart that differ in any value; equal values may differ in it.
 //! * A failure is an error, never an empty answer. Adapters do not try again by themselves.
 //! * Dropping the future of a call leaves the store usable.
 
@@ -88,6 +89,11 @@ pub trait Store: Send + Sync {
     /// A transaction on one table.
     async fn begin(&self, view: &Arc<TableView>) -> Result<Box<dyn Transaction>>;
 
+    /// Who says how this table will hold rows; `None` where that cannot be told before it holds them.
+    fn encoder(&self, _view: &Arc<TableView>) -> Option<Arc<dyn Encoder>> {
+        None
+    }
+
     /// Returns once all that was committed is safe on disk.
     async fn flush(&self) -> Result<()>;
 
@@ -100,6 +106,18 @@ pub trait Store: Send + Sync {
     async fn missing_index(&self, _view: &TableView) -> Result<Option<String>> {
         Ok(None)
     }
+}
+
+/// Brings rows into the form in which a table will hold them, so that they can be read back and compared byte by byte
+/// instead of value by value.
+pub trait Encoder: Send + Sync {
+    /// Rows in `Fields` form in the `Raw` form of the table. Their digest is the one of the kind `Raw` that the table has
+    /// once they are inserted; where it is not, the table holds something else, or holds the same in a spelling that
+    /// could not be foreseen, and only a comparison of the values tells.
+    ///
+    /// # Errors
+    /// When the table cannot hold a value.
+    fn encode(&self, rows: &RowPage) -> Result<RowPage>;
 }
 
 /// How many rows a table has, and what has changed since a moment.

@@ -4,6 +4,7 @@
 
 mod command_line;
 mod comparing;
+mod copied;
 mod equality;
 mod faults;
 mod first_sync;

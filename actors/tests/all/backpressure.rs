@@ -108,6 +108,7 @@ async fn pages_until_it_waits(budget_bytes: usize, permit_bytes: usize) -> usize
         source: ReaderPort::to(&reader),
         target: ReaderPort::to(&reader),
         writer: WriterPort::new(Blocked.start().recipient()),
+        encoder: None,
         budget: budget.clone(),
         stop: CancellationToken::new(),
         options: rowsync_actors::job::TableOptions { page_bytes: permit_bytes, ..options() },

@@ -106,6 +106,7 @@ async fn observed(source: Vec<Vec<Value>>, target: Vec<Vec<Value>>, then: Vec<Ve
         target: reader(Arc::new(moving), &pair.target),
         pair,
         writer: WriterPort::new(writer.recipient()),
+        encoder: None,
         budget: Budget::new(BUDGET.try_into().unwrap()),
         stop: CancellationToken::new(),
         options: rowsync_actors::job::TableOptions { keys_max, ..options() },

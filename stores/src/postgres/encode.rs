@@ -22,6 +22,8 @@ pub struct Encoder {
     wire: Wire,
     limits: Limits,
     chars_max: Option<usize>,
+    /// Whether shorter texts come back with spaces up to that.
+    pads: bool,
     /// Microseconds to which the column rounds.
     grain: i64,
     labels: Vec<String>,
@@ -48,6 +50,7 @@ impl Encoder {
                 DataType::PaddedText { chars } => Some(*chars as usize),
                 _ => None,
             },
+            pads: matches!(data_type, DataType::PaddedText { .. }),
             grain: grain(&column.declared),
             labels: match data_type {
                 DataType::Enum { labels } => labels.clone(),
@@ -144,7 +147,10 @@ impl Encoder {
         if !self.labels.is_empty() && !self.labels.iter().any(|label| label == text) {
             return Err(Misfit::new("a text that is none of the type's labels"));
         }
-        push_checked(text, out)
+        push_checked(text, out)?;
+        let spaces = self.chars_max.filter(|_| self.pads).map_or(0, |chars| chars.saturating_sub(text.chars().count()));
+        out.resize(out.len() + spaces, b' ');
+        Ok(())
     }
 
     fn time(&self, micros: i64) -> Result<i64, Misfit> {

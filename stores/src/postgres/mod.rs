@@ -38,10 +38,11 @@ use rowsync_engine::cost::LinkSpeed;
 use rowsync_engine::digest::DigestKind;
 use rowsync_engine::error::{Kind, StoreError};
 use rowsync_engine::schema::{ForeignKey, TableName, TableSchema, TableView};
-use rowsync_engine::store::{Capabilities, Consistency, Engine, Result, Snapshot, Store, Transaction};
+use rowsync_engine::store::{Capabilities, Consistency, Encoder, Engine, Result, Snapshot, Store, Transaction};
 use sqlx::Connection as _;
 
 use self::connection::{Door, Link};
+use self::rows::Foreseen;
 use self::snapshot::Reading;
 use self::write::Writing;
 use crate::{Access, Connection};
@@ -167,6 +168,10 @@ impl Store for Postgres {
     async fn begin(&self, view: &Arc<TableView>) -> Result<Box<dyn Transaction>> {
         self.may_write("write").map_err(|e| e.at(&view.table))?;
         Ok(Box::new(Writing::begin(&self.link, view).await.map_err(|e| e.at(&view.table))?))
+    }
+
+    fn encoder(&self, view: &Arc<TableView>) -> Option<Arc<dyn Encoder>> {
+        Some(Arc::new(Foreseen::of(view)?))
     }
 
     /// Our commits do not wait for the disk, each on its own. The log is flushed in order, so one commit that does wait

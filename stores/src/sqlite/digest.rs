@@ -8,6 +8,7 @@ use rowsync_engine::key::KeyRange;
 use rowsync_engine::schema::TableView;
 use rusqlite::{Connection, Row};
 
+use super::raw;
 use super::read::{ROWS_BETWEEN_LOOKS, Result, failed};
 use super::sql;
 use super::thread::Caller;
@@ -22,21 +23,31 @@ pub fn digests(
     salt: u64,
     caller: &Caller<'_>,
 ) -> Result<Vec<Digest>> {
+    let reader = Reader { connection, view, caller };
     match kind {
         DigestKind::Count => ranges.iter().map(|range| count(connection, view, range, caller)).collect(),
         DigestKind::Stream => {
             check_domains(view, "read")?;
             let mut speller = Speller::new(view);
-            ranges.iter().map(|range| sum(connection, range, salt, &mut speller, caller)).collect()
+            ranges.iter().map(|range| reader.sum(range, |row| Ok(hash(speller.row(row)?, salt)))).collect()
         }
         DigestKind::Portable => {
             check_domains(view, "read")?;
             let mut speller = Speller::new(view);
-            ranges.iter().map(|range| portable(connection, range, salt, &mut speller, caller)).collect()
+            ranges.iter().map(|range| reader.portable(range, salt, &mut speller)).collect()
         }
-        DigestKind::Server | DigestKind::Raw => {
-            Err(StoreError::new(Kind::Bug, "read", "SQLite makes no digests of this kind"))
+        DigestKind::Raw => {
+            let mut bytes = Vec::new();
+            let mut row_hash = |row: &Row<'_>| {
+                bytes.clear();
+                for index in 0..view.columns.len() {
+                    raw::push(&mut bytes, row.get_ref(index).map_err(failed)?);
+                }
+                Ok(hash(&bytes, salt))
+            };
+            ranges.iter().map(|range| reader.sum(range, &mut row_hash)).collect()
         }
+        DigestKind::Server => Err(StoreError::new(Kind::Bug, "read", "SQLite makes no digests of this kind")),
     }
 }
 
@@ -51,31 +62,58 @@ fn count(connection: &Connection, view: &TableView, range: &KeyRange, caller: &C
     Ok(Digest { rows: count.unsigned_abs(), sum: 0 })
 }
 
-/// Unordered: a sum does not mind, and SQLite may walk the table instead of the key's index.
-fn sum(
-    connection: &Connection,
-    range: &KeyRange,
-    salt: u64,
-    speller: &mut Speller<'_>,
-    caller: &Caller<'_>,
-) -> Result<Digest> {
-    let mut digest = Digest::default();
-    speller.each_row(connection, range, "", caller, |row| {
-        digest.add(xxhash_rust::xxh3::xxh3_64_with_seed(row, salt));
-    })?;
-    Ok(digest)
+fn hash(row: &[u8], salt: u64) -> u64 {
+    xxhash_rust::xxh3::xxh3_64_with_seed(row, salt)
 }
 
-fn portable(
-    connection: &Connection,
-    range: &KeyRange,
-    salt: u64,
-    speller: &mut Speller<'_>,
-    caller: &Caller<'_>,
-) -> Result<Digest> {
-    let mut digest = PortableDigest::new(salt);
-    speller.each_row(connection, range, &sql::order(speller.view), caller, |row| digest.add_row(row))?;
-    Ok(digest.of_rows())
+/// Walks the rows of a range.
+struct Reader<'a> {
+    connection: &'a Connection,
+    view: &'a TableView,
+    caller: &'a Caller<'a>,
+}
+
+impl Reader<'_> {
+    /// Unordered: a sum does not mind, and SQLite may walk the table instead of the key's index.
+    fn sum(&self, range: &KeyRange, mut row_hash: impl FnMut(&Row<'_>) -> Result<u64>) -> Result<Digest> {
+        let mut digest = Digest::default();
+        self.each_row(range, "", |row| {
+            digest.add(row_hash(row)?);
+            Ok(())
+        })?;
+        Ok(digest)
+    }
+
+    fn portable(&self, range: &KeyRange, salt: u64, speller: &mut Speller<'_>) -> Result<Digest> {
+        let mut digest = PortableDigest::new(salt);
+        self.each_row(range, &sql::order(self.view), |row| {
+            digest.add_row(speller.row(row)?);
+            Ok(())
+        })?;
+        Ok(digest.of_rows())
+    }
+
+    fn each_row(&self, range: &KeyRange, order: &str, mut take: impl FnMut(&Row<'_>) -> Result<()>) -> Result<()> {
+        let text = format!(
+            "SELECT {} FROM {}{}{order}",
+            sql::columns(&self.view.columns),
+            sql::table(self.view),
+            sql::in_range(self.view, range)
+        );
+        let mut statement = self.connection.prepare_cached(&text).map_err(failed)?;
+        sql::bind_range(&mut statement, self.view, range)?;
+        let mut rows = statement.raw_query();
+        let mut seen = 0u64;
+        self.caller.still_waits()?;
+        while let Some(row) = rows.next().map_err(failed)? {
+            take(row)?;
+            seen += 1;
+            if seen.is_multiple_of(ROWS_BETWEEN_LOOKS) {
+                self.caller.still_waits()?;
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Spells rows in their canonical form, straight from where SQLite holds them.
@@ -88,35 +126,6 @@ struct Speller<'a> {
 impl Speller<'_> {
     fn new(view: &TableView) -> Speller<'_> {
         Speller { view, canonical: Vec::new(), scratch: String::new() }
-    }
-
-    fn each_row(
-        &mut self,
-        connection: &Connection,
-        range: &KeyRange,
-        order: &str,
-        caller: &Caller<'_>,
-        mut take: impl FnMut(&[u8]),
-    ) -> Result<()> {
-        let text = format!(
-            "SELECT {} FROM {}{}{order}",
-            sql::columns(&self.view.columns),
-            sql::table(self.view),
-            sql::in_range(self.view, range)
-        );
-        let mut statement = connection.prepare_cached(&text).map_err(failed)?;
-        sql::bind_range(&mut statement, self.view, range)?;
-        let mut rows = statement.raw_query();
-        let mut seen = 0u64;
-        caller.still_waits()?;
-        while let Some(row) = rows.next().map_err(failed)? {
-            take(self.row(row)?);
-            seen += 1;
-            if seen.is_multiple_of(ROWS_BETWEEN_LOOKS) {
-                caller.still_waits()?;
-            }
-        }
-        Ok(())
     }
 
     /// The same as `canonical_row` of the row in a page.

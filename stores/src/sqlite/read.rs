@@ -10,13 +10,15 @@ use rowsync_engine::row::{Form, RowPage};
 use rowsync_engine::schema::{Column, DataType, Filled, TableView, ViewColumn, find_name};
 use rowsync_engine::store::{PageRequest, Survey};
 use rowsync_engine::value::{Value, ValueRef};
+use rusqlite::types::ValueRef as Stored;
 use rusqlite::{CachedStatement, Connection, Row};
 
 use super::bind::Binder;
 use super::classify::classify;
+use super::raw;
 use super::sql;
 use super::thread::Caller;
-use super::values::{check_domains, expected, key_value, value};
+use super::values::{check_domains, expected, key_value, misfit, value};
 
 /// Rows between two looks at whether the answer is still wanted.
 pub const ROWS_BETWEEN_LOOKS: u64 = 4096;
@@ -79,10 +81,10 @@ fn modify_column(view: &TableView) -> Option<Cow<'_, ViewColumn>> {
 
 /// The first rows of a range.
 pub fn page(connection: &Connection, view: &TableView, request: &PageRequest) -> Result<RowPage> {
-    if request.form == Form::Raw {
-        return Err(StoreError::new(Kind::Bug, "read", "SQLite has no raw form of rows"));
-    }
     check_domains(view, "read")?;
+    if request.form == Form::Raw && !request.keys_only {
+        return raw_page(connection, view, request);
+    }
     let columns = if request.keys_only { view.key_columns() } else { &view.columns };
     let mut statement = prepare_page(connection, view, request, columns)?;
     let mut page = RowPage::for_request(Form::Fields, view.key_len, request);
@@ -98,6 +100,39 @@ pub fn page(connection: &Connection, view: &TableView, request: &PageRequest) ->
     page.bytes_read = page.row_bytes() as u64;
     page.finish();
     Ok(page)
+}
+
+fn raw_page(connection: &Connection, view: &TableView, request: &PageRequest) -> Result<RowPage> {
+    let mut statement = prepare_page(connection, view, request, &view.columns)?;
+    let mut page = RowPage::for_request(Form::Raw, view.key_len, request);
+    let mut rows = statement.raw_query();
+    while let Some(row) = rows.next().map_err(failed)? {
+        push_raw(page.unfinished_row(), row, &view.columns)?;
+        let is_full = page.len() == request.rows_max.max(1);
+        if is_full || (!page.is_empty() && page.row_bytes() > request.bytes_max) {
+            page.drop_unfinished_row();
+            page.complete = false;
+            break;
+        }
+        page.end_row();
+    }
+    page.bytes_read = page.row_bytes() as u64;
+    let last_key = page.rows().next_back().map(|row| raw::key(row, view)).transpose()?;
+    page.last_key = last_key;
+    page.shrink();
+    Ok(page)
+}
+
+/// Values are passed on without being looked at, but a text that is none is told here, where its column is known.
+fn push_raw(out: &mut Vec<u8>, row: &Row<'_>, columns: &[ViewColumn]) -> Result<()> {
+    for (index, column) in columns.iter().enumerate() {
+        let stored = row.get_ref(index).map_err(failed)?;
+        match stored {
+            Stored::Text(bytes) if std::str::from_utf8(bytes).is_err() => return Err(misfit(stored, column)),
+            _ => raw::push(out, stored),
+        }
+    }
+    Ok(())
 }
 
 fn prepare_page<'c>(

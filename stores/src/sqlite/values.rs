@@ -221,8 +221,9 @@ fn is_usual_uuid(text: &[u8]) -> bool {
         })
 }
 
+/// Why a value is not one of its column's domain.
 #[cold]
-fn misfit(stored: Stored<'_>, column: &ViewColumn) -> StoreError {
+pub fn misfit(stored: Stored<'_>, column: &ViewColumn) -> StoreError {
     let name = &column.column.name;
     if let Stored::Text(bytes) = stored
         && std::str::from_utf8(bytes).is_err()
