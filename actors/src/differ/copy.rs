@@ -22,6 +22,7 @@ use rowsync_engine::error::{Kind, StoreError};
 use rowsync_engine::key::{Key, KeyRange};
 use rowsync_engine::row::{Form, RowPage};
 use rowsync_engine::store::Encoder;
+use tokio::sync::oneshot;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::Desk;
@@ -38,8 +39,9 @@ const PROOFS_IN_FLIGHT: usize = 2;
 pub(super) async fn copy(desk: Arc<Desk>) -> Result<Found, Failure> {
     let foreseen = Cell::new(true);
     let pages = stream::try_unfold(Some(None), |cursor| read_page(&desk, cursor));
+    let mut turns = Turns::default();
     pages
-        .map_ok(|page| write_page(&desk, page, &foreseen))
+        .map_ok(|page| write_page(&desk, page, turns.next(), &foreseen))
         .try_buffered(WRITES_IN_FLIGHT)
         .try_chunks(PAGES_OF_A_PROOF)
         .map_err(|TryChunksError(_, failure)| failure)
@@ -83,7 +85,38 @@ struct Written {
     found: Found,
 }
 
-async fn write_page(desk: &Arc<Desk>, page: Page, foreseen: &Cell<bool>) -> Result<Written, Failure> {
+/// Pages go to the writer in the order of their keys, which keeps the target's index dense, although some are prepared
+/// more quickly than those before them.
+#[derive(Default)]
+struct Turns {
+    last: Option<oneshot::Receiver<()>>,
+}
+
+struct Turn {
+    mine: Option<oneshot::Receiver<()>>,
+    next: oneshot::Sender<()>,
+}
+
+impl Turns {
+    fn next(&mut self) -> Turn {
+        let (next, last) = oneshot::channel();
+        Turn { mine: self.last.replace(last), next }
+    }
+}
+
+impl Turn {
+    /// Waits until the page before went to the writer; fails where it never will, and its own failure is told first.
+    async fn come(self) -> Result<(), Failure> {
+        if let Some(mine) = self.mine {
+            mine.await.map_err(|_| Failure::Gone("page before"))?;
+        }
+        // Whoever is next runs when this page waits for the writer's answer. Nobody is where the copy has ended.
+        let _ = self.next.send(());
+        Ok(())
+    }
+}
+
+async fn write_page(desk: &Arc<Desk>, page: Page, turn: Turn, foreseen: &Cell<bool>) -> Result<Written, Failure> {
     let Page { rows, mut permit, range } = page;
     let is_first = range.after.is_none();
     let encoder = desk.encoder.clone().filter(|_| rows.form == Form::Fields && !is_first && foreseen.get());
@@ -94,6 +127,7 @@ async fn write_page(desk: &Arc<Desk>, page: Page, foreseen: &Cell<bool>) -> Resu
     permit.settle(rows.bytes());
     let (count, form) = (rows.len() as u64, rows.form);
     let mut found = Found { missing: count, ..Found::default() };
+    turn.come().await?;
     if count > 0 {
         found.applied = desk.writer.write(Changes::inserting(rows), permit).await?;
     }
