@@ -85,8 +85,8 @@ struct Written {
     found: Found,
 }
 
-/// Pages go to the writer in the order of their keys, which keeps the target's index dense, although some are prepared
-/// more quickly than those before them.
+/// Pages are written in the order of their keys, which keeps the target's index dense, although some are prepared more
+/// quickly than those before them; and none is written behind one that was refused.
 #[derive(Default)]
 struct Turns {
     last: Option<oneshot::Receiver<()>>,
@@ -105,14 +105,13 @@ impl Turns {
 }
 
 impl Turn {
-    /// Waits until the page before went to the writer; fails where it never will, and its own failure is told first.
-    async fn come(self) -> Result<(), Failure> {
+    /// Waits until the page before is written, and hands back who is to be told when this one is. Fails where the page
+    /// before never will be; its own failure is told first.
+    async fn come(self) -> Result<oneshot::Sender<()>, Failure> {
         if let Some(mine) = self.mine {
             mine.await.map_err(|_| Failure::Gone("page before"))?;
         }
-        // Whoever is next runs when this page waits for the writer's answer. Nobody is where the copy has ended.
-        let _ = self.next.send(());
-        Ok(())
+        Ok(self.next)
     }
 }
 
@@ -127,10 +126,12 @@ async fn write_page(desk: &Arc<Desk>, page: Page, turn: Turn, foreseen: &Cell<bo
     permit.settle(rows.bytes());
     let (count, form) = (rows.len() as u64, rows.form);
     let mut found = Found { missing: count, ..Found::default() };
-    turn.come().await?;
+    let next = turn.come().await?;
     if count > 0 {
         found.applied = desk.writer.write(Changes::inserting(rows), permit).await?;
     }
+    // Nobody waits where this page is the last.
+    let _ = next.send(());
     desk.progress.rows_done(count);
     tell_progress(desk);
     Ok(Written { range, wanted, form, found })
