@@ -22,6 +22,7 @@ use rowsync_engine::error::{Kind, StoreError};
 use rowsync_engine::key::{Key, KeyRange};
 use rowsync_engine::row::{Form, RowPage};
 use rowsync_engine::store::Encoder;
+use tokio::sync::oneshot;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::Desk;
@@ -38,8 +39,9 @@ const PROOFS_IN_FLIGHT: usize = 2;
 pub(super) async fn copy(desk: Arc<Desk>) -> Result<Found, Failure> {
     let foreseen = Cell::new(true);
     let pages = stream::try_unfold(Some(None), |cursor| read_page(&desk, cursor));
+    let mut turns = Turns::default();
     pages
-        .map_ok(|page| write_page(&desk, page, &foreseen))
+        .map_ok(|page| write_page(&desk, page, turns.next(), &foreseen))
         .try_buffered(WRITES_IN_FLIGHT)
         .try_chunks(PAGES_OF_A_PROOF)
         .map_err(|TryChunksError(_, failure)| failure)
@@ -83,7 +85,37 @@ struct Written {
     found: Found,
 }
 
-async fn write_page(desk: &Arc<Desk>, page: Page, foreseen: &Cell<bool>) -> Result<Written, Failure> {
+/// Pages are written in the order of their keys, which keeps the target's index dense, although some are prepared more
+/// quickly than those before them; and none is written behind one that was refused.
+#[derive(Default)]
+struct Turns {
+    last: Option<oneshot::Receiver<()>>,
+}
+
+struct Turn {
+    mine: Option<oneshot::Receiver<()>>,
+    next: oneshot::Sender<()>,
+}
+
+impl Turns {
+    fn next(&mut self) -> Turn {
+        let (next, last) = oneshot::channel();
+        Turn { mine: self.last.replace(last), next }
+    }
+}
+
+impl Turn {
+    /// Waits until the page before is written, and hands back who is to be told when this one is. Fails where the page
+    /// before never will be; its own failure is told first.
+    async fn come(self) -> Result<oneshot::Sender<()>, Failure> {
+        if let Some(mine) = self.mine {
+            mine.await.map_err(|_| Failure::Gone("page before"))?;
+        }
+        Ok(self.next)
+    }
+}
+
+async fn write_page(desk: &Arc<Desk>, page: Page, turn: Turn, foreseen: &Cell<bool>) -> Result<Written, Failure> {
     let Page { rows, mut permit, range } = page;
     let is_first = range.after.is_none();
     let encoder = desk.encoder.clone().filter(|_| rows.form == Form::Fields && !is_first && foreseen.get());
@@ -94,9 +126,12 @@ async fn write_page(desk: &Arc<Desk>, page: Page, foreseen: &Cell<bool>) -> Resu
     permit.settle(rows.bytes());
     let (count, form) = (rows.len() as u64, rows.form);
     let mut found = Found { missing: count, ..Found::default() };
+    let next = turn.come().await?;
     if count > 0 {
         found.applied = desk.writer.write(Changes::inserting(rows), permit).await?;
     }
+    // Nobody waits where this page is the last.
+    let _ = next.send(());
     desk.progress.rows_done(count);
     tell_progress(desk);
     Ok(Written { range, wanted, form, found })
