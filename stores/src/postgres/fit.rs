@@ -27,6 +27,7 @@ pub fn fit<'a>(value: ValueRef<'a>, domain: Domain, scratch: &'a mut String) -> 
         return Ok(value);
     }
     let fitted = match domain {
+        Domain::Coarse { moment, .. } => return fit(value, moment.domain(), scratch),
         Domain::Dynamic | Domain::Native => Some(value),
         Domain::Bool => boolean(value).map(ValueRef::Bool),
         Domain::Int => integer(value).map(ValueRef::Int),
@@ -72,6 +73,7 @@ fn name(domain: Domain) -> &'static str {
         Domain::Time => "time of day",
         Domain::Timestamp => "timestamp",
         Domain::TimestampTz => "timestamp with time zone",
+        Domain::Coarse { .. } => "time or timestamp",
         Domain::Interval => "interval",
         Domain::Json => "JSON",
         Domain::Dynamic | Domain::Native => "value of this engine",

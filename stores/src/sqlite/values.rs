@@ -62,6 +62,7 @@ pub fn check_domains(view: &TableView, operation: &'static str) -> Result<(), St
 
 fn converted<'a>(stored: Stored<'a>, domain: Domain, scratch: &'a mut String) -> Option<ValueRef<'a>> {
     Some(match domain {
+        Domain::Coarse { moment, .. } => return converted(stored, moment.domain(), scratch),
         Domain::Dynamic => ValueRef::Text(text_of(stored)?),
         Domain::Bool => ValueRef::Bool(boolean(stored)?),
         Domain::Int => ValueRef::Int(integer(stored)?),
@@ -258,6 +259,7 @@ pub fn expected(domain: Domain) -> &'static str {
         Domain::Time => "a time as hh:mm:ss",
         Domain::Timestamp => "a timestamp as YYYY-MM-DD hh:mm:ss without a zone",
         Domain::TimestampTz => "a timestamp as YYYY-MM-DD hh:mm:ss with a zone",
+        Domain::Coarse { moment, .. } => expected(moment.domain()),
         Domain::Interval => "an interval as PnMnDTnS",
         Domain::Json => "JSON",
         Domain::Dynamic => "a value of SQLite",

@@ -9,8 +9,8 @@ use crate::postgres::Database;
 
 const PREPARE: &str = "CREATE EXTENSION citext; CREATE TYPE mood AS ENUM ('z', 'a', 'it''s');";
 
-/// The types of both sides, and values that both of them hold.
-const PAIRS: [(&str, &str, &[&str]); 24] = [
+/// The types of both sides, and values of the first.
+const PAIRS: [(&str, &str, &[&str]); 30] = [
     ("smallint", "bigint", &["-32768", "0", "32767"]),
     ("bigint", "numeric", &["-9223372036854775808", "0", "100"]),
     ("bigint", "numeric(20,2)", &["-9223372036854775", "0", "100"]),
@@ -35,6 +35,21 @@ const PAIRS: [(&str, &str, &[&str]); 24] = [
     ("integer[]", "bigint[]", &["{}", "{1,NULL}"]),
     ("mood[]", "text[]", &["{z,a}", "{}"]),
     ("bit(3)", "bit varying", &["101", "000"]),
+    // What the coarser column does not keep does not count, and is rounded on its way.
+    ("numeric", "numeric(12,2)", &["1.005", "-1.005", "1.0049", "9999999998.994999"]),
+    ("numeric(12,4)", "numeric(12,2)", &["0.0050", "-0.0051"]),
+    ("time", "time(3)", &["00:00:00.0005", "23:59:59.9999", "12:00:00.000499"]),
+    (
+        "timestamp",
+        "timestamp(3)",
+        &["1999-01-01 00:00:00.0005", "2001-01-01 00:00:00.0005", "0044-03-15 00:00:00.000499 BC", "infinity"],
+    ),
+    ("timestamptz(0)", "timestamptz", &["2024-01-01 00:00:01+00", "-infinity"]),
+    (
+        "timestamptz",
+        "timestamptz(0)",
+        &["2024-01-01 00:00:00.5+00", "1969-12-31 23:59:59.5+00", "1999-12-31 23:59:58.5+00"],
+    ),
 ];
 
 #[tokio::test]

@@ -229,3 +229,34 @@ async fn what_sqlite_holds_is_equal_after_a_copy_to_another_sqlite() {
         two.assert_equal(&two.pair.digests, case.0).await;
     }
 }
+
+/// What the type of the other side does not keep does not count, and is rounded on its way there.
+#[tokio::test]
+async fn finer_values_of_sqlite_meet_a_coarser_column_of_postgresql() {
+    for (declared, bound, values) in [
+        (
+            "TIMESTAMP",
+            "timestamp(3)",
+            &["'1999-01-01 00:00:00.0005'", "'2001-01-01 00:00:00.000499'", "'infinity'"][..],
+        ),
+        ("TIMESTAMPTZ", "timestamptz(0)", &["'2024-01-01 00:00:00.5Z'", "'2024-01-01 02:00:00+02:00'"]),
+        ("TIME", "time(0)", &["'23:59:59.5'", "'00:00:00.499999'"]),
+        ("DECIMAL BLOB", "numeric(12,2)", &["'1.005'", "'-1.005'", "0.125"]),
+        ("REAL", "real", &["0.1", "0.30000000000000004", "1e-60"]),
+    ] {
+        let rows: Vec<String> = values.iter().enumerate().map(|(id, value)| format!("({id}, {value})")).collect();
+        let file = File::new();
+        file.run(&format!(
+            "CREATE TABLE t (id INTEGER PRIMARY KEY, v {declared}); INSERT INTO t VALUES {}",
+            rows.join(", ")
+        ));
+        let database = Database::with(&format!("CREATE TABLE t (id bigint PRIMARY KEY, v {bound})")).await;
+        let from = file.store().await;
+        let to: Arc<dyn Store> = database.store().await;
+        let two = Two::of(&from, &to, "t").await;
+        two.assert_differ(values.len(), bound).await;
+        two.copy().await.unwrap_or_else(|error| panic!("{bound}: {error:?}"));
+        two.assert_equal(&two.pair.digests, bound).await;
+        assert_spelled_alike(&to, &two.pair.target, bound).await;
+    }
+}
