@@ -364,12 +364,23 @@ fn shared_domain(s: &DataType, t: &DataType) -> Option<Domain> {
             Domain::PaddedText
         }
         (T::Date, T::Timestamp) | (T::Timestamp, T::Date) => Domain::Timestamp,
+        (T::Bool, T::Int { .. }) | (T::Int { .. }, T::Bool) => Domain::Bool,
+        (T::Uuid, T::Bytes | T::PaddedText { .. }) | (T::Bytes | T::PaddedText { .. }, T::Uuid) => Domain::Uuid,
+        // As with SQLite: what the text says has to fit the other column's type.
+        (typed, T::Text { .. }) | (T::Text { .. }, typed) if is_spelled_alike_everywhere(typed) => own_domain(typed),
         (T::Json, T::Text { .. }) | (T::Text { .. }, T::Json) => Domain::Json,
         (T::Enum { .. } | T::Other | T::Local, T::Text { .. } | T::Enum { .. } | T::Other | T::Local)
         | (T::Text { .. }, T::Enum { .. } | T::Other | T::Local) => Domain::Text,
         (a, b) if std::mem::discriminant(a) == std::mem::discriminant(b) => own_domain(a),
         _ => return None,
     })
+}
+
+/// Whether texts that mean values of the type are spelled in one way by all engines; intervals are not.
+fn is_spelled_alike_everywhere(data_type: &DataType) -> bool {
+    use DataType as T;
+    let is_number = matches!(data_type, T::Bool | T::Int { .. } | T::Float { .. } | T::Decimal { .. });
+    is_number || matches!(data_type, T::Uuid | T::Date | T::Time | T::Timestamp | T::TimestampTz)
 }
 
 /// The digits to which both are rounded: the fewer where they differ, no rounding where they are the same.

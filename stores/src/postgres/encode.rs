@@ -76,6 +76,7 @@ impl Encoder {
         match value {
             ValueRef::Native(bytes) if self.native => out.extend_from_slice(bytes),
             ValueRef::Native(_) => return Err(Misfit::new("a native value where a text is written")),
+            ValueRef::Uuid(uuid) if self.wire == Wire::Bytea => out.extend(uuid),
             _ => self.push(fit(value, self.wire.domain(), scratch)?, out)?,
         }
         let length = i32::try_from(out.len() - start - 4).map_err(|_| Misfit::new("a value of more than 2 GiB"))?;

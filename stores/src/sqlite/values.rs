@@ -5,7 +5,7 @@
 
 use std::fmt::Write;
 
-use rowsync_engine::canonical::plain_number;
+use rowsync_engine::canonical::{plain_number, rounded_float};
 use rowsync_engine::domain::Domain;
 use rowsync_engine::error::{Kind, StoreError};
 use rowsync_engine::moment;
@@ -67,7 +67,7 @@ fn converted<'a>(stored: Stored<'a>, domain: Domain, scratch: &'a mut String) ->
         Domain::Bool => ValueRef::Bool(boolean(stored)?),
         Domain::Int => ValueRef::Int(integer(stored)?),
         Domain::Float => ValueRef::Float(float(stored)?),
-        Domain::Float32 => ValueRef::Float(f64::from(float(stored)? as f32)),
+        Domain::Float32 => ValueRef::Float(rounded_float(float(stored)?)),
         Domain::Decimal { .. } => ValueRef::Decimal(decimal(stored, scratch)?),
         Domain::Text => ValueRef::Text(text(stored, scratch)?),
         Domain::PaddedText => ValueRef::Text(text(stored, scratch)?.trim_end_matches(' ')),
@@ -119,6 +119,10 @@ fn float(stored: Stored<'_>) -> Option<f64> {
     match stored {
         Stored::Integer(i) => Some(i as f64),
         Stored::Real(f) => Some(f),
+        // A number beyond all floats is no infinity.
+        Stored::Text(text) if text.iter().any(u8::is_ascii_digit) => {
+            text_of(stored)?.parse().ok().filter(|f: &f64| f.is_finite())
+        }
         Stored::Text(_) => text_of(stored)?.parse().ok(),
         _ => None,
     }

@@ -260,3 +260,17 @@ async fn finer_values_of_sqlite_meet_a_coarser_column_of_postgresql() {
         assert_spelled_alike(&to, &two.pair.target, bound).await;
     }
 }
+
+#[tokio::test]
+async fn a_float_beyond_the_other_column_is_a_difference_and_no_infinity() {
+    let file = File::new();
+    file.run("CREATE TABLE t (id INTEGER PRIMARY KEY, v REAL); INSERT INTO t VALUES (1, 1e300)");
+    let database =
+        Database::with("CREATE TABLE t (id bigint PRIMARY KEY, v real); INSERT INTO t VALUES (1, 'Infinity')").await;
+    let (from, to): (Arc<dyn Store>, Arc<dyn Store>) = (file.store().await, database.store().await);
+    let two = Two::of(&from, &to, "t").await;
+    two.assert_differ(1, "1e300").await;
+    database.run("TRUNCATE t").await;
+    let error = two.copy().await.unwrap_err();
+    assert!(error.message.contains("\"v\"") && error.message.contains("32 bits"), "{error}");
+}
