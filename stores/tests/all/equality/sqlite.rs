@@ -233,7 +233,7 @@ async fn what_sqlite_holds_is_equal_after_a_copy_to_another_sqlite() {
 /// What the type of the other side does not keep does not count, and is rounded on its way there.
 #[tokio::test]
 async fn finer_values_of_sqlite_meet_a_coarser_column_of_postgresql() {
-    for (declared, bound, values) in [
+    let cases = [
         (
             "TIMESTAMP",
             "timestamp(3)",
@@ -243,17 +243,18 @@ async fn finer_values_of_sqlite_meet_a_coarser_column_of_postgresql() {
         ("TIME", "time(0)", &["'23:59:59.5'", "'00:00:00.499999'"]),
         ("DECIMAL BLOB", "numeric(12,2)", &["'1.005'", "'-1.005'", "0.125"]),
         ("REAL", "real", &["0.1", "0.30000000000000004", "1e-60"]),
-    ] {
+    ];
+    let (file, database) = (File::new(), Database::with("").await);
+    let (from, to): (Arc<dyn Store>, Arc<dyn Store>) = (file.store().await, database.store().await);
+    for (number, (declared, bound, values)) in cases.iter().enumerate() {
+        let name = format!("t{number}");
         let rows: Vec<String> = values.iter().enumerate().map(|(id, value)| format!("({id}, {value})")).collect();
-        let file = File::new();
+        let rows = rows.join(", ");
         file.run(&format!(
-            "CREATE TABLE t (id INTEGER PRIMARY KEY, v {declared}); INSERT INTO t VALUES {}",
-            rows.join(", ")
+            "CREATE TABLE {name} (id INTEGER PRIMARY KEY, v {declared}); INSERT INTO {name} VALUES {rows}"
         ));
-        let database = Database::with(&format!("CREATE TABLE t (id bigint PRIMARY KEY, v {bound})")).await;
-        let from = file.store().await;
-        let to: Arc<dyn Store> = database.store().await;
-        let two = Two::of(&from, &to, "t").await;
+        database.run(&format!("CREATE TABLE {name} (id bigint PRIMARY KEY, v {bound})")).await;
+        let two = Two::of(&from, &to, &name).await;
         two.assert_differ(values.len(), bound).await;
         two.copy().await.unwrap_or_else(|error| panic!("{bound}: {error:?}"));
         two.assert_equal(&two.pair.digests, bound).await;
