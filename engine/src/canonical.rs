@@ -13,6 +13,7 @@ mod json;
 pub use json::is_json;
 
 use crate::domain::Domain;
+use crate::moment::{rounded_time, rounded_timestamp};
 use crate::value::ValueRef;
 
 /// Tags: the numbers of the built-in types that `record_send` writes.
@@ -79,6 +80,15 @@ pub fn write_canonical(out: &mut Vec<u8>, value: ValueRef<'_>, domain: Domain) -
         (ValueRef::Bytes(bytes) | ValueRef::Native(bytes), _) => push_bytes(out, tag::BYTES, bytes),
         (ValueRef::Uuid(uuid), _) => push_bytes(out, tag::UUID, &uuid),
         (ValueRef::Date(days), _) => push_bytes(out, tag::DATE, &canonical_days(days).to_be_bytes()),
+        (ValueRef::Time(micros), Domain::Coarse { digits, .. }) => {
+            push_number(out, tag::TIME, rounded_time(micros, digits));
+        }
+        (ValueRef::Timestamp(micros), Domain::Coarse { digits, .. }) => {
+            push_number(out, tag::TIMESTAMP, canonical_micros(rounded_timestamp(micros, digits)));
+        }
+        (ValueRef::TimestampTz(micros), Domain::Coarse { digits, .. }) => {
+            push_number(out, tag::TIMESTAMPTZ, canonical_micros(rounded_timestamp(micros, digits)));
+        }
         (ValueRef::Time(micros), _) => push_number(out, tag::TIME, micros),
         (ValueRef::Timestamp(micros), _) => push_number(out, tag::TIMESTAMP, canonical_micros(micros)),
         (ValueRef::TimestampTz(micros), _) => push_number(out, tag::TIMESTAMPTZ, canonical_micros(micros)),
@@ -94,6 +104,7 @@ pub fn write_canonical(out: &mut Vec<u8>, value: ValueRef<'_>, domain: Domain) -
 
 fn push_null(out: &mut Vec<u8>, domain: Domain) {
     let tag = match domain {
+        Domain::Coarse { moment, .. } => return push_null(out, moment.domain()),
         Domain::Dynamic => tag::NONE,
         Domain::Bool => tag::BOOL,
         Domain::Int => tag::INT,

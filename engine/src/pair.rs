@@ -6,9 +6,12 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::digest::DigestKind;
-use crate::domain::Domain;
+use crate::domain::{Domain, Moment};
 use crate::schema::{Column, DataType, Filled, KeyOrder, TableSchema, TableView, ViewColumn, find_name};
 use crate::store::Capabilities;
+
+/// Digits of a microsecond, the finest that is compared.
+const MICROSECOND_DIGITS: u32 = 6;
 
 /// What a user said about one table's columns.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -244,6 +247,7 @@ fn spells(data_type: &DataType, domain: Domain) -> bool {
         Domain::Text => matches!(data_type, T::Text { .. } | T::Enum { .. } | T::Other | T::Local),
         Domain::PaddedText => matches!(data_type, T::Text { .. } | T::PaddedText { .. }),
         Domain::Native => *data_type == T::Other,
+        Domain::Coarse { moment, .. } => own_domain(data_type) == moment.domain(),
         // What is declared by the same word as the domain, and nothing else.
         _ => own_domain(data_type) == domain,
     }
@@ -270,11 +274,12 @@ fn common_domain(source: Side<'_>, s: &Column, target: Side<'_>, t: &Column) -> 
     let same_engine = source.capabilities.engine.name == target.capabilities.engine.name;
     match (source.capabilities.typed, target.capabilities.typed) {
         (false, false) => Ok(Domain::Dynamic),
-        (true, false) => Ok(own_domain(&s.data_type)),
-        (false, true) => Ok(own_domain(&t.data_type)),
+        (true, false) => Ok(bound_domain(s)),
+        (false, true) => Ok(bound_domain(t)),
         (true, true) if s.data_type == DataType::Other && s.declared == t.declared && same_engine => Ok(Domain::Native),
         (true, true) => {
-            shared_domain(&s.data_type, &t.data_type).map_or_else(|| incomparable(source, s, target, t), Ok)
+            let shared = shared_domain(&s.data_type, &t.data_type);
+            shared.map_or_else(|| incomparable(source, s, target, t), |domain| Ok(coarser_moment(domain, s, t)))
         }
     }
 }
@@ -290,6 +295,39 @@ fn incomparable(source: Side<'_>, s: &Column, target: Side<'_>, t: &Column) -> R
 }
 
 /// The domain of a column whose partner takes any value.
+fn bound_domain(column: &Column) -> Domain {
+    let domain = own_domain(&column.data_type);
+    moment(domain).map_or(domain, |moment| with_digits(moment, second_digits(column)))
+}
+
+/// Two columns of moments meet with the digits of the one that keeps fewer; where both keep the same, none is rounded.
+fn coarser_moment(domain: Domain, s: &Column, t: &Column) -> Domain {
+    match (moment(domain), second_digits(s), second_digits(t)) {
+        (Some(moment), a, b) if a != b => with_digits(moment, a.min(b)),
+        _ => domain,
+    }
+}
+
+fn moment(domain: Domain) -> Option<Moment> {
+    match domain {
+        Domain::Time => Some(Moment::Time),
+        Domain::Timestamp => Some(Moment::Timestamp),
+        Domain::TimestampTz => Some(Moment::TimestampTz),
+        _ => None,
+    }
+}
+
+fn with_digits(moment: Moment, digits: u32) -> Domain {
+    if digits < MICROSECOND_DIGITS { Domain::Coarse { moment, digits } } else { moment.domain() }
+}
+
+/// Digits behind the second that a column keeps, as its declaration says: `timestamp(3) without time zone`.
+fn second_digits(column: &Column) -> u32 {
+    let in_brackets = column.declared.split_once('(').and_then(|(_, rest)| rest.split_once(')'));
+    in_brackets.and_then(|(digits, _)| digits.trim().parse().ok()).unwrap_or(MICROSECOND_DIGITS)
+}
+
+/// The domain of all values of a type.
 fn own_domain(data_type: &DataType) -> Domain {
     match data_type {
         DataType::Bool => Domain::Bool,
@@ -326,12 +364,23 @@ fn shared_domain(s: &DataType, t: &DataType) -> Option<Domain> {
             Domain::PaddedText
         }
         (T::Date, T::Timestamp) | (T::Timestamp, T::Date) => Domain::Timestamp,
+        (T::Bool, T::Int { .. }) | (T::Int { .. }, T::Bool) => Domain::Bool,
+        (T::Uuid, T::Bytes | T::PaddedText { .. }) | (T::Bytes | T::PaddedText { .. }, T::Uuid) => Domain::Uuid,
+        // As with SQLite: what the text says has to fit the other column's type.
+        (typed, T::Text { .. }) | (T::Text { .. }, typed) if is_spelled_alike_everywhere(typed) => own_domain(typed),
         (T::Json, T::Text { .. }) | (T::Text { .. }, T::Json) => Domain::Json,
         (T::Enum { .. } | T::Other | T::Local, T::Text { .. } | T::Enum { .. } | T::Other | T::Local)
         | (T::Text { .. }, T::Enum { .. } | T::Other | T::Local) => Domain::Text,
         (a, b) if std::mem::discriminant(a) == std::mem::discriminant(b) => own_domain(a),
         _ => return None,
     })
+}
+
+/// Whether texts that mean values of the type are spelled in one way by all engines; intervals are not.
+fn is_spelled_alike_everywhere(data_type: &DataType) -> bool {
+    use DataType as T;
+    let is_number = matches!(data_type, T::Bool | T::Int { .. } | T::Float { .. } | T::Decimal { .. });
+    is_number || matches!(data_type, T::Uuid | T::Date | T::Time | T::Timestamp | T::TimestampTz)
 }
 
 /// The digits to which both are rounded: the fewer where they differ, no rounding where they are the same.
@@ -494,6 +543,32 @@ mod tests {
             |data_type: DataType| lay(&with(data_type.clone()), &with(data_type), &PairOptions::default()).unwrap();
         assert_eq!((pair(DataType::Other).raw, pair(DataType::Other).source.columns[1].domain), (true, Domain::Native));
         assert_eq!((pair(DataType::Local).raw, pair(DataType::Local).source.columns[1].domain), (false, Domain::Text));
+    }
+
+    #[test]
+    fn moments_meet_with_the_digits_of_the_coarser_column() {
+        let domain = |a: (DataType, &str), b: (DataType, &str), typed: bool| {
+            let [a, b] = [a, b].map(|(data_type, declared)| column("v", data_type, declared));
+            let (here, there) = (capabilities("pg", true), capabilities("other", typed));
+            let whole = table(vec![]);
+            let (source, target) =
+                (Side { schema: &whole, capabilities: &here }, Side { schema: &whole, capabilities: &there });
+            common_domain(source, &a, target, &b).unwrap()
+        };
+        let millis = || (DataType::Timestamp, "timestamp(3) without time zone");
+        let micros = || (DataType::Timestamp, "timestamp without time zone");
+        let coarse = Domain::Coarse { moment: Moment::Timestamp, digits: 3 };
+        assert_eq!(domain(millis(), micros(), true), coarse);
+        assert_eq!(domain(micros(), millis(), true), coarse);
+        assert_eq!(domain(millis(), millis(), true), Domain::Timestamp);
+        assert_eq!(domain(millis(), (DataType::Dynamic, ""), false), coarse);
+        assert_eq!(domain(micros(), (DataType::Timestamp, "TIMESTAMP(3)"), false), Domain::Timestamp);
+        let zoned = domain(
+            (DataType::TimestampTz, "timestamp(0) with time zone"),
+            (DataType::TimestampTz, "timestamptz"),
+            true,
+        );
+        assert_eq!(zoned, Domain::Coarse { moment: Moment::TimestampTz, digits: 0 });
     }
 
     #[test]

@@ -52,6 +52,9 @@ fn field(column: &ViewColumn, selected: &Selected) -> Option<String> {
         (Domain::Text, Wire::Text) if column.column.declared == "bpchar" => format!("textin(bpcharout({value}))"),
         (Domain::Text, Wire::Text) => format!("{value}::text"),
         (Domain::PaddedText, Wire::Text) => format!("rtrim({value}::text, ' ')"),
+        (Domain::Coarse { digits, .. }, Wire::Time) => format!("{value}::time({digits})"),
+        (Domain::Coarse { digits, .. }, Wire::Timestamp) => format!("{value}::timestamp({digits})"),
+        (Domain::Coarse { digits, .. }, Wire::TimestampTz) => format!("{value}::timestamptz({digits})"),
         (Domain::Json, Wire::Jsonb) => numbers_by_value(&format!("{value}::text")),
         (Domain::Json, Wire::Json) => numbers_by_value(&as_jsonb(value)),
         // The binary form of a single value stands behind the head of a row of one.

@@ -11,6 +11,9 @@ use super::ranges::{self, RANGES_A_STATEMENT};
 use super::select::ViewSql;
 use super::{canonical, split};
 
+/// A LIMIT that limits nothing.
+const ALL_ROWS: u64 = i64::MAX as u64;
+
 /// Rows, and the hash of them where there are any.
 type Chunk = (u64, Option<[u8; 32]>);
 
@@ -19,10 +22,8 @@ type Chunk = (u64, Option<[u8; 32]>);
 pub async fn digests(link: &Link, view: &TableView, ranges: &[KeyRange], salt: u64) -> Result<Vec<Digest>, StoreError> {
     let sql = ViewSql::new(view);
     let row = canonical::row(view, &sql)?;
-    let first = chunks(link.lease("digest").await?, view, ranges, |condition| {
-        chunk(&sql, &row, condition, &format!(" LIMIT {CHUNK_ROWS}"))
-    })
-    .await?;
+    let first =
+        chunks(link.lease("digest").await?, view, ranges, |condition| chunk(&sql, &row, condition, CHUNK_ROWS)).await?;
     let mut digests = Vec::with_capacity(ranges.len());
     for (range, (rows, hash)) in ranges.iter().zip(first) {
         let chunks = match rows < CHUNK_ROWS {
@@ -31,7 +32,7 @@ pub async fn digests(link: &Link, view: &TableView, ranges: &[KeyRange], salt: u
                 let lease = link.lease("digest").await?;
                 let parts = range.cut_at(split::split_exactly(lease, view, range, CHUNK_ROWS).await?);
                 let lease = link.lease("digest").await?;
-                chunks(lease, view, &parts, |condition| chunk(&sql, &row, condition, "")).await?
+                chunks(lease, view, &parts, |condition| chunk(&sql, &row, condition, ALL_ROWS)).await?
             }
         };
         digests.push(digest(chunks, salt));
@@ -50,12 +51,13 @@ fn digest(chunks: Vec<Chunk>, salt: u64) -> Digest {
 }
 
 /// Number and hash of the rows under a condition. An aggregate takes the rows as the subquery sorts them, which an index
-/// serves; an ORDER BY of its own would sort them once more.
-fn chunk(sql: &ViewSql, row: &str, condition: &str, limit: &str) -> String {
+/// serves; an ORDER BY of its own would sort them once more. The LIMIT also keeps workers from sharing them out among
+/// each other, which would lose their order.
+fn chunk(sql: &ViewSql, row: &str, condition: &str, rows_max: u64) -> String {
     format!(
         "SELECT count(*)::text, encode(sha256(string_agg(CASE WHEN octet_length(r) > {ROW_BYTES_MAX} \
          THEN '\\xffffffff'::bytea || sha256(r) ELSE r END, ''::bytea)), 'hex') \
-         FROM (SELECT {row} FROM {} WHERE {condition} ORDER BY {}{limit}) rowsync_rows(r)",
+         FROM (SELECT {row} FROM {} WHERE {condition} ORDER BY {} LIMIT {rows_max}) rowsync_rows(r)",
         sql.from,
         sql.order_by("")
     )

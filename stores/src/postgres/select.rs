@@ -291,6 +291,14 @@ fn is_citext(column: &ViewColumn) -> bool {
 /// A literal that keeps the index usable: its type is of the family of the column's.
 fn literal(value: ValueRef<'_>, wire: Wire, literal_type: Option<&str>) -> Option<Literal> {
     let mut scratch = String::new();
+    let uuid;
+    let value = match value {
+        ValueRef::Uuid(bytes) if wire == Wire::Bytea => {
+            uuid = bytes;
+            ValueRef::Bytes(&uuid)
+        }
+        value => value,
+    };
     let fitted = match fit(value, wire.domain(), &mut scratch) {
         Ok(fitted) => fitted,
         // A bound between two values of the column: compared as what it is.

@@ -89,6 +89,7 @@ impl Wire {
             Domain::Time => (Wire::Time, "time"),
             Domain::Timestamp => (Wire::Timestamp, "timestamp"),
             Domain::TimestampTz => (Wire::TimestampTz, "timestamptz"),
+            Domain::Coarse { moment, .. } => return Wire::cast_for(moment.domain()),
             Domain::Interval => (Wire::Interval, "interval"),
             Domain::Json => (Wire::Jsonb, "jsonb"),
             Domain::Dynamic | Domain::Native => return None,

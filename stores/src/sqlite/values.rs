@@ -5,7 +5,7 @@
 
 use std::fmt::Write;
 
-use rowsync_engine::canonical::plain_number;
+use rowsync_engine::canonical::{plain_number, rounded_float};
 use rowsync_engine::domain::Domain;
 use rowsync_engine::error::{Kind, StoreError};
 use rowsync_engine::moment;
@@ -62,11 +62,12 @@ pub fn check_domains(view: &TableView, operation: &'static str) -> Result<(), St
 
 fn converted<'a>(stored: Stored<'a>, domain: Domain, scratch: &'a mut String) -> Option<ValueRef<'a>> {
     Some(match domain {
+        Domain::Coarse { moment, .. } => return converted(stored, moment.domain(), scratch),
         Domain::Dynamic => ValueRef::Text(text_of(stored)?),
         Domain::Bool => ValueRef::Bool(boolean(stored)?),
         Domain::Int => ValueRef::Int(integer(stored)?),
         Domain::Float => ValueRef::Float(float(stored)?),
-        Domain::Float32 => ValueRef::Float(f64::from(float(stored)? as f32)),
+        Domain::Float32 => ValueRef::Float(rounded_float(float(stored)?)),
         Domain::Decimal { .. } => ValueRef::Decimal(decimal(stored, scratch)?),
         Domain::Text => ValueRef::Text(text(stored, scratch)?),
         Domain::PaddedText => ValueRef::Text(text(stored, scratch)?.trim_end_matches(' ')),
@@ -118,6 +119,10 @@ fn float(stored: Stored<'_>) -> Option<f64> {
     match stored {
         Stored::Integer(i) => Some(i as f64),
         Stored::Real(f) => Some(f),
+        // A number beyond all floats is no infinity.
+        Stored::Text(text) if text.iter().any(u8::is_ascii_digit) => {
+            text_of(stored)?.parse().ok().filter(|f: &f64| f.is_finite())
+        }
         Stored::Text(_) => text_of(stored)?.parse().ok(),
         _ => None,
     }
@@ -259,6 +264,7 @@ pub fn expected(domain: Domain) -> &'static str {
         Domain::Time => "a time as hh:mm:ss",
         Domain::Timestamp => "a timestamp as YYYY-MM-DD hh:mm:ss without a zone",
         Domain::TimestampTz => "a timestamp as YYYY-MM-DD hh:mm:ss with a zone",
+        Domain::Coarse { moment, .. } => expected(moment.domain()),
         Domain::Interval => "an interval as PnMnDTnS",
         Domain::Json => "JSON",
         Domain::Dynamic => "a value of SQLite",

@@ -9,8 +9,8 @@ use crate::postgres::Database;
 
 const PREPARE: &str = "CREATE EXTENSION citext; CREATE TYPE mood AS ENUM ('z', 'a', 'it''s');";
 
-/// The types of both sides, and values that both of them hold.
-const PAIRS: [(&str, &str, &[&str]); 24] = [
+/// The types of both sides, and values of the first.
+const PAIRS: [(&str, &str, &[&str]); 45] = [
     ("smallint", "bigint", &["-32768", "0", "32767"]),
     ("bigint", "numeric", &["-9223372036854775808", "0", "100"]),
     ("bigint", "numeric(20,2)", &["-9223372036854775", "0", "100"]),
@@ -35,6 +35,36 @@ const PAIRS: [(&str, &str, &[&str]); 24] = [
     ("integer[]", "bigint[]", &["{}", "{1,NULL}"]),
     ("mood[]", "text[]", &["{z,a}", "{}"]),
     ("bit(3)", "bit varying", &["101", "000"]),
+    ("boolean", "smallint", &["true", "false"]),
+    ("integer", "boolean", &["1", "0"]),
+    ("boolean", "text", &["true", "false"]),
+    ("text", "boolean", &["t", "f", "true", "0", "1"]),
+    ("uuid", "text", &["a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11"]),
+    ("text", "uuid", &["A0EEBC999C0B4EF8BB6D6BB9BD380A11"]),
+    ("uuid", "bytea", &["a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11"]),
+    ("character(36)", "uuid", &["a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11"]),
+    ("bigint", "text", &["-9223372036854775808", "0"]),
+    ("text", "numeric", &["1.50", "-0", "1e3", "NaN"]),
+    ("double precision", "text", &["0.1", "NaN", "-Infinity", "1e-300"]),
+    ("text", "date", &["2024-02-29", "infinity", "0044-03-15 BC"]),
+    ("timestamptz", "text", &["2024-02-29 12:00+02", "-infinity", "0044-03-15 01:02:03.5+00 BC"]),
+    ("text", "timestamp(3)", &["2024-02-29 12:00:00.0005", "2024-02-29T12:00Z"]),
+    ("time", "text", &["24:00", "00:00:00.000001"]),
+    // What the coarser column does not keep does not count, and is rounded on its way.
+    ("numeric", "numeric(12,2)", &["1.005", "-1.005", "1.0049", "9999999998.994999"]),
+    ("numeric(12,4)", "numeric(12,2)", &["0.0050", "-0.0051"]),
+    ("time", "time(3)", &["00:00:00.0005", "23:59:59.9999", "12:00:00.000499"]),
+    (
+        "timestamp",
+        "timestamp(3)",
+        &["1999-01-01 00:00:00.0005", "2001-01-01 00:00:00.0005", "0044-03-15 00:00:00.000499 BC", "infinity"],
+    ),
+    ("timestamptz(0)", "timestamptz", &["2024-01-01 00:00:01+00", "-infinity"]),
+    (
+        "timestamptz",
+        "timestamptz(0)",
+        &["2024-01-01 00:00:00.5+00", "1969-12-31 23:59:59.5+00", "1999-12-31 23:59:58.5+00"],
+    ),
 ];
 
 #[tokio::test]

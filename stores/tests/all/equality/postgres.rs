@@ -138,3 +138,18 @@ async fn every_value_is_equal_after_a_copy_to_sqlite_and_back() {
     })
     .await;
 }
+
+/// What is compared is UTF-8, whatever a server stores.
+#[tokio::test]
+async fn texts_are_equal_in_servers_of_different_encodings() {
+    let sql = "CREATE TABLE t (id bigint PRIMARY KEY, v text, c char(5), j jsonb);
+         INSERT INTO t VALUES (1, 'é', 'ÿ', '{\"ä\": \"ö\"}'), (2, 'a', 'a', '[]'), (3, '', '', 'null')";
+    let one = Database::of("TEMPLATE template0 ENCODING 'LATIN1' LOCALE 'C'", sql).await;
+    let other = Database::with(sql).await;
+    let (from, to) = (store(&one).await, store(&other).await);
+    let two = Two::of(&from, &to, "t").await;
+    two.assert_equal(&[DigestKind::Stream, DigestKind::Portable], "LATIN1 and UTF8").await;
+    assert_spelled_alike(&from, &two.pair.source, "LATIN1").await;
+    other.run("UPDATE t SET v = 'è' WHERE id = 1").await;
+    two.assert_differ(1, "LATIN1 and UTF8").await;
+}

@@ -229,3 +229,49 @@ async fn what_sqlite_holds_is_equal_after_a_copy_to_another_sqlite() {
         two.assert_equal(&two.pair.digests, case.0).await;
     }
 }
+
+/// What the type of the other side does not keep does not count, and is rounded on its way there.
+#[tokio::test]
+async fn finer_values_of_sqlite_meet_a_coarser_column_of_postgresql() {
+    let cases = [
+        (
+            "TIMESTAMP",
+            "timestamp(3)",
+            &["'1999-01-01 00:00:00.0005'", "'2001-01-01 00:00:00.000499'", "'infinity'"][..],
+        ),
+        ("TIMESTAMPTZ", "timestamptz(0)", &["'2024-01-01 00:00:00.5Z'", "'2024-01-01 02:00:00+02:00'"]),
+        ("TIME", "time(0)", &["'23:59:59.5'", "'00:00:00.499999'"]),
+        ("DECIMAL BLOB", "numeric(12,2)", &["'1.005'", "'-1.005'", "0.125"]),
+        ("REAL", "real", &["0.1", "0.30000000000000004", "1e-60"]),
+    ];
+    let (file, database) = (File::new(), Database::with("").await);
+    let (from, to): (Arc<dyn Store>, Arc<dyn Store>) = (file.store().await, database.store().await);
+    for (number, (declared, bound, values)) in cases.iter().enumerate() {
+        let name = format!("t{number}");
+        let rows: Vec<String> = values.iter().enumerate().map(|(id, value)| format!("({id}, {value})")).collect();
+        let rows = rows.join(", ");
+        file.run(&format!(
+            "CREATE TABLE {name} (id INTEGER PRIMARY KEY, v {declared}); INSERT INTO {name} VALUES {rows}"
+        ));
+        database.run(&format!("CREATE TABLE {name} (id bigint PRIMARY KEY, v {bound})")).await;
+        let two = Two::of(&from, &to, &name).await;
+        two.assert_differ(values.len(), bound).await;
+        two.copy().await.unwrap_or_else(|error| panic!("{bound}: {error:?}"));
+        two.assert_equal(&two.pair.digests, bound).await;
+        assert_spelled_alike(&to, &two.pair.target, bound).await;
+    }
+}
+
+#[tokio::test]
+async fn a_float_beyond_the_other_column_is_a_difference_and_no_infinity() {
+    let file = File::new();
+    file.run("CREATE TABLE t (id INTEGER PRIMARY KEY, v REAL); INSERT INTO t VALUES (1, 1e300)");
+    let database =
+        Database::with("CREATE TABLE t (id bigint PRIMARY KEY, v real); INSERT INTO t VALUES (1, 'Infinity')").await;
+    let (from, to): (Arc<dyn Store>, Arc<dyn Store>) = (file.store().await, database.store().await);
+    let two = Two::of(&from, &to, "t").await;
+    two.assert_differ(1, "1e300").await;
+    database.run("TRUNCATE t").await;
+    let error = two.copy().await.unwrap_err();
+    assert!(error.message.contains("\"v\"") && error.message.contains("32 bits"), "{error}");
+}
