@@ -323,6 +323,9 @@ fn with_digits(moment: Moment, digits: u32) -> Domain {
 
 /// Digits behind the second that a column keeps, as its declaration says: `timestamp(3) without time zone`.
 fn second_digits(column: &Column) -> u32 {
+    if moment(own_domain(&column.data_type)).is_none() {
+        return MICROSECOND_DIGITS;
+    }
     let in_brackets = column.declared.split_once('(').and_then(|(_, rest)| rest.split_once(')'));
     in_brackets.and_then(|(digits, _)| digits.trim().parse().ok()).unwrap_or(MICROSECOND_DIGITS)
 }
@@ -563,6 +566,7 @@ mod tests {
         assert_eq!(domain(millis(), millis(), true), Domain::Timestamp);
         assert_eq!(domain(millis(), (DataType::Dynamic, ""), false), coarse);
         assert_eq!(domain(micros(), (DataType::Timestamp, "TIMESTAMP(3)"), false), Domain::Timestamp);
+        assert_eq!(domain((DataType::Text { max_chars: Some(3) }, "varchar(3)"), micros(), true), Domain::Timestamp);
         let zoned = domain(
             (DataType::TimestampTz, "timestamp(0) with time zone"),
             (DataType::TimestampTz, "timestamptz"),

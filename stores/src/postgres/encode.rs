@@ -1,9 +1,7 @@
 //! Values as fields of a binary tuple, checked against the column: the server would round or cut some of them in
 //! silence, and name others in its message.
 
-use rowsync_engine::canonical::rounded_decimal;
 use rowsync_engine::domain::Domain;
-use rowsync_engine::moment::{rounded_time, rounded_timestamp};
 use rowsync_engine::schema::{Column, DataType};
 use rowsync_engine::value::ValueRef;
 
@@ -30,8 +28,8 @@ pub struct Encoder {
     grain: i64,
     labels: Vec<String>,
     not_null: bool,
-    /// What the other side holds may be finer, and is compared rounded, so it is rounded here.
-    coarser: Option<Domain>,
+    /// A float has more digits than 32 bits hold nearly always; a decimal or a moment that has too many is refused.
+    rounds: bool,
     /// Whether values in the engine's own binary form are taken.
     native: bool,
 }
@@ -60,10 +58,7 @@ impl Encoder {
                 _ => Vec::new(),
             },
             not_null: !column.nullable,
-            coarser: match domain {
-                Domain::Float32 | Domain::Decimal { scale: Some(_) } | Domain::Coarse { .. } => Some(domain),
-                _ => None,
-            },
+            rounds: domain == Domain::Float32,
             native: !spelled,
         }
     }
@@ -92,12 +87,7 @@ impl Encoder {
             ValueRef::Bool(b) => out.push(u8::from(b)),
             ValueRef::Int(i) => self.push_int(i, out)?,
             ValueRef::Float(f) => self.push_float(f, out)?,
-            ValueRef::Decimal(text) => match self.coarser {
-                Some(Domain::Decimal { scale: Some(scale) }) => {
-                    numeric::encode(&rounded_decimal(text, scale), self.limits, out)?;
-                }
-                _ => numeric::encode(text, self.limits, out)?,
-            },
+            ValueRef::Decimal(text) => numeric::encode(text, self.limits, out)?,
             ValueRef::Text(text) => self.push_text(text, out)?,
             ValueRef::Json(text) => {
                 if self.wire == Wire::Jsonb {
@@ -141,7 +131,7 @@ impl Encoder {
         if narrow.is_infinite() && f.is_finite() {
             return Err(Misfit::new("a float beyond 32 bits"));
         }
-        if self.coarser != Some(Domain::Float32) && !f.is_nan() && f64::from(narrow) != f {
+        if !self.rounds && !f.is_nan() && f64::from(narrow) != f {
             return Err(Misfit::new("a float of more digits than 32 bits hold"));
         }
         out.extend(narrow.to_be_bytes());
@@ -169,20 +159,13 @@ impl Encoder {
         if !(0..=MICROS_OF_DAY).contains(&micros) {
             return Err(Misfit::new("a time beyond the day"));
         }
-        self.grained(match self.coarser {
-            Some(Domain::Coarse { digits, .. }) => rounded_time(micros, digits),
-            _ => micros,
-        })
+        self.grained(micros)
     }
 
     fn timestamp(&self, micros: i64) -> Result<i64, Misfit> {
         if matches!(micros, i64::MAX | i64::MIN) {
             return Ok(micros);
         }
-        let micros = match self.coarser {
-            Some(Domain::Coarse { digits, .. }) => rounded_timestamp(micros, digits),
-            _ => micros,
-        };
         let shifted = micros.checked_sub(EPOCH_MICROS).filter(|shifted| TIMESTAMPS.contains(shifted));
         self.grained(shifted.ok_or_else(|| Misfit::new("a timestamp beyond the years of PostgreSQL"))?)
     }

@@ -230,7 +230,8 @@ async fn what_sqlite_holds_is_equal_after_a_copy_to_another_sqlite() {
     }
 }
 
-/// What the type of the other side does not keep does not count, and is rounded on its way there.
+/// What the type of the other side does not keep does not count. Floats are rounded on their way there; anything else
+/// that is too fine is refused.
 #[tokio::test]
 async fn finer_values_of_sqlite_meet_a_coarser_column_of_postgresql() {
     let cases = [
@@ -256,7 +257,11 @@ async fn finer_values_of_sqlite_meet_a_coarser_column_of_postgresql() {
         database.run(&format!("CREATE TABLE {name} (id bigint PRIMARY KEY, v {bound})")).await;
         let two = Two::of(&from, &to, &name).await;
         two.assert_differ(values.len(), bound).await;
-        two.copy().await.unwrap_or_else(|error| panic!("{bound}: {error:?}"));
+        let copied = two.copy().await;
+        assert_eq!(copied.is_ok(), *bound == "real", "{bound}: {copied:?}");
+        if copied.is_err() {
+            database.run(&format!("INSERT INTO {name} VALUES {rows}")).await;
+        }
         two.assert_equal(&two.pair.digests, bound).await;
         assert_spelled_alike(&to, &two.pair.target, bound).await;
     }
