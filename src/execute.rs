@@ -266,6 +266,6 @@ async fn finish_writing(ends: &Ends, roster: &Roster, tables: &mut [TableReport]
 }
 
 fn told_in_report(error: &StoreError) -> ErrorReport {
-    let remedy = rowsync_engine::recovery::judge(error.kind).remedy().to_owned();
+    let remedy = rowsync_engine::recovery::remedy(error.kind).to_owned();
     ErrorReport { class: error.class(), key: None, message: error.to_string(), remedy }
 }

@@ -58,7 +58,7 @@ impl Reader {
 }
 
 fn panicked(view: &TableView) -> StoreError {
-    StoreError::new(Kind::Bug, "read", "the adapter panicked").at(&view.table)
+    StoreError::new(Kind::Panic, "read", "the adapter panicked").at(&view.table)
 }
 
 fn nothing<T>(_: &T) -> u64 {

@@ -1,9 +1,20 @@
 //! The recovery actor: judges failures by the engine's table, and is the one place where they are logged.
 
 use actix::{Actor, Context, Handler, MessageResult};
-use rowsync_engine::recovery::judge;
+use rowsync_engine::recovery::{History, Step, judge};
 
 use crate::messages::Judge;
+
+/// Nothing is tried again yet.
+pub const RESIGNED: History = History {
+    failures: 1,
+    failures_max: 0,
+    tries_max: 0,
+    batch_rows: 1,
+    step: Step::Ask,
+    rows_failed: 0,
+    rows_failed_max: 0,
+};
 
 pub struct Recovery {
     table: String,
@@ -29,6 +40,6 @@ impl Handler<Judge> for Recovery {
         } else {
             tracing::error!(table = %self.table, stage = message.stage, %error, "table stopped");
         }
-        MessageResult(judge(error.kind))
+        MessageResult(judge(error.kind, &RESIGNED))
     }
 }

@@ -49,7 +49,7 @@ impl Handler<ChangeSet> for Writer {
             applied
         }));
         let table = self.view.table.clone();
-        let panicked = move || StoreError::new(Kind::Bug, "write", "the adapter panicked").at(&table);
+        let panicked = move || StoreError::new(Kind::Panic, "write", "the adapter panicked").at(&table);
         AtomicResponse::new(Box::pin(async move { task.await.unwrap_or_else(|_| Err(panicked())) }.into_actor(self)))
     }
 }

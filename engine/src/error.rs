@@ -16,42 +16,58 @@ pub enum Class {
     Logic,
 }
 
-/// What went wrong, as far as an adapter can tell.
+/// What went wrong, as far as an adapter can tell. What follows from each stands in [`crate::recovery`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
     /// No connection, or it broke.
     Unreachable,
-    /// An answer did not come in time.
+    /// The server is there, and a statement took longer than it may.
     Timeout,
-    /// The server is there but wants us to come later: too many connections, starting up, busy, deadlock.
+    /// The server is there but wants us to come later: too many connections, starting up, a lock, a deadlock.
     Busy,
-    /// User, password, certificate or permission.
+    /// User, password or certificate: nobody lets us in.
     Denied,
+    /// We are in, but may not do this: a permission on a table is missing, or the database is only to be read.
+    Forbidden,
     /// The database itself is not there, or the file is no database.
     NoDatabase,
-    /// Disk, quota or another resource is used up.
+    /// Disk or quota is used up.
     Full,
+    /// Memory or another limit that less at once would not reach.
+    Exhausted,
+    /// The database reports a fault of its own: an internal error, or damage to its files.
+    Fault,
     /// A table, column or type is missing or unlike what was described.
     SchemaMismatch,
     /// A constraint of the target refuses a row.
     Constraint,
+    /// Another row of the target has the same key or unique value.
+    Duplicate,
     /// A value does not fit its column.
     BadValue,
     /// A row that had to be there is gone, or one that had to be gone is there.
     RowChanged,
     /// An invariant of rowsync is broken.
     Bug,
+    /// A part of rowsync panicked or ended while it was asked.
+    Panic,
 }
 
 impl Kind {
     pub fn class(self) -> Class {
         match self {
-            Kind::Unreachable | Kind::Timeout | Kind::Busy | Kind::Denied | Kind::NoDatabase | Kind::Full => {
-                Class::Connection
-            }
+            Kind::Unreachable
+            | Kind::Timeout
+            | Kind::Busy
+            | Kind::Denied
+            | Kind::Forbidden
+            | Kind::NoDatabase
+            | Kind::Full
+            | Kind::Exhausted
+            | Kind::Fault => Class::Connection,
             Kind::SchemaMismatch => Class::Schema,
-            Kind::Constraint | Kind::BadValue | Kind::RowChanged => Class::Data,
-            Kind::Bug => Class::Logic,
+            Kind::Constraint | Kind::Duplicate | Kind::BadValue | Kind::RowChanged => Class::Data,
+            Kind::Bug | Kind::Panic => Class::Logic,
         }
     }
 }

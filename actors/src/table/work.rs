@@ -6,7 +6,7 @@ use actix::{Addr, Handler, Message};
 use rowsync_engine::error::{Class, Kind, StoreError};
 use rowsync_engine::key::KeyRange;
 use rowsync_engine::plan::{Facts, Operation, Plan, decide};
-use rowsync_engine::recovery::Verdict;
+use rowsync_engine::recovery::{Verdict, remedy};
 use rowsync_engine::report::{ErrorReport, Method, TableStatus};
 use rowsync_engine::search::{SearchOptions, Seek};
 
@@ -194,7 +194,7 @@ impl Work {
     pub(super) async fn cover(&mut self, act: Act) -> Result<(), Failure> {
         let found = match self.compare_every_row(act).await {
             Err(failure)
-                if act == Act::Upsert && is_constraint(&failure) && !self.job.has_children && !self.state.cleared =>
+                if act == Act::Upsert && is_duplicate(&failure) && !self.job.has_children && !self.state.cleared =>
             {
                 self.clear_the_way().await?;
                 self.compare_every_row(act).await?
@@ -389,14 +389,13 @@ impl Work {
             Some(children) => children.recovery.send(judge).await.ok(),
             None => None,
         };
-        let verdict = verdict.unwrap_or_else(|| rowsync_engine::recovery::judge(error.kind));
-        self.state.abort = matches!(verdict, Verdict::Abort { .. });
-        (error.class(), error.to_string(), verdict.remedy().to_owned())
+        self.state.abort = matches!(verdict, Some(Verdict::Abort { .. }));
+        (error.class(), error.to_string(), remedy(error.kind).to_owned())
     }
 }
 
-fn is_constraint(failure: &Failure) -> bool {
-    matches!(failure, Failure::Store(error) if error.kind == Kind::Constraint)
+fn is_duplicate(failure: &Failure) -> bool {
+    matches!(failure, Failure::Store(error) if error.kind == Kind::Duplicate)
 }
 
 /// Sends to a child and waits for the answer.

@@ -43,7 +43,7 @@ async fn a_row_that_is_there_already_is_refused_and_leaves_nothing() {
     let store = database.store().await;
     let view = view(&*store, "t").await;
     let error = insert(&*store, &view, &[row(20, "secret"), row(5, "other")]).await.unwrap_err();
-    assert_eq!(error.kind, Kind::Constraint);
+    assert_eq!(error.kind, Kind::Duplicate);
     assert!(error.message.contains("t_pkey") && !format!("{error:?}").contains("secret"), "{error}");
     assert_eq!(database.number("SELECT count(*) FROM t").await, 10);
 }
