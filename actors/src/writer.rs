@@ -7,21 +7,24 @@ use actix::{Actor, AtomicResponse, Context, Handler, WrapFuture};
 use rowsync_engine::change::{Applied, Changes};
 use rowsync_engine::error::{Kind, StoreError};
 use rowsync_engine::schema::TableView;
+use rowsync_engine::search::SideName;
 use rowsync_engine::store::{Result, Store};
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::board::{Progress, Spent};
-use crate::messages::ChangeSet;
+use crate::ledger::{Doubt, Ledger, Witness};
+use crate::messages::{AwaitWrites, ChangeSet};
 
 pub struct Writer {
     store: Arc<dyn Store>,
     view: Arc<TableView>,
     progress: Arc<Progress>,
+    ledger: Arc<Ledger>,
 }
 
 impl Writer {
-    pub fn new(store: Arc<dyn Store>, view: Arc<TableView>, progress: Arc<Progress>) -> Writer {
-        Writer { store, view, progress }
+    pub fn new(store: Arc<dyn Store>, view: Arc<TableView>, progress: Arc<Progress>, ledger: Arc<Ledger>) -> Writer {
+        Writer { store, view, progress, ledger }
     }
 }
 
@@ -35,12 +38,13 @@ impl Handler<ChangeSet> for Writer {
 
     fn handle(&mut self, message: ChangeSet, _: &mut Context<Self>) -> Self::Result {
         let (store, view, progress) = (Arc::clone(&self.store), Arc::clone(&self.view), Arc::clone(&self.progress));
+        let ledger = Arc::clone(&self.ledger);
         let ChangeSet { changes, permit } = message;
         let task = AbortOnDropHandle::new(tokio::spawn(async move {
             let spent =
                 if changes.inserts.is_empty() && changes.updates.is_empty() { Spent::Delete } else { Spent::Write };
             let begun = Instant::now();
-            let applied = apply(store.as_ref(), &view, changes).await;
+            let applied = apply(store.as_ref(), &view, changes, &ledger).await;
             progress.spend(spent, begun);
             if let Ok(applied) = &applied {
                 progress.applied(applied);
@@ -50,13 +54,38 @@ impl Handler<ChangeSet> for Writer {
         }));
         let table = self.view.table.clone();
         let panicked = move || StoreError::new(Kind::Panic, "write", "the adapter panicked").at(&table);
-        AtomicResponse::new(Box::pin(async move { task.await.unwrap_or_else(|_| Err(panicked())) }.into_actor(self)))
+        let applied = async move {
+            let applied = task.await.unwrap_or_else(|_| Err(panicked()));
+            applied.map_err(|error| error.on(SideName::Target))
+        };
+        AtomicResponse::new(Box::pin(applied.into_actor(self)))
     }
 }
 
-async fn apply(store: &dyn Store, view: &Arc<TableView>, changes: Changes) -> Result<Applied> {
+impl Handler<AwaitWrites> for Writer {
+    /// Behind all sets of changes: an actor takes up nothing else while one of these answers is under way.
+    type Result = AtomicResponse<Self, ()>;
+
+    fn handle(&mut self, _: AwaitWrites, _: &mut Context<Self>) -> Self::Result {
+        AtomicResponse::new(Box::pin(async {}.into_actor(self)))
+    }
+}
+
+async fn apply(store: &dyn Store, view: &Arc<TableView>, changes: Changes, ledger: &Ledger) -> Result<Applied> {
+    let witness = Witness::of(&changes);
     let mut transaction = store.begin(view).await?;
     let applied = transaction.write(Arc::new(changes)).await?;
-    transaction.commit().await?;
-    Ok(applied)
+    match (transaction.commit().await, witness) {
+        (Ok(()), _) => Ok(applied),
+        (Err(error), Some(witness)) if got_no_answer(&error) => {
+            ledger.doubt(Doubt { applied, witness });
+            Err(error)
+        }
+        (Err(error), _) => Err(error),
+    }
+}
+
+/// Whether what was asked may have been done all the same.
+fn got_no_answer(error: &StoreError) -> bool {
+    matches!(error.kind, Kind::Unreachable | Kind::Timeout | Kind::Panic)
 }

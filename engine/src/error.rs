@@ -1,10 +1,12 @@
 //! What happened: errors of stores, by kind and class. What to do about them is said in [`crate::recovery`].
 
+use std::fmt;
 use std::time::Duration;
 
 use serde::Serialize;
 
 use crate::schema::TableName;
+use crate::search::SideName;
 
 /// The four classes of the manual.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
@@ -53,6 +55,15 @@ pub enum Kind {
     Panic,
 }
 
+impl fmt::Display for SideName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            SideName::Source => "source",
+            SideName::Target => "target",
+        })
+    }
+}
+
 impl Kind {
     pub fn class(self) -> Class {
         match self {
@@ -80,6 +91,8 @@ pub struct StoreError {
     /// What was being done: `connect`, `read`, `count`, `write`.
     pub operation: &'static str,
     pub table: Option<Box<TableName>>,
+    /// Whose error it is, said by those who know which side they ask.
+    pub side: Option<SideName>,
     /// What went wrong, without any value of a row.
     pub message: String,
     #[source]
@@ -90,12 +103,26 @@ pub struct StoreError {
 
 impl StoreError {
     pub fn new(kind: Kind, operation: &'static str, message: impl Into<String>) -> StoreError {
-        StoreError { kind, operation, table: None, message: message.into(), source: None, retry_after: None }
+        StoreError {
+            kind,
+            operation,
+            table: None,
+            side: None,
+            message: message.into(),
+            source: None,
+            retry_after: None,
+        }
     }
 
     #[must_use]
     pub fn at(mut self, table: &TableName) -> StoreError {
         self.table.get_or_insert_with(|| Box::new(table.clone()));
+        self
+    }
+
+    #[must_use]
+    pub fn on(mut self, side: SideName) -> StoreError {
+        self.side.get_or_insert(side);
         self
     }
 

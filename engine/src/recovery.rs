@@ -40,15 +40,30 @@ pub struct History {
     pub rows_failed_max: u64,
 }
 
+impl History {
+    /// Of a question that is asked for the first time, and once.
+    pub fn of_a_question() -> History {
+        History {
+            failures: 1,
+            failures_max: 0,
+            tries_max: 0,
+            batch_rows: 1,
+            step: Step::Ask,
+            rows_failed: 0,
+            rows_failed_max: 0,
+        }
+    }
+}
+
 /// What was being done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
     /// Something was asked: a count, a digest, a description. The answer does not depend on the size of a batch.
     Ask,
-    /// Rows were read.
-    Read,
-    /// Rows were written, whose batch is still at hand.
-    Write,
+    /// Rows were read or written.
+    Move,
+    /// A batch was written that is still at hand.
+    Batch,
 }
 
 /// What may help, as long as it is not exhausted.
@@ -138,7 +153,7 @@ pub fn judge(kind: Kind, history: &History) -> Verdict {
         Cure::Reopen if bearable => Verdict::Reopen,
         Cure::FullCompare if bearable => Verdict::FullCompare,
         Cure::SmallerBatch if bearable && history.batch_rows > 1 && history.step != Step::Ask => Verdict::SmallerBatch,
-        Cure::IsolateRow if history.step == Step::Write && history.rows_failed < history.rows_failed_max => {
+        Cure::IsolateRow if history.step == Step::Batch && history.rows_failed < history.rows_failed_max => {
             Verdict::IsolateRow
         }
         _ => match rule.end {
@@ -206,7 +221,7 @@ mod tests {
         failures_max: 5,
         tries_max: 3,
         batch_rows: 5000,
-        step: Step::Write,
+        step: Step::Batch,
         rows_failed: 0,
         rows_failed_max: 25,
     };
@@ -274,13 +289,13 @@ mod tests {
     #[test]
     fn smaller_batches_are_for_rows_that_move_and_can_be_fewer() {
         check(Timeout, History { step: Step::Ask, ..CALM }, park(Timeout));
-        check(Timeout, History { step: Step::Read, ..CALM }, Verdict::SmallerBatch);
+        check(Timeout, History { step: Step::Move, ..CALM }, Verdict::SmallerBatch);
         check(Timeout, History { batch_rows: 1, ..CALM }, park(Timeout));
         check(Exhausted, History { batch_rows: 1, ..CALM }, park(Exhausted));
     }
 
     #[test]
     fn a_row_can_only_be_put_aside_while_its_batch_is_at_hand() {
-        check(BadValue, History { step: Step::Read, ..CALM }, park(BadValue));
+        check(BadValue, History { step: Step::Move, ..CALM }, park(BadValue));
     }
 }

@@ -3,8 +3,10 @@
 #![allow(clippy::unwrap_used, reason = "the helpers of tests are tests too")]
 
 mod command_line;
+mod connection;
 mod equality;
 mod faults;
 mod first_sync;
+mod proxy;
 mod settings;
 mod support;

@@ -2,6 +2,7 @@
 
 use rowsync_engine::error::Class;
 use rowsync_engine::plan::Operation;
+use rowsync_engine::search::SideName;
 
 use super::work::{Ended, Work, send};
 use crate::failure::Failure;
@@ -31,7 +32,10 @@ impl Work {
             }
             let why = match (self.proven().await?, self.counts_are_equal().await?) {
                 (true, true) => {
+                    // A server that goes down after this must not take with it what is reported.
+                    self.shared.target.store().flush().await.map_err(|error| error.on(SideName::Target))?;
                     self.state.verified = true;
+                    self.state.worked_through = true;
                     return Ok(Ended::Done);
                 }
                 (false, _) => "rows read back unequal",

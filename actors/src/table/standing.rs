@@ -3,11 +3,14 @@
 use std::sync::atomic::Ordering::Relaxed;
 
 use rowsync_engine::digest::{DigestKind, miss_probability};
+use rowsync_engine::error::StoreError;
 use rowsync_engine::plan::Plan;
+use rowsync_engine::recovery::{History, Verdict, judge, remedy};
 use rowsync_engine::report::{BinarySearch, ErrorReport, Method, Seconds, TableReport, TableStatus, Verification};
 use rowsync_engine::store::Survey;
 
 use crate::board::{Progress, Spent};
+use crate::failure::Failure;
 use crate::found::Found;
 use crate::job::TableJob;
 use crate::messages::TableOutcome;
@@ -37,11 +40,38 @@ pub(crate) struct TableState {
     pub(crate) notes: Vec<String>,
     pub(crate) verification: Option<Verification>,
     pub(crate) seconds_total: f64,
+    pub(crate) worked_through: bool,
     pub(crate) abort: bool,
+    pub(crate) past: Past,
+}
+
+/// What earlier actors of a table left to this one.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Past {
+    /// 1 for the first actor.
+    pub generation: u32,
+    /// The plan of the first one, with what later ones added.
+    pub plan: Option<Plan>,
+    pub notes: Vec<String>,
+    pub seconds: f64,
+}
+
+impl Default for Past {
+    fn default() -> Past {
+        Past { generation: 1, plan: None, notes: Vec::new(), seconds: 0.0 }
+    }
+}
+
+impl Past {
+    /// Counts the next actor, and notes why there has to be one.
+    pub(crate) fn begin_again(&mut self, failure: &StoreError) {
+        self.generation += 1;
+        self.notes.push(format!("begun again, generation {}: {failure}", self.generation));
+    }
 }
 
 impl TableState {
-    pub(crate) fn new(job: &TableJob) -> TableState {
+    pub(crate) fn new(past: Past) -> TableState {
         TableState {
             plan: None,
             source: Survey::default(),
@@ -59,10 +89,12 @@ impl TableState {
             skipped: 0,
             failed: 0,
             errors: Vec::new(),
-            notes: job.pair.notes.iter().chain(&job.notes).cloned().collect(),
+            notes: Vec::new(),
             verification: None,
             seconds_total: 0.0,
+            worked_through: false,
             abort: false,
+            past,
         }
     }
 
@@ -73,13 +105,63 @@ impl TableState {
     }
 
     pub(crate) fn outcome(&self, job: &TableJob, progress: &Progress) -> TableOutcome {
-        TableOutcome { report: self.report(job, progress), newest: self.source.newest.clone(), abort: self.abort }
+        TableOutcome {
+            report: self.report(job, progress),
+            newest: self.source.newest.clone(),
+            worked_through: self.worked_through,
+            abort: self.abort,
+        }
+    }
+
+    /// What the next actor of this table has to know.
+    pub(crate) fn past(&self) -> Past {
+        let mut past = self.past.clone();
+        past.plan = self.whole_plan();
+        past.notes.extend(self.notes.iter().cloned());
+        past.seconds += self.seconds_total;
+        past
+    }
+
+    /// The plan of the first actor, with what was added since.
+    fn whole_plan(&self) -> Option<Plan> {
+        match (&self.past.plan, &self.plan) {
+            (Some(first), Some(later)) => {
+                let mut plan = first.clone();
+                plan.take_in(later);
+                Some(plan)
+            }
+            (first, later) => first.as_ref().or(later.as_ref()).cloned(),
+        }
+    }
+
+    /// Puts a failure that nothing is done about into the report, with what a person must do.
+    pub(crate) fn end_with(&mut self, failure: Failure, progress: &Progress) {
+        self.verified = false;
+        let error = match failure {
+            Failure::Stopped => {
+                self.status = TableStatus::Interrupted;
+                return;
+            }
+            Failure::Refused { class, message, remedy } => ErrorReport { class, key: None, message, remedy },
+            Failure::Store(error) => {
+                self.abort = matches!(judge(error.kind, &History::of_a_question()), Verdict::Abort { .. });
+                told(&error)
+            }
+            Failure::Judged { error, verdict } => {
+                self.abort = matches!(verdict, Verdict::Abort { .. });
+                told(&error)
+            }
+            gone @ Failure::Gone(_) => told(&gone.into_error()),
+        };
+        self.status = if progress.rows_written() > 0 { TableStatus::CompletedWithErrors } else { TableStatus::Failed };
+        self.errors.push(error);
     }
 
     fn report(&self, job: &TableJob, progress: &Progress) -> TableReport {
         TableReport {
             status: self.status,
-            plan: self.plan.clone(),
+            generation: self.past.generation,
+            plan: self.whole_plan(),
             method: self.method,
             // By the writer's own count, which also knows what was written before a failure.
             added: progress.added.load(Relaxed),
@@ -92,7 +174,7 @@ impl TableState {
             bytes_read: progress.bytes_read.load(Relaxed),
             bytes_written: progress.bytes_written.load(Relaxed),
             seconds: Seconds {
-                total: self.seconds_total,
+                total: self.past.seconds + self.seconds_total,
                 read: progress.seconds(Spent::Read),
                 write: progress.seconds(Spent::Write),
                 delete: progress.seconds(Spent::Delete),
@@ -106,7 +188,15 @@ impl TableState {
                 max_depth: self.sum.stats.max_depth,
             },
             errors: self.errors.clone(),
-            notes: self.notes.clone(),
+            notes: job
+                .pair
+                .notes
+                .iter()
+                .chain(&job.notes)
+                .chain(&self.past.notes)
+                .chain(&self.notes)
+                .cloned()
+                .collect(),
             verification: self.verification.clone(),
             digest: self.digest,
             ..TableReport::new(&job.name, target_name(job))
@@ -123,6 +213,11 @@ impl TableState {
             miss_probability: miss_probability(self.sum.stats.ranges),
         }
     }
+}
+
+fn told(error: &StoreError) -> ErrorReport {
+    let remedy = remedy(error.kind).to_owned();
+    ErrorReport { class: error.class(), key: None, message: error.to_string(), remedy }
 }
 
 fn target_name(job: &TableJob) -> String {

@@ -5,5 +5,7 @@
 mod backpressure;
 mod convergence;
 mod decisions;
+mod faulty;
 mod ordering;
+mod recovery;
 mod world;

@@ -2,17 +2,21 @@
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix::Actor;
 use rowsync_actors::board::Board;
+use rowsync_actors::end::{Dice, End, Patience};
 use rowsync_actors::job::{Earlier, Goal, MassDelete, RunJob, Shared, TableJob, TableOptions, page_bytes};
 use rowsync_actors::messages::{StartRun, TableOutcome};
 use rowsync_actors::supervisor::Supervisor;
+use rowsync_engine::backoff::Backoff;
 use rowsync_engine::budget::Budget;
 use rowsync_engine::order::order;
 use rowsync_engine::pair::{PairOptions, Side, pair};
 use rowsync_engine::report::TableReport;
 use rowsync_engine::schema::{Column, DataType, Filled, ForeignKey, TableName, TableSchema};
+use rowsync_engine::search::SideName;
 use rowsync_engine::store::{Consistency, Store};
 use rowsync_engine::value::Value;
 use rowsync_stores::memory::Memory;
@@ -79,6 +83,16 @@ pub struct World {
     pub goal: Goal,
     pub earlier: Option<Earlier>,
     pub stop: CancellationToken,
+    pub patience: Patience,
+    pub failures_max: u32,
+}
+
+/// Half a minute before the first try, three more after five seconds and longer: only paused time can bear it.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+fn patience() -> Patience {
+    let backoff = Backoff::new(Duration::from_secs(5), Duration::from_secs(60));
+    Patience { wait: PATIENCE, tries_max: 3, backoff }
 }
 
 impl World {
@@ -90,7 +104,17 @@ impl World {
             }
         }
         let goal = Goal::Sync { mass_delete: MassDelete::Refused };
-        World { source, target, tables, options: options(), goal, earlier: None, stop: CancellationToken::new() }
+        World {
+            source,
+            target,
+            tables,
+            options: options(),
+            goal,
+            earlier: None,
+            stop: CancellationToken::new(),
+            patience: patience(),
+            failures_max: 5,
+        }
     }
 
     /// Runs once with the target as it is.
@@ -100,7 +124,12 @@ impl World {
 
     /// Runs once with a target that may be wrapped.
     pub async fn run_into(&self, target: Arc<dyn Store>) -> Vec<TableOutcome> {
-        let job = self.job(target).await;
+        self.run_between(Arc::clone(&self.source) as Arc<dyn Store>, target).await
+    }
+
+    /// Runs once with both sides as they may be wrapped.
+    pub async fn run_between(&self, source: Arc<dyn Store>, target: Arc<dyn Store>) -> Vec<TableOutcome> {
+        let job = self.job(source, target).await;
         Supervisor.start().send(StartRun { job }).await.unwrap()
     }
 
@@ -108,7 +137,12 @@ impl World {
         self.run().await.into_iter().map(|outcome| outcome.report).collect()
     }
 
-    async fn job(&self, target: Arc<dyn Store>) -> RunJob {
+    async fn end(&self, side: SideName, store: Arc<dyn Store>, consistency: Consistency) -> Arc<End> {
+        let dice: Dice = Arc::new(|| 1.0);
+        End::new(side, store, consistency, self.patience, dice, self.stop.clone()).await.unwrap()
+    }
+
+    async fn job(&self, source: Arc<dyn Store>, target: Arc<dyn Store>) -> RunJob {
         let place = |name: &TableName| self.tables.iter().position(|table| table.name == *name).unwrap();
         let edges: Vec<(usize, usize)> = self
             .tables
@@ -130,14 +164,15 @@ impl World {
             order,
             tables_at_once: NonZeroUsize::new(4).unwrap(),
             shared: Shared {
-                source: self.source.snapshot(Consistency::Frozen).await.unwrap(),
-                target_rows: target.snapshot(Consistency::Latest).await.unwrap(),
-                target,
+                source: self.end(SideName::Source, source, Consistency::Frozen).await,
+                target: self.end(SideName::Target, target, Consistency::Latest).await,
                 budget: Budget::new(NonZeroUsize::new(BUDGET).unwrap()),
                 board: Board::default(),
                 stop: self.stop.clone(),
                 goal: self.goal,
                 salt: 7,
+                failures_max: self.failures_max,
+                dice: Arc::new(|| 1.0),
             },
         }
     }

@@ -113,6 +113,14 @@ impl Store for Postgres {
         Ok(())
     }
 
+    async fn reconnect(&self) -> Result<()> {
+        self.link.renew();
+        // By ourselves: the pool would try again and again until its own timeout.
+        let first = self.door.open().await?;
+        let _ = first.close().await;
+        Ok(())
+    }
+
     async fn tables(&self) -> Result<Vec<TableName>> {
         let mut lease = self.link.lease("describe").await?;
         let tables = schema::tables(&mut lease, self.schema()).await?;
