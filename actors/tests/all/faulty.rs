@@ -37,10 +37,13 @@ pub enum Fault {
     Unanswered,
 }
 
+/// A fault, and the numbers of the calls that meet it.
+type Place = (Spot, std::ops::RangeInclusive<usize>, Fault);
+
 /// Which calls fail, and how many there were.
 #[derive(Clone, Default)]
 pub struct Script {
-    faults: Arc<Mutex<Vec<(Spot, usize, usize, Fault)>>>,
+    faults: Arc<Mutex<Vec<Place>>>,
     calls: Arc<Mutex<BTreeMap<Spot, usize>>>,
 }
 
@@ -55,7 +58,7 @@ impl Script {
     }
 
     pub fn between(self, spot: Spot, first: usize, last: usize, fault: Fault) -> Script {
-        self.faults.lock().unwrap().push((spot, first, last, fault));
+        self.faults.lock().unwrap().push((spot, first..=last, fault));
         self
     }
 
@@ -70,8 +73,7 @@ impl Script {
             *number += 1;
             *number
         };
-        let fits =
-            |(at, first, last, _): &&(Spot, usize, usize, Fault)| *at == spot && (*first..=*last).contains(&number);
+        let fits = |(at, numbers, _): &&Place| *at == spot && numbers.contains(&number);
         let fault = self.faults.lock().unwrap().iter().find(fits).map(|(.., fault)| *fault);
         let operation = match spot {
             Spot::Page | Spot::Keys => "read",
