@@ -251,6 +251,9 @@ fn table_options(tuning: &TuningSettings, budget_bytes: usize, tables_at_once: N
         min_rows_to_sync: tuning.min_rows_to_sync,
         check_all_tables: tuning.check_all_tables,
         only_plan: tuning.only_sync_plan,
+        max_error_count: tuning.max_error_count,
+        continue_on_error: tuning.continue_on_error,
+        keep_failed_rows: tuning.keep_failed_rows,
         page_bytes: page_bytes(budget_bytes, tables_at_once),
     }
 }

@@ -98,6 +98,11 @@ pub struct TableOptions {
     pub check_all_tables: bool,
     /// Only decide.
     pub only_plan: bool,
+    /// Rows that may fail, and `false` where the first one stops the table.
+    pub max_error_count: u64,
+    pub continue_on_error: bool,
+    /// Whether the values of rows that fail are kept for the owner of the data.
+    pub keep_failed_rows: bool,
     /// Bytes that one page may hold; see [`page_bytes`].
     pub page_bytes: usize,
 }

@@ -47,7 +47,9 @@ impl Keeper {
                 return Standing::Finished(Box::new(self.given_up(failure)));
             }
             self.past.begin_again(&failure);
-            self.shared.board.table(&self.job.name).restarts.fetch_add(1, Relaxed);
+            let progress = self.shared.board.table(&self.job.name);
+            progress.restarts.fetch_add(1, Relaxed);
+            self.ledger.want_again(progress.rows_written());
         }
     }
 
@@ -94,9 +96,9 @@ impl Keeper {
     fn given_up(&self, failure: Failure) -> TableOutcome {
         let mut state = TableState::new(self.past.clone());
         let progress = self.shared.board.table(&self.job.name);
-        state.end_with(failure, &progress);
+        state.end_with(failure, &progress, &self.ledger);
         progress.finished.store(true, Relaxed);
-        state.outcome(&self.job, &progress)
+        state.outcome(&self.job, &progress, &self.ledger)
     }
 }
 

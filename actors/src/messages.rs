@@ -6,7 +6,7 @@ use actix::Message;
 use rowsync_engine::budget::Permit;
 use rowsync_engine::change::{Applied, Changes};
 use rowsync_engine::digest::{Digest, DigestKind};
-use rowsync_engine::error::StoreError;
+use rowsync_engine::error::{Class, StoreError};
 use rowsync_engine::key::{Key, KeyRange};
 use rowsync_engine::report::TableReport;
 use rowsync_engine::row::RowPage;
@@ -34,10 +34,25 @@ pub struct TableOutcome {
     pub report: TableReport,
     /// The newest modify time of the source as this run saw it.
     pub newest: Option<Value>,
+    /// Rows that the target refused.
+    pub failed_rows: Vec<FailedRow>,
     /// It was worked through, whatever became of single rows, so the tables that refer to it can be begun.
     pub worked_through: bool,
     /// Nothing else of the run can be worked on either.
     pub abort: bool,
+}
+
+/// A row that the target refused, for the owner of the data.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FailedRow {
+    pub key: serde_json::Value,
+    /// `insert`, `update` or `delete`.
+    pub change: &'static str,
+    pub class: Class,
+    pub message: String,
+    pub remedy: &'static str,
+    /// The row as the source has it; none of a delete, or where values are not to be kept.
+    pub row: Option<serde_json::Value>,
 }
 
 /// Tables tied by foreign keys are walked twice.

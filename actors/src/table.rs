@@ -4,6 +4,7 @@
 //! `standing` what has become of the table so far.
 
 mod doubt;
+mod rejects;
 mod settle;
 mod standing;
 mod work;
@@ -25,7 +26,7 @@ use crate::messages::{Pass, Standing, SyncTable};
 use crate::ports::{ReaderPort, WriterPort};
 use crate::reader::Reader;
 use crate::recovery::Recovery;
-use crate::writer::Writer;
+use crate::writer::{Pen, Writer};
 
 pub use standing::Past;
 pub(crate) use standing::TableState;
@@ -63,8 +64,14 @@ impl Children {
         };
         let source = reader(SideName::Source, source_rows, &job.pair.source);
         let target = reader(SideName::Target, target_rows, &job.pair.target);
-        let (view, notes) = (Arc::clone(&job.pair.target), Arc::clone(ledger));
-        let writer = Writer::new(shared.target.store(), view, Arc::clone(&progress), notes).start();
+        let pen = Pen {
+            store: shared.target.store(),
+            view: Arc::clone(&job.pair.target),
+            progress: Arc::clone(&progress),
+            ledger: Arc::clone(ledger),
+            options: job.options.clone(),
+        };
+        let writer = Writer::new(pen).start();
         let differ = Differ::new(Desk {
             pair: Arc::clone(&job.pair),
             source: source.clone(),
@@ -73,6 +80,7 @@ impl Children {
             budget: shared.budget.clone(),
             stop: shared.stop.clone(),
             options: job.options.clone(),
+            ledger: Arc::clone(ledger),
             progress,
             salt: shared.salt,
             row_bytes: AtomicUsize::new(0),

@@ -1,6 +1,10 @@
-//! The writer: applies one set of changes after the other, each in a transaction of its own.
+//! The writer: applies one set of changes after the other, each in a transaction of its own, and puts rows aside that the
+//! target refuses.
+
+mod narrow;
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Instant;
 
 use actix::{Actor, AtomicResponse, Context, Handler, WrapFuture};
@@ -12,19 +16,26 @@ use rowsync_engine::store::{Result, Store};
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::board::{Progress, Spent};
+use crate::job::TableOptions;
 use crate::ledger::{Doubt, Ledger, Witness};
 use crate::messages::{AwaitWrites, ChangeSet};
 
 pub struct Writer {
-    store: Arc<dyn Store>,
-    view: Arc<TableView>,
-    progress: Arc<Progress>,
-    ledger: Arc<Ledger>,
+    pen: Arc<Pen>,
+}
+
+/// What writing takes, on whichever core it is done.
+pub struct Pen {
+    pub store: Arc<dyn Store>,
+    pub view: Arc<TableView>,
+    pub progress: Arc<Progress>,
+    pub ledger: Arc<Ledger>,
+    pub options: TableOptions,
 }
 
 impl Writer {
-    pub fn new(store: Arc<dyn Store>, view: Arc<TableView>, progress: Arc<Progress>, ledger: Arc<Ledger>) -> Writer {
-        Writer { store, view, progress, ledger }
+    pub fn new(pen: Pen) -> Writer {
+        Writer { pen: Arc::new(pen) }
     }
 }
 
@@ -37,22 +48,14 @@ impl Handler<ChangeSet> for Writer {
     type Result = AtomicResponse<Self, Result<Applied>>;
 
     fn handle(&mut self, message: ChangeSet, _: &mut Context<Self>) -> Self::Result {
-        let (store, view, progress) = (Arc::clone(&self.store), Arc::clone(&self.view), Arc::clone(&self.progress));
-        let ledger = Arc::clone(&self.ledger);
+        let pen = Arc::clone(&self.pen);
         let ChangeSet { changes, permit } = message;
         let task = AbortOnDropHandle::new(tokio::spawn(async move {
-            let spent =
-                if changes.inserts.is_empty() && changes.updates.is_empty() { Spent::Delete } else { Spent::Write };
-            let begun = Instant::now();
-            let applied = apply(store.as_ref(), &view, changes, &ledger).await;
-            progress.spend(spent, begun);
-            if let Ok(applied) = &applied {
-                progress.applied(applied);
-            }
+            let applied = pen.write(changes).await;
             drop(permit);
             applied
         }));
-        let table = self.view.table.clone();
+        let table = self.pen.view.table.clone();
         let panicked = move || StoreError::new(Kind::Panic, "write", "the adapter panicked").at(&table);
         let applied = async move {
             let applied = task.await.unwrap_or_else(|_| Err(panicked()));
@@ -71,17 +74,37 @@ impl Handler<AwaitWrites> for Writer {
     }
 }
 
-async fn apply(store: &dyn Store, view: &Arc<TableView>, changes: Changes, ledger: &Ledger) -> Result<Applied> {
-    let witness = Witness::of(&changes);
-    let mut transaction = store.begin(view).await?;
-    let applied = transaction.write(Arc::new(changes)).await?;
-    match (transaction.commit().await, witness) {
-        (Ok(()), _) => Ok(applied),
-        (Err(error), Some(witness)) if got_no_answer(&error) => {
-            ledger.doubt(Doubt { applied, witness });
-            Err(error)
+impl Pen {
+    /// Writes a set, or as much of it as the target takes.
+    async fn write(&self, changes: Changes) -> Result<Applied> {
+        let spent = if changes.inserts.is_empty() && changes.updates.is_empty() { Spent::Delete } else { Spent::Write };
+        let begun = Instant::now();
+        self.ledger.wanted.fetch_add(changes.len() as u64, Relaxed);
+        let changes = Arc::new(changes);
+        let applied = match self.apply(&changes).await {
+            Err(error) => self.narrow(&changes, error).await,
+            applied => applied,
+        };
+        self.progress.spend(spent, begun);
+        applied
+    }
+
+    /// Applies a set in one transaction, and counts what was done.
+    async fn apply(&self, changes: &Arc<Changes>) -> Result<Applied> {
+        let witness = Witness::of(changes);
+        let mut transaction = self.store.begin(&self.view).await?;
+        let applied = transaction.write(Arc::clone(changes)).await?;
+        match (transaction.commit().await, witness) {
+            (Ok(()), _) => {
+                self.progress.applied(&applied);
+                Ok(applied)
+            }
+            (Err(error), Some(witness)) if got_no_answer(&error) => {
+                self.ledger.doubt(Doubt { applied, witness });
+                Err(error)
+            }
+            (Err(error), _) => Err(error),
         }
-        (Err(error), _) => Err(error),
     }
 }
 

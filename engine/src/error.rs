@@ -97,6 +97,8 @@ pub struct StoreError {
     pub message: String,
     #[source]
     pub source: Option<Box<dyn std::error::Error + Send + Sync>>,
+    /// Which change of a set failed, counted from 0 in the order in which they are applied, where the store can tell.
+    pub place: Option<usize>,
     /// When the store asks to be left alone for so long.
     pub retry_after: Option<Duration>,
 }
@@ -110,6 +112,7 @@ impl StoreError {
             side: None,
             message: message.into(),
             source: None,
+            place: None,
             retry_after: None,
         }
     }
@@ -123,6 +126,13 @@ impl StoreError {
     #[must_use]
     pub fn on(mut self, side: SideName) -> StoreError {
         self.side.get_or_insert(side);
+        self
+    }
+
+    /// The change at this place of a set failed.
+    #[must_use]
+    pub fn placed(mut self, place: usize) -> StoreError {
+        self.place.get_or_insert(place);
         self
     }
 

@@ -177,10 +177,13 @@ keys! {
     /// Refuse to delete more of a target table than this. Tables under 100 rows are exempt;
     /// `--allow-mass-delete` lifts it for one run.
     max_delete_percent: u8, Kind::Percent, MAX_DELETE_PERCENT, Now;
-    /// Stop a table after so many failed rows.
-    max_error_count: u64, TRIES, MAX_ERROR_COUNT, NotYet;
-    /// False: stop at the first failed row.
-    continue_on_error: bool, Kind::Flag, CONTINUE_ON_ERROR, NotYet;
+    /// Stop a table after so many failed rows. Fewer are put aside: the rest of the table is written, the report names
+    /// them, `sync_row_errors` of the state keeps them, and the next cycle tries them again.
+    max_error_count: u64, TRIES, MAX_ERROR_COUNT, Now;
+    /// False: stop at the first failed row, and write nothing of its batch.
+    continue_on_error: bool, Kind::Flag, CONTINUE_ON_ERROR, Now;
+    /// Whether `sync_row_errors` keeps the values of failed rows. False: only their keys and what the target said.
+    keep_failed_rows: bool, Kind::Flag, KEEP_FAILED_ROWS, Now;
     /// Log the statements.
     show_sql: bool, Kind::Flag, SHOW_SQL, NotYet;
     /// Log the statements with how they were made and how long they took.

@@ -129,13 +129,13 @@ fn a_table_without_a_key_is_refused_and_the_others_go_on() {
 }
 
 #[test]
-fn a_row_that_breaks_a_rule_of_the_target_leaves_no_half_batch() {
+fn a_row_that_stops_its_table_leaves_no_half_batch() {
     let (desk, target) = (Desk::new(), Database::new());
     target.sql("create table t (id bigint primary key, v text not null constraint short check (length(v) < 18))");
     desk.in_sqlite("s.sqlite", "create table t (id integer primary key, v text not null);
         with recursive n(i) as (select 1 union all select i + 1 from n where i < 1200) insert into t select i, 'ok' from n;
         update t set v = 'much too long for the rule' where id = 700;");
-    desk.sync("rule", &desk.sqlite("s.sqlite"), &target.url, r#""batch_size": 500,"#);
+    desk.sync("rule", &desk.sqlite("s.sqlite"), &target.url, r#""batch_size": 500, "continue_on_error": false,"#);
     let ended = desk.rowsync(&["run", "rule.json"]);
     assert_eq!(ended.code, Some(1));
     // The batch behind it may have been under way.

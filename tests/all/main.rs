@@ -8,5 +8,6 @@ mod equality;
 mod faults;
 mod first_sync;
 mod proxy;
+mod rejects;
 mod settings;
 mod support;

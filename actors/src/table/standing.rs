@@ -9,11 +9,13 @@ use rowsync_engine::recovery::{History, Verdict, judge, remedy};
 use rowsync_engine::report::{BinarySearch, ErrorReport, Method, Seconds, TableReport, TableStatus, Verification};
 use rowsync_engine::store::Survey;
 
+use super::rejects::failed_rows;
 use crate::board::{Progress, Spent};
 use crate::failure::Failure;
 use crate::found::Found;
 use crate::job::TableJob;
-use crate::messages::TableOutcome;
+use crate::ledger::Ledger;
+use crate::messages::{FailedRow, TableOutcome};
 
 pub(crate) struct TableState {
     pub(crate) plan: Option<Plan>,
@@ -54,11 +56,13 @@ pub struct Past {
     pub plan: Option<Plan>,
     pub notes: Vec<String>,
     pub seconds: f64,
+    /// The plan was not only told but carried out.
+    pub writes: bool,
 }
 
 impl Default for Past {
     fn default() -> Past {
-        Past { generation: 1, plan: None, notes: Vec::new(), seconds: 0.0 }
+        Past { generation: 1, plan: None, notes: Vec::new(), seconds: 0.0, writes: false }
     }
 }
 
@@ -104,9 +108,11 @@ impl TableState {
         self.sum.absorb(found);
     }
 
-    pub(crate) fn outcome(&self, job: &TableJob, progress: &Progress) -> TableOutcome {
+    pub(crate) fn outcome(&self, job: &TableJob, progress: &Progress, ledger: &Ledger) -> TableOutcome {
+        let failed_rows = failed_rows(job, ledger);
         TableOutcome {
-            report: self.report(job, progress),
+            report: self.report(job, progress, &failed_rows),
+            failed_rows,
             newest: self.source.newest.clone(),
             worked_through: self.worked_through,
             abort: self.abort,
@@ -135,7 +141,7 @@ impl TableState {
     }
 
     /// Puts a failure that nothing is done about into the report, with what a person must do.
-    pub(crate) fn end_with(&mut self, failure: Failure, progress: &Progress) {
+    pub(crate) fn end_with(&mut self, failure: Failure, progress: &Progress, ledger: &Ledger) {
         self.verified = false;
         let error = match failure {
             Failure::Stopped => {
@@ -155,9 +161,19 @@ impl TableState {
         };
         self.status = if progress.rows_written() > 0 { TableStatus::CompletedWithErrors } else { TableStatus::Failed };
         self.errors.push(error);
+        if self.past.writes {
+            self.failed = self.failed.max(self.left_undone(progress, ledger));
+        }
     }
 
-    fn report(&self, job: &TableJob, progress: &Progress) -> TableReport {
+    /// Planned changes that were not made: all rows that an empty target still lacks, or what the writer was given.
+    fn left_undone(&self, progress: &Progress, ledger: &Ledger) -> u64 {
+        let plan = self.whole_plan();
+        let all = plan.filter(|plan| plan.target_count == 0).map(|plan| plan.source_count);
+        all.unwrap_or(ledger.wanted.load(Relaxed)).saturating_sub(progress.rows_written())
+    }
+
+    fn report(&self, job: &TableJob, progress: &Progress, failed_rows: &[FailedRow]) -> TableReport {
         TableReport {
             status: self.status,
             generation: self.past.generation,
@@ -168,7 +184,7 @@ impl TableState {
             modified: progress.modified.load(Relaxed),
             deleted: progress.deleted.load(Relaxed),
             skipped: self.skipped,
-            failed: self.failed,
+            failed: self.failed.max(failed_rows.len() as u64),
             verified: self.verified,
             queries: progress.queries.load(Relaxed),
             bytes_read: progress.bytes_read.load(Relaxed),
@@ -187,7 +203,7 @@ impl TableState {
                 queries: self.sum.search_queries,
                 max_depth: self.sum.stats.max_depth,
             },
-            errors: self.errors.clone(),
+            errors: failed_rows.iter().map(FailedRow::told).chain(self.errors.iter().cloned()).collect(),
             notes: job
                 .pair
                 .notes

@@ -71,6 +71,7 @@ impl Work {
             Goal::Sync { .. } if self.job.options.only_plan => self.state.status = TableStatus::Planned,
             Goal::Sync { .. } if self.too_little_to_do() => self.skip(),
             Goal::Sync { .. } => {
+                self.state.past.writes = true;
                 self.refuse_mass_delete(self.gap())?;
                 self.carry_out().await?;
                 return self.settle(pass).await;
@@ -87,7 +88,7 @@ impl Work {
     pub(crate) fn outcome(&self) -> TableOutcome {
         let progress = self.shared.board.table(&self.job.name);
         progress.finished.store(true, std::sync::atomic::Ordering::Relaxed);
-        self.state.outcome(&self.job, &progress)
+        self.state.outcome(&self.job, &progress, &self.ledger)
     }
 
     pub(super) fn children(&self) -> &Children {
@@ -203,7 +204,14 @@ impl Work {
 
     async fn copy(&mut self) -> Result<(), Failure> {
         self.state.method = Method::Bulk;
-        let mut found = send(self.differ(), CopyTable).await?;
+        let mut found = match send(self.differ(), CopyTable).await {
+            // Rows that are not taken apart cannot be put aside one by one; a compare writes the rest, and finds them.
+            Err(Failure::Store(error)) if error.class() == Class::Data && !self.ledger.is_closed() => {
+                tracing::warn!(table = %self.job.name, %error, "a row is refused; the rest of the table is compared");
+                return self.cover(Act::Upsert).await;
+            }
+            found => found?,
+        };
         self.state.covered = true;
         // What did not read back equal is looked at again, with the other touched ranges, before success is reported.
         found.touched.append(&mut found.unequal);
@@ -217,6 +225,8 @@ impl Work {
             Err(failure)
                 if act == Act::Upsert && is_duplicate(&failure) && !self.job.has_children && !self.state.cleared =>
             {
+                self.ledger.take_rejected();
+                self.ledger.want_again(self.shared.board.table(&self.job.name).rows_written());
                 self.clear_the_way().await?;
                 self.compare_every_row(act).await?
             }
@@ -413,7 +423,7 @@ impl Work {
     /// Puts a failure into the report.
     pub(crate) fn end_with(&mut self, failure: Failure) {
         let progress = self.shared.board.table(&self.job.name);
-        self.state.end_with(failure, &progress);
+        self.state.end_with(failure, &progress, &self.ledger);
     }
 }
 

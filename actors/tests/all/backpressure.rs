@@ -111,6 +111,7 @@ async fn pages_until_it_waits(budget_bytes: usize, permit_bytes: usize) -> usize
         budget: budget.clone(),
         stop: CancellationToken::new(),
         options: rowsync_actors::job::TableOptions { page_bytes: permit_bytes, ..options() },
+        ledger: Arc::default(),
         progress: Arc::default(),
         salt: 0,
         row_bytes: AtomicUsize::new(0),

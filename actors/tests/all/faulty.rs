@@ -11,7 +11,7 @@ use rowsync_engine::key::{Key, KeyRange};
 use rowsync_engine::row::RowPage;
 use rowsync_engine::schema::{ForeignKey, TableName, TableSchema, TableView};
 use rowsync_engine::store::{Capabilities, Consistency, PageRequest, Result, Snapshot, Store, Survey, Transaction};
-use rowsync_engine::value::Value;
+use rowsync_engine::value::{Value, ValueRef};
 
 /// Where something can go wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -45,7 +45,11 @@ type Place = (Spot, std::ops::RangeInclusive<usize>, Fault);
 pub struct Script {
     faults: Arc<Mutex<Vec<Place>>>,
     calls: Arc<Mutex<BTreeMap<Spot, usize>>>,
+    keeps: Arc<Mutex<Vec<Key>>>,
 }
+
+/// A row that holds this text is refused.
+pub const BAD: &str = "a bad row";
 
 impl Script {
     /// The call with this number, from 1 on, fails.
@@ -60,6 +64,20 @@ impl Script {
     pub fn between(self, spot: Spot, first: usize, last: usize, fault: Fault) -> Script {
         self.faults.lock().unwrap().push((spot, first..=last, fault));
         self
+    }
+
+    /// The row with this key cannot be deleted.
+    pub fn keeping(self, id: i64) -> Script {
+        self.keeps.lock().unwrap().push(Key::new([ValueRef::Int(id)]));
+        self
+    }
+
+    fn refuse(&self, changes: &Changes) -> Result<()> {
+        let bad = |row: &[u8]| row.windows(BAD.len()).any(|window| window == BAD.as_bytes());
+        let refused = changes.inserts.rows().chain(changes.updates.rows()).any(bad)
+            || changes.deletes.iter().any(|key| self.keeps.lock().unwrap().contains(key));
+        let error = || StoreError::new(Kind::Constraint, "write", "no bad rows, please");
+        if refused { Err(error()) } else { Ok(()) }
     }
 
     pub fn calls(&self, spot: Spot) -> usize {
@@ -180,6 +198,7 @@ struct FaultyTransaction {
 #[async_trait]
 impl Transaction for FaultyTransaction {
     async fn write(&mut self, changes: Arc<Changes>) -> Result<Applied> {
+        self.script.refuse(&changes)?;
         self.script.play(Spot::Write, self.inner.write(changes)).await
     }
     async fn commit(self: Box<Self>) -> Result<()> {

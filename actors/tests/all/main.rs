@@ -8,4 +8,5 @@ mod decisions;
 mod faulty;
 mod ordering;
 mod recovery;
+mod rejects;
 mod world;

@@ -10,16 +10,9 @@ use rowsync_engine::store::Store;
 
 use crate::faulty::{Fault, Faulty, Script, Spot};
 use crate::ordering::child;
-use crate::world::{PATIENCE, World, on_system, row, table};
+use crate::world::{PATIENCE, World, on_paused_system, row, table};
 
 const LOST: Fault = Fault::Fails(Kind::Unreachable);
-
-fn paused<T>(future: impl Future<Output = T>) -> T {
-    on_system(async {
-        tokio::time::pause();
-        future.await
-    })
-}
 
 /// 60 rows in the source; in the target one is missing, one is different, and one is too much.
 async fn world() -> World {
@@ -53,7 +46,7 @@ fn a_connection_that_is_lost_anywhere_is_opened_anew_and_the_table_goes_on() {
     use Spot::*;
     for spot in [Survey, Split, Digests, Page, Begin, Write, Commit, Flush] {
         for number in 1..3 {
-            paused(async {
+            on_paused_system(async {
                 let world = world().await;
                 let script = Script::default().nth(spot, number, LOST);
                 let (report, took) = run_target(&world, &script).await;
@@ -70,7 +63,7 @@ fn a_connection_that_is_lost_anywhere_is_opened_anew_and_the_table_goes_on() {
 #[test]
 fn a_source_that_is_lost_is_seen_by_a_new_snapshot() {
     for spot in [Spot::Survey, Spot::Digests, Spot::Page] {
-        paused(async {
+        on_paused_system(async {
             let world = world().await;
             let script = Script::default().nth(spot, 1, LOST);
             let (outcomes, _) = run(&world, &script, &Script::default()).await;
@@ -84,7 +77,7 @@ fn a_source_that_is_lost_is_seen_by_a_new_snapshot() {
 #[test]
 fn an_empty_target_whose_copy_is_cut_is_filled_without_writing_a_row_twice() {
     for (spot, number) in [(Spot::Write, 4), (Spot::Commit, 4), (Spot::Digests, 1)] {
-        paused(async {
+        on_paused_system(async {
             let world = world().await;
             world.target.fill("t", []).unwrap();
             let (report, _) = run_target(&world, &Script::default().nth(spot, number, LOST)).await;
@@ -98,7 +91,7 @@ fn an_empty_target_whose_copy_is_cut_is_filled_without_writing_a_row_twice() {
 #[test]
 fn lost_answer_after_commit_changes_nothing() {
     for number in 1..4 {
-        paused(async {
+        on_paused_system(async {
             let world = world().await;
             let (report, _) = run_target(&world, &Script::default().nth(Spot::Commit, number, Fault::Unanswered)).await;
             assert_good(&world, &report);
@@ -109,7 +102,7 @@ fn lost_answer_after_commit_changes_nothing() {
 
 #[test]
 fn a_server_that_stays_away_is_tried_later_and_later_and_then_given_up() {
-    paused(async {
+    on_paused_system(async {
         let world = world().await;
         let script = Script::default().nth(Spot::Page, 1, LOST).between(Spot::Reconnect, 1, 3, LOST);
         let (report, took) = run_target(&world, &script).await;
@@ -128,7 +121,7 @@ fn a_server_that_stays_away_is_tried_later_and_later_and_then_given_up() {
 #[test]
 fn a_server_that_lets_nobody_in_is_not_asked_again() {
     for kind in [Kind::Denied, Kind::NoDatabase] {
-        paused(async {
+        on_paused_system(async {
             let script = Script::default().nth(Spot::Page, 1, LOST).always(Spot::Reconnect, Fault::Fails(kind));
             let (report, took) = run_target(&world().await, &script).await;
             assert_eq!((script.calls(Spot::Reconnect), took), (1, PATIENCE));
@@ -139,7 +132,7 @@ fn a_server_that_lets_nobody_in_is_not_asked_again() {
 
 #[test]
 fn all_tables_wait_for_one_reconnection() {
-    paused(async {
+    on_paused_system(async {
         let world = World::new(["a", "b", "c"].map(table).to_vec()).await;
         for name in ["a", "b", "c"] {
             world.source.fill(name, (0..30).map(|id| row(id, None, id))).unwrap();
@@ -153,7 +146,7 @@ fn all_tables_wait_for_one_reconnection() {
 
 #[test]
 fn what_was_given_up_for_one_table_is_given_up_for_all() {
-    paused(async {
+    on_paused_system(async {
         let world = World::new(["a", "b", "c"].map(table).to_vec()).await;
         world.source.fill("a", [row(1, None, 0)]).unwrap();
         let script = Script::default().always(Spot::Begin, LOST).always(Spot::Reconnect, LOST);
@@ -164,7 +157,7 @@ fn what_was_given_up_for_one_table_is_given_up_for_all() {
 
 #[test]
 fn a_table_that_fails_again_and_again_without_coming_on_is_parked() {
-    paused(async {
+    on_paused_system(async {
         let world = world().await;
         let script = Script::default().always(Spot::Digests, LOST);
         let (report, _) = run_target(&world, &script).await;
@@ -174,7 +167,7 @@ fn a_table_that_fails_again_and_again_without_coming_on_is_parked() {
 
 #[test]
 fn a_table_that_comes_on_between_its_failures_is_brought_to_its_end() {
-    paused(async {
+    on_paused_system(async {
         let world = world().await;
         world.target.fill("t", []).unwrap();
         // Of 60 rows in batches of 7, every second one fails, far more often than `max_error_loop` allows in a row.
@@ -187,7 +180,7 @@ fn a_table_that_comes_on_between_its_failures_is_brought_to_its_end() {
 
 #[test]
 fn a_busy_server_is_asked_again_after_a_pause() {
-    paused(async {
+    on_paused_system(async {
         let world = world().await;
         let busy = Fault::Fails(Kind::Busy);
         let (report, took) = run_target(&world, &Script::default().between(Spot::Begin, 1, 3, busy)).await;
@@ -202,7 +195,7 @@ fn a_busy_server_is_asked_again_after_a_pause() {
 
 #[test]
 fn a_statement_that_takes_too_long_is_repeated_with_fewer_rows() {
-    paused(async {
+    on_paused_system(async {
         let world = world().await;
         world.target.fill("t", []).unwrap();
         let script = Script::default().between(Spot::Write, 1, 2, Fault::Fails(Kind::Timeout));
@@ -217,7 +210,7 @@ fn a_statement_that_takes_too_long_is_repeated_with_fewer_rows() {
 fn a_panic_of_an_adapter_or_an_actor_costs_the_table_one_generation() {
     // `flush` is awaited by the table's own actor, the others by tasks of its children.
     for spot in [Spot::Survey, Spot::Page, Spot::Digests, Spot::Write, Spot::Commit, Spot::Flush] {
-        paused(async {
+        on_paused_system(async {
             let world = world().await;
             let (report, _) = run_target(&world, &Script::default().nth(spot, 1, Fault::Panics)).await;
             assert_good(&world, &report);
@@ -228,7 +221,7 @@ fn a_panic_of_an_adapter_or_an_actor_costs_the_table_one_generation() {
 
 #[test]
 fn a_table_that_always_panics_is_parked_and_its_neighbour_is_not() {
-    paused(async {
+    on_paused_system(async {
         let world = World::new(vec![table("a"), table("b")]).await;
         world.source.fill("b", [row(1, None, 0)]).unwrap();
         let script = Script::default().always(Spot::Write, Fault::Panics);
@@ -241,7 +234,7 @@ fn a_table_that_always_panics_is_parked_and_its_neighbour_is_not() {
 
 #[test]
 fn a_connection_that_is_lost_in_the_second_pass_loses_no_delete() {
-    paused(async {
+    on_paused_system(async {
         let world = World::new(vec![child("album", "artist"), table("artist")]).await;
         for name in ["artist", "album"] {
             world.source.fill(name, [row(2, None, 0)]).unwrap();
@@ -255,7 +248,7 @@ fn a_connection_that_is_lost_in_the_second_pass_loses_no_delete() {
 
 #[test]
 fn a_stop_is_heard_while_waiting_for_a_connection() {
-    paused(async {
+    on_paused_system(async {
         let world = world().await;
         let stop = world.stop.clone();
         tokio::task::spawn_local(async move {

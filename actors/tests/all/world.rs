@@ -71,6 +71,9 @@ pub fn options() -> TableOptions {
         min_rows_to_sync: 1,
         check_all_tables: false,
         only_plan: false,
+        max_error_count: 25,
+        continue_on_error: true,
+        keep_failed_rows: true,
         page_bytes: page_bytes(BUDGET, NonZeroUsize::new(4).unwrap()),
     }
 }
@@ -196,4 +199,12 @@ impl World {
 /// Runs a future on an actor system of its own.
 pub fn on_system<T>(future: impl Future<Output = T>) -> T {
     actix::System::new().block_on(future)
+}
+
+/// The same with a clock that stands, and jumps to the next timer when everybody waits.
+pub fn on_paused_system<T>(future: impl Future<Output = T>) -> T {
+    on_system(async {
+        tokio::time::pause();
+        future.await
+    })
 }

@@ -10,7 +10,11 @@ use sqlx::postgres::PgDatabaseError;
 pub fn classify(operation: &'static str, error: &sqlx::Error) -> StoreError {
     match error {
         sqlx::Error::Database(database) => match database.try_downcast_ref::<PgDatabaseError>() {
-            Some(answer) => StoreError::new(kind_of(answer.code()), operation, message_of(answer)),
+            Some(answer) => {
+                let place = answer.r#where().and_then(copied_line);
+                let error = StoreError::new(kind_of(answer.code()), operation, message_of(answer));
+                StoreError { place: place.and_then(|line| line.checked_sub(1)), ..error }
+            }
             None => StoreError::new(Kind::Bug, operation, "an error of another database"),
         },
         sqlx::Error::Io(io) => StoreError::new(kind_of_io(io), operation, format!("connection: {io}")),
@@ -109,6 +113,12 @@ fn without_quotes(message: &str) -> String {
         (Some(first), Some(last)) if first < last => format!("{}...{}", &message[..first], &message[last + 1..]),
         _ => message.to_owned(),
     }
+}
+
+/// The line out of `COPY items, line 3, column price: "..."`; in the binary format that is the number of the tuple.
+fn copied_line(context: &str) -> Option<usize> {
+    let (_, rest) = context.lines().find(|line| line.starts_with("COPY "))?.split_once(", line ")?;
+    rest.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
 }
 
 /// The column out of `COPY items, line 3, column price: "..."`.
@@ -224,5 +234,8 @@ mod tests {
         assert_eq!(copied_column("COPY t, line 1, column price: \"x\""), Some("price"));
         assert_eq!(copied_column("COPY t, line 1, column price"), Some("price"));
         assert_eq!(copied_column("SQL function"), None);
+        assert_eq!(copied_line("COPY t, line 12, column price: \"x\""), Some(12));
+        assert_eq!(copied_line("SQL statement \"x\"\nCOPY t, line 7"), Some(7));
+        assert_eq!(copied_line("COPY t"), None);
     }
 }
