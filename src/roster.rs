@@ -223,7 +223,11 @@ async fn create_missing(
         entries[*place].target = Some(created);
         made.insert(entries[*place].settings.name.clone());
     }
-    Ok(())
+    if made.is_empty() {
+        return Ok(());
+    }
+    // A server that goes down while the rows are written must not take the tables with it.
+    ends.target.flush().await.map_err(|error| told("target", &settings.target, error))
 }
 
 /// The table that the target should have: the source's columns that take part, under the target's names.

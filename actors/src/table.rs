@@ -4,6 +4,7 @@
 //! `standing` what has become of the table so far.
 
 mod doubt;
+mod drift;
 mod rejects;
 mod settle;
 mod standing;

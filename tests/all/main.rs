@@ -2,8 +2,11 @@
 
 #![allow(clippy::unwrap_used, reason = "the helpers of tests are tests too")]
 
+mod cluster;
 mod command_line;
 mod connection;
+mod crashes;
+mod drift;
 mod equality;
 mod faults;
 mod first_sync;

@@ -23,6 +23,8 @@ pub enum Act {
     CutTheAnswer,
     /// Nothing comes through any more in either direction, and nothing is closed.
     Silence,
+    /// Something of the test's, before the server hears it.
+    Call(Box<dyn FnOnce() + Send>),
     /// Every connection is closed, and so is every further one.
     Shut,
 }
@@ -150,6 +152,7 @@ impl Shared {
                 return false;
             }
             Act::CutTheAnswer => pair.answer_is_cut.store(true, SeqCst),
+            Act::Call(call) => call(),
             Act::Silence => pair.silent.store(true, SeqCst),
             Act::Shut => {
                 self.shut.store(true, SeqCst);

@@ -398,7 +398,7 @@ impl Work {
                 return Err(failure);
             }
             Failure::Stopped | Failure::Judged { .. } => return Err(failure),
-            failure @ (Failure::Store(_) | Failure::Gone(_)) => Arc::new(failure.into_error()),
+            failure @ (Failure::Store(_) | Failure::Gone(_)) => Arc::new(self.with_drift(failure.into_error()).await),
         };
         // What was on its way is written or not, but not on its way any more, when the next actor begins.
         if let Some(children) = self.children.take() {

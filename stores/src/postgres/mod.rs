@@ -86,7 +86,7 @@ impl Postgres {
     fn may_write(&self, operation: &'static str) -> Result<()> {
         match self.access {
             Access::Write => Ok(()),
-            Access::Read | Access::Look => Err(StoreError::new(Kind::Denied, operation, "this side is only read")),
+            Access::Read | Access::Look => Err(StoreError::new(Kind::Forbidden, operation, "this side is only read")),
         }
     }
 }
