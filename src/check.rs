@@ -1,5 +1,7 @@
 //! Everything that can be found before the first row moves: connections, tables, columns, keys, indexes.
 
+use std::collections::BTreeSet;
+
 use rowsync_stores::Access;
 use serde::Serialize;
 
@@ -42,7 +44,7 @@ impl CheckReport {
 /// When a database cannot be reached, or a table of the settings is not there.
 pub async fn check(settings: &SyncSettings) -> Result<CheckReport, Problem> {
     let ends = Ends::connect(settings, Access::Look).await?;
-    let roster = Roster::call(settings, &ends, Missing::Report).await?;
+    let roster = Roster::call(settings, &ends, Missing::Report, &mut BTreeSet::new()).await?;
     let mut tables = Vec::new();
     for entry in &roster.entries {
         tables.push(check_table(settings, &ends, entry).await?);

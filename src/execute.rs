@@ -1,24 +1,29 @@
 //! One execution of one sync: from settings to report.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use actix::Actor;
 use rowsync_actors::board::Board;
+use rowsync_actors::end::End;
+use rowsync_actors::failure::Failure;
 use rowsync_actors::job::{Earlier, Goal, RunJob, Shared, TableJob, TableOptions, page_bytes};
 use rowsync_actors::messages::{StartRun, TableOutcome};
 use rowsync_actors::supervisor::Supervisor;
 use rowsync_engine::budget::Budget;
-use rowsync_engine::error::{Class, StoreError};
+use rowsync_engine::error::{Class, Kind, StoreError};
 use rowsync_engine::order::{Order, order};
 use rowsync_engine::report::{ErrorReport, RunReport, RunStatus, TableReport, TableStatus};
-use rowsync_engine::schema::TableView;
-use rowsync_engine::store::Consistency;
+use rowsync_engine::schema::{ForeignKey, TableName, TableView};
+use rowsync_engine::search::SideName;
+use rowsync_engine::store::{Consistency, Store};
 use rowsync_stores::Access;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::ends::{Ends, told};
+use crate::patience::{dice, patience_of, patiently};
 use crate::problem::Problem;
 use crate::roster::{Entry, Missing, Roster, wished_foreign_keys};
 use crate::settings::{ConnectionSettings, SyncSettings, TuningSettings};
@@ -44,23 +49,14 @@ pub async fn execute(settings: &SyncSettings, goal: Goal, hooks: &Hooks) -> Resu
         goal => goal,
     };
     let writes = matches!(goal, Goal::Sync { .. });
-    let ends = Ends::connect(settings, if writes { Access::Write } else { Access::Look }).await?;
-    let state = if writes {
-        Some(State::open(&settings.state.path()).await?)
-    } else {
-        State::look_at(&settings.state.path()).await?
-    };
-    let missing = match goal {
-        Goal::Sync { .. } => Missing::Create,
-        Goal::Plan => Missing::Imagine,
-        Goal::Verify { .. } => Missing::Report,
-    };
-    let roster = Roster::call(settings, &ends, missing).await?;
+    let place = place_of(settings);
+    let mut made = BTreeSet::new();
+    let begun = patiently(settings, &hooks.stop, async || begin(settings, goal, hooks, execution_id, &mut made).await);
+    let Begun { state, roster, job, parked } = begun.await?;
     for cycle in roster.cycles() {
         tracing::warn!("foreign keys form a cycle: {cycle}");
     }
-    let place = place_of(settings);
-    let (job, parked) = make_job(settings, goal, hooks, &ends, &roster, state.as_ref(), &place, execution_id).await?;
+    let target = Arc::clone(&job.shared.target);
     let outcomes = Supervisor.start().send(StartRun { job }).await;
     let outcomes = outcomes.map_err(|_| {
         Problem::Internal("the supervisor ended before it reported; this is a mistake in rowsync".into())
@@ -68,7 +64,7 @@ pub async fn execute(settings: &SyncSettings, goal: Goal, hooks: &Hooks) -> Resu
     let mut tables = put_back(&roster, parked, &outcomes);
     let mut errors = Vec::new();
     if writes {
-        errors.extend(finish_writing(&ends, &roster, &mut tables).await);
+        errors.extend(finish_writing(&target, settings.max_error_loop, &roster, &mut tables).await);
     }
     let mut report = RunReport {
         execution_id: execution_id.to_string(),
@@ -90,6 +86,40 @@ pub async fn execute(settings: &SyncSettings, goal: Goal, hooks: &Hooks) -> Resu
         report.status = RunStatus::CompletedWithErrors;
     }
     Ok(report)
+}
+
+/// Both databases reached and their tables laid beside each other: all that may fail before the first row moves.
+struct Begun {
+    state: Option<State>,
+    roster: Roster,
+    job: RunJob,
+    /// Places of the tables that cannot be begun.
+    parked: Vec<usize>,
+}
+
+/// `made` are the tables that were created, also by an attempt before this one.
+async fn begin(
+    settings: &SyncSettings,
+    goal: Goal,
+    hooks: &Hooks,
+    execution_id: Uuid,
+    made: &mut BTreeSet<String>,
+) -> Result<Begun, Problem> {
+    let writes = matches!(goal, Goal::Sync { .. });
+    let ends = Ends::connect(settings, if writes { Access::Write } else { Access::Look }).await?;
+    let state = if writes {
+        Some(State::open(&settings.state.path()).await?)
+    } else {
+        State::look_at(&settings.state.path()).await?
+    };
+    let missing = match goal {
+        Goal::Sync { .. } => Missing::Create,
+        Goal::Plan => Missing::Imagine,
+        Goal::Verify { .. } => Missing::Report,
+    };
+    let roster = Roster::call(settings, &ends, missing, made).await?;
+    let (job, parked) = make_job(settings, goal, hooks, &ends, &roster, state.as_ref(), execution_id).await?;
+    Ok(Begun { state, roster, job, parked })
 }
 
 /// Each outcome with what its memory depends on.
@@ -124,7 +154,6 @@ fn end(connection: &ConnectionSettings) -> String {
 }
 
 /// The job for the supervisor, and the places of the tables that cannot be begun.
-#[allow(clippy::too_many_arguments, reason = "each is another part of a run, and this is where they meet")]
 async fn make_job(
     settings: &SyncSettings,
     goal: Goal,
@@ -132,10 +161,9 @@ async fn make_job(
     ends: &Ends,
     roster: &Roster,
     state: Option<&State>,
-    place: &Place,
     execution_id: Uuid,
 ) -> Result<(RunJob, Vec<usize>), Problem> {
-    let parked = parked_places(roster);
+    let (parked, place) = (parked_places(roster), place_of(settings));
     let budget_bytes = usize::try_from(settings.max_bytes_in_flight.get()).unwrap_or(usize::MAX);
     let mut tables = Vec::new();
     for (index, entry) in roster.entries.iter().enumerate().filter(|(index, _)| !parked.contains(index)) {
@@ -144,7 +172,7 @@ async fn make_job(
             name: entry.settings.name.clone(),
             pair: Arc::clone(pair),
             options: table_options(&entry.settings.tuning, budget_bytes, settings.max_parallel_tables),
-            earlier: remembered(entry, state, place).await?,
+            earlier: remembered(entry, state, &place).await?,
             target_missing: entry.target_missing,
             has_children: roster.order.has_children[index],
             notes: if entry.created { vec!["the target's table was created".into()] } else { Vec::new() },
@@ -152,13 +180,15 @@ async fn make_job(
     }
     // A look finds out what differs now: a source that stands still would differ from a target that moves on.
     let consistency = if matches!(goal, Goal::Verify { .. }) { Consistency::Latest } else { Consistency::Frozen };
-    let source = ends.source.snapshot(consistency).await.map_err(|error| told("source", &settings.source, error))?;
-    let target_rows =
-        ends.target.snapshot(Consistency::Latest).await.map_err(|error| told("target", &settings.target, error))?;
+    let dice = dice();
+    let end = |side, store: &Arc<dyn Store>, consistency, connection| {
+        End::new(side, Arc::clone(store), consistency, patience_of(connection), Arc::clone(&dice), hooks.stop.clone())
+    };
+    let source = end(SideName::Source, &ends.source, consistency, &settings.source).await;
+    let target = end(SideName::Target, &ends.target, Consistency::Latest, &settings.target).await;
     let shared = Shared {
-        source,
-        target: Arc::clone(&ends.target),
-        target_rows,
+        source: source.map_err(|error| told("source", &settings.source, error))?,
+        target: target.map_err(|error| told("target", &settings.target, error))?,
         budget: Budget::new(NonZeroUsize::new(budget_bytes).unwrap_or(NonZeroUsize::MIN)),
         board: hooks.board.clone(),
         stop: hooks.stop.clone(),
@@ -166,6 +196,8 @@ async fn make_job(
         salt: execution_id.as_u64_pair().1,
         source_link: ends.source.measure_link().await.map_err(|error| told("source", &settings.source, error))?,
         target_link: ends.target.measure_link().await.map_err(|error| told("target", &settings.target, error))?,
+        failures_max: settings.max_error_loop,
+        dice,
     };
     let order = without(&roster.order, &parked);
     Ok((RunJob { tables, order, tables_at_once: settings.max_parallel_tables, shared }, parked))
@@ -225,6 +257,9 @@ fn table_options(tuning: &TuningSettings, budget_bytes: usize, tables_at_once: N
         min_rows_to_sync: tuning.min_rows_to_sync,
         check_all_tables: tuning.check_all_tables,
         only_plan: tuning.only_sync_plan,
+        max_error_count: tuning.max_error_count,
+        continue_on_error: tuning.continue_on_error,
+        keep_failed_rows: tuning.keep_failed_rows,
         page_bytes: page_bytes(budget_bytes, tables_at_once),
     }
 }
@@ -252,25 +287,48 @@ fn blocked(entry: &Entry) -> TableReport {
     report
 }
 
-/// Foreign keys of the tables that were made, and everything safe on disk. What fails here is an error of the run: the
+/// Foreign keys of the tables that were made, and everything safe on disk: in one step that is repeated as a whole, since
+/// a server that goes down before the last word of it may lose the first. What fails here is an error of the run: the
 /// rows are written.
-async fn finish_writing(ends: &Ends, roster: &Roster, tables: &mut [TableReport]) -> Vec<ErrorReport> {
-    if RunReport::status_of(tables) != RunStatus::Interrupted {
-        for (index, entry) in roster.entries.iter().enumerate().filter(|(_, entry)| entry.created) {
-            let Some(target) = &entry.target else { continue };
-            let foreign_keys = wished_foreign_keys(&roster.entries, index);
-            if let Err(error) = ends.target.add_foreign_keys(&target.name, &foreign_keys).await {
-                tables[index].errors.push(told_in_report(&error));
-                if tables[index].status == TableStatus::Completed {
-                    tables[index].status = TableStatus::CompletedWithErrors;
-                }
+async fn finish_writing(
+    target: &End,
+    failures_max: u32,
+    roster: &Roster,
+    tables: &mut [TableReport],
+) -> Option<ErrorReport> {
+    let interrupted = RunReport::status_of(tables) == RunStatus::Interrupted;
+    let created = roster.entries.iter().enumerate().filter(|(_, entry)| entry.created && !interrupted);
+    let created: Vec<(usize, &TableName, Vec<ForeignKey>)> = created
+        .filter_map(|(place, entry)| {
+            Some((place, &entry.target.as_ref()?.name, wished_foreign_keys(&roster.entries, place)))
+        })
+        .collect();
+    let mut refused: BTreeMap<usize, ErrorReport> = BTreeMap::new();
+    let finished = target.insist(failures_max, async || {
+        let store = target.store();
+        for (place, table, foreign_keys) in &created {
+            match store.add_foreign_keys(table, foreign_keys).await {
+                Err(error) if error.class() == Class::Connection && error.kind != Kind::Forbidden => return Err(error),
+                Err(error) => drop(refused.insert(*place, told_in_report(&error))),
+                Ok(()) => {}
             }
         }
+        store.flush().await
+    });
+    let finished = finished.await;
+    for (place, error) in refused {
+        tables[place].errors.push(error);
+        if tables[place].status == TableStatus::Completed {
+            tables[place].status = TableStatus::CompletedWithErrors;
+        }
     }
-    ends.target.flush().await.err().iter().map(told_in_report).collect()
+    match finished {
+        Ok(()) | Err(Failure::Stopped) => None,
+        Err(failure) => Some(told_in_report(&failure.into_error())),
+    }
 }
 
 fn told_in_report(error: &StoreError) -> ErrorReport {
-    let remedy = rowsync_engine::recovery::judge(error.kind).remedy().to_owned();
+    let remedy = rowsync_engine::recovery::remedy(error.kind).to_owned();
     ErrorReport { class: error.class(), key: None, message: error.to_string(), remedy }
 }

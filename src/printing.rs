@@ -35,6 +35,9 @@ pub fn run_text(report: &RunReport) -> String {
         totals.deleted,
         counted(report.tables.len() as u64, "table"),
     );
+    if totals.failed > 0 {
+        let _ = write!(text, ", {} failed", totals.failed);
+    }
     text + &notes(&report.tables) + &errors(report)
 }
 
@@ -157,7 +160,8 @@ fn errors(report: &RunReport) -> String {
     let mut text = format!("\nSync completed with {}:", counted(all.len() as u64, "error"));
     for (number, (table, error)) in all.into_iter().enumerate() {
         let table = table.map(|table| format!("{table}: ")).unwrap_or_default();
-        let _ = write!(text, "\n  {}. {table}{}\n     {}", number + 1, error.message, error.remedy);
+        let key = error.key.as_ref().map(|key| format!("{key} ")).unwrap_or_default();
+        let _ = write!(text, "\n  {}. {table}{key}{}\n     {}", number + 1, error.message, error.remedy);
     }
     text
 }

@@ -1,7 +1,7 @@
 //! Why a command did not do what was asked, and with which exit code the program tells so.
 
 use rowsync_engine::error::{Class, StoreError};
-use rowsync_engine::recovery::judge;
+use rowsync_engine::recovery::remedy;
 
 use crate::settings::SettingsError;
 use crate::state::StateError;
@@ -31,7 +31,7 @@ pub enum Problem {
     Usage(String),
     #[error(transparent)]
     State(#[from] StateError),
-    #[error("{side} `{name}`: {error}\n  {}", judge(.error.kind).remedy())]
+    #[error("{side} `{name}`: {error}\n  {}", remedy(.error.kind))]
     Store { side: &'static str, name: String, error: Box<StoreError> },
     #[error("{0}")]
     Internal(String),

@@ -1,5 +1,6 @@
 //! The tables of a run, as both sides have them: found, made where they are missing, laid beside each other, sorted.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use rowsync_engine::error::{Class, StoreError};
@@ -43,11 +44,17 @@ pub struct Roster {
 }
 
 impl Roster {
-    /// Finds the tables, and makes those that are missing where that is wanted.
+    /// Finds the tables, and makes those that are missing where that is wanted. `made` are those that this run has made,
+    /// by the names of their sources: an attempt that failed behind them is made again.
     ///
     /// # Errors
     /// When a table is not there, or a database fails.
-    pub async fn call(settings: &SyncSettings, ends: &Ends, missing: Missing) -> Result<Roster, Problem> {
+    pub async fn call(
+        settings: &SyncSettings,
+        ends: &Ends,
+        missing: Missing,
+        made: &mut BTreeSet<String>,
+    ) -> Result<Roster, Problem> {
         let wanted = wanted_tables(settings, ends).await?;
         let mut entries = Vec::new();
         for table in wanted {
@@ -56,7 +63,10 @@ impl Roster {
         refuse_missing(settings, &entries, missing)?;
         let order = sort(&entries);
         if missing == Missing::Create {
-            create_missing(settings, ends, &mut entries, &order).await?;
+            create_missing(settings, ends, &mut entries, &order, made).await?;
+        }
+        for entry in &mut entries {
+            entry.created = made.contains(&entry.settings.name);
         }
         for (place, entry) in entries.iter_mut().enumerate() {
             entry.pair = lay(ends, entry, order.in_cycle(place));
@@ -196,6 +206,7 @@ async fn create_missing(
     ends: &Ends,
     entries: &mut [Entry],
     order: &Order,
+    made: &mut BTreeSet<String>,
 ) -> Result<(), Problem> {
     for place in order.waves.iter().flatten() {
         if entries[*place].target.is_some() || entries[*place].settings.tuning.only_sync_plan {
@@ -203,16 +214,20 @@ async fn create_missing(
         }
         let like = wished_table(&entries[*place]);
         let foreign_keys = wished_foreign_keys(entries, *place);
-        let made = ends
+        let created = ends
             .target
             .create_table(&like, &foreign_keys)
             .await
             .map_err(|error| told("target", &settings.target, error))?;
-        tracing::info!(table = %entries[*place].settings.name, target = %made.name, "created the missing table");
-        entries[*place].target = Some(made);
-        entries[*place].created = true;
+        tracing::info!(table = %entries[*place].settings.name, target = %created.name, "created the missing table");
+        entries[*place].target = Some(created);
+        made.insert(entries[*place].settings.name.clone());
     }
-    Ok(())
+    if made.is_empty() {
+        return Ok(());
+    }
+    // A server that goes down while the rows are written must not take the tables with it.
+    ends.target.flush().await.map_err(|error| told("target", &settings.target, error))
 }
 
 /// The table that the target should have: the source's columns that take part, under the target's names.

@@ -7,7 +7,7 @@ use rowsync_actors::messages::TableOutcome;
 use rowsync_engine::report::{RunReport, TableStatus};
 use rowsync_engine::value::Value;
 use sqlx::migrate::Migrator;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions};
 
 static MIGRATIONS: Migrator = sqlx::migrate!("src/state/migrations");
 
@@ -125,12 +125,51 @@ impl State {
                 .execute(&mut *transaction)
                 .await?;
         }
+        for (_, outcome) in outcomes {
+            write_row_errors(&mut transaction, place, &report.execution_id, outcome).await?;
+        }
         transaction.commit().await
     }
 
     fn error(&self, source: sqlx::Error) -> StateError {
         StateError { path: self.path.clone(), source }
     }
+}
+
+/// Keeps the rows that failed. Those that a table worked through took this time are none any more.
+async fn write_row_errors(
+    connection: &mut SqliteConnection,
+    place: &Place,
+    execution_id: &str,
+    outcome: &TableOutcome,
+) -> Result<(), sqlx::Error> {
+    for failed in &outcome.failed_rows {
+        let sql = "insert into sync_row_errors (sync, ends, table_name, key, change, class, message, row, failures,
+                first_execution_id, execution_id) values (?, ?, ?, ?, ?, ?, ?, ?, 1, ?, ?)
+            on conflict (sync, ends, table_name, key) do update set change = excluded.change, class = excluded.class,
+                message = excluded.message, row = excluded.row, failures = failures + 1,
+                execution_id = excluded.execution_id";
+        sqlx::query(sql)
+            .bind(&place.sync)
+            .bind(&place.ends)
+            .bind(&outcome.report.table)
+            .bind(failed.key.to_string())
+            .bind(failed.change)
+            .bind(serde_json::to_value(failed.class).ok().and_then(|class| class.as_str().map(str::to_owned)))
+            .bind(&failed.message)
+            .bind(failed.row.as_ref().map(ToString::to_string))
+            .bind(execution_id)
+            .bind(execution_id)
+            .execute(&mut *connection)
+            .await?;
+    }
+    let looked_at = !matches!(outcome.report.status, TableStatus::Skipped | TableStatus::Planned);
+    if !outcome.worked_through || !looked_at {
+        return Ok(());
+    }
+    let sql = "delete from sync_row_errors where sync = ? and ends = ? and table_name = ? and execution_id <> ?";
+    let delete = sqlx::query(sql).bind(&place.sync).bind(&place.ends).bind(&outcome.report.table).bind(execution_id);
+    delete.execute(connection).await.map(drop)
 }
 
 fn is_proven(outcome: &TableOutcome) -> bool {

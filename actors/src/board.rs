@@ -56,6 +56,9 @@ pub struct Progress {
     pub queries: AtomicU64,
     pub bytes_read: AtomicU64,
     pub bytes_written: AtomicU64,
+    /// How often the table was begun again, and how many panics there were among the reasons.
+    pub restarts: AtomicU64,
+    pub panics: AtomicU64,
     nanos: [AtomicU64; 5],
 }
 

@@ -33,6 +33,7 @@ use crate::board::Progress;
 use crate::failure::Failure;
 use crate::found::Found;
 use crate::job::TableOptions;
+use crate::ledger::Ledger;
 use crate::messages::{CompareChanged, CompareRange, CopyTable, DeleteKeys, ProveRanges};
 use crate::ports::{ReaderPort, WriterPort};
 
@@ -55,6 +56,7 @@ pub struct Desk {
     pub budget: Budget,
     pub stop: CancellationToken,
     pub options: TableOptions,
+    pub ledger: Arc<Ledger>,
     pub progress: Arc<Progress>,
     pub salt: u64,
     /// Round trips to one of the stores take more than what most questions do.

@@ -7,11 +7,11 @@ use rowsync_engine::budget::Budget;
 use rowsync_engine::cost::{CompareMethod, LinkSpeed};
 use rowsync_engine::order::Order;
 use rowsync_engine::pair::Pair;
-use rowsync_engine::store::{Snapshot, Store};
 use rowsync_engine::value::Value;
 use tokio_util::sync::CancellationToken;
 
 use crate::board::Board;
+use crate::end::{Dice, End};
 
 /// One run of one sync.
 pub struct RunJob {
@@ -25,10 +25,10 @@ pub struct RunJob {
 /// What all tables of a run share.
 #[derive(Clone)]
 pub struct Shared {
-    pub source: Arc<dyn Snapshot>,
-    pub target: Arc<dyn Store>,
-    /// The target's rows as they are at each question.
-    pub target_rows: Arc<dyn Snapshot>,
+    /// Its view stands still, where it can.
+    pub source: Arc<End>,
+    /// Its rows are those of each question.
+    pub target: Arc<End>,
     pub budget: Budget,
     pub board: Board,
     /// Looked at between steps.
@@ -39,6 +39,9 @@ pub struct Shared {
     /// The ways to both sides, as measured when the run began.
     pub source_link: LinkSpeed,
     pub target_link: LinkSpeed,
+    /// Failures in a row, without a written row in between, after which a table is given up: `max_error_loop`.
+    pub failures_max: u32,
+    pub dice: Dice,
 }
 
 /// From here on a round trip takes as long as hashing thousands of rows.
@@ -112,8 +115,31 @@ pub struct TableOptions {
     pub check_all_tables: bool,
     /// Only decide.
     pub only_plan: bool,
+    /// Rows that may fail, and `false` where the first one stops the table.
+    pub max_error_count: u64,
+    pub continue_on_error: bool,
+    /// Whether the values of rows that fail are kept for the owner of the data.
+    pub keep_failed_rows: bool,
     /// Bytes that one page may hold; see [`page_bytes`].
     pub page_bytes: usize,
+}
+
+impl TableJob {
+    /// Takes nothing on trust any more.
+    pub(crate) fn distrust(&mut self) {
+        self.earlier = None;
+        self.options.check_all_tables = true;
+    }
+}
+
+impl TableOptions {
+    /// Half as many rows at once, but at least one.
+    pub(crate) fn halve_batches(&mut self) {
+        let half = |rows: NonZeroUsize| NonZeroUsize::new(rows.get() / 2).unwrap_or(NonZeroUsize::MIN);
+        self.batch_rows = half(self.batch_rows);
+        self.delete_batch_rows = half(self.delete_batch_rows);
+        self.leaf_rows = (self.leaf_rows / 2).max(1);
+    }
 }
 
 /// A larger page saves nothing (measured: 10,000 rows a COPY cost nothing extra over one for all).

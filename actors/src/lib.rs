@@ -5,9 +5,12 @@
 
 pub mod board;
 pub mod differ;
+pub mod end;
 pub mod failure;
 pub mod found;
 pub mod job;
+pub mod keeper;
+pub mod ledger;
 pub mod messages;
 pub mod ports;
 pub mod reader;

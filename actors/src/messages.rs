@@ -6,9 +6,8 @@ use actix::Message;
 use rowsync_engine::budget::Permit;
 use rowsync_engine::change::{Applied, Changes};
 use rowsync_engine::digest::{Digest, DigestKind};
-use rowsync_engine::error::StoreError;
+use rowsync_engine::error::{Class, StoreError};
 use rowsync_engine::key::{Key, KeyRange};
-use rowsync_engine::recovery::Verdict;
 use rowsync_engine::report::TableReport;
 use rowsync_engine::row::RowPage;
 use rowsync_engine::search::SearchOptions;
@@ -18,6 +17,9 @@ use rowsync_engine::value::Value;
 use crate::failure::Failure;
 use crate::found::Found;
 use crate::job::RunJob;
+use crate::keeper::Seen;
+use crate::recovery::Judgement;
+use crate::table::Past;
 
 /// service -> supervisor. Answer: a report for every table, in the order of the job.
 #[derive(Message)]
@@ -32,8 +34,25 @@ pub struct TableOutcome {
     pub report: TableReport,
     /// The newest modify time of the source as this run saw it.
     pub newest: Option<Value>,
+    /// Rows that the target refused.
+    pub failed_rows: Vec<FailedRow>,
+    /// It was worked through, whatever became of single rows, so the tables that refer to it can be begun.
+    pub worked_through: bool,
     /// Nothing else of the run can be worked on either.
     pub abort: bool,
+}
+
+/// A row that the target refused, for the owner of the data.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FailedRow {
+    pub key: serde_json::Value,
+    /// `insert`, `update` or `delete`.
+    pub change: &'static str,
+    pub class: Class,
+    pub message: String,
+    pub remedy: &'static str,
+    /// The row as the source has it; none of a delete, or where values are not to be kept.
+    pub row: Option<serde_json::Value>,
 }
 
 /// Tables tied by foreign keys are walked twice.
@@ -52,13 +71,33 @@ pub struct SyncTable {
     pub pass: Pass,
 }
 
+impl Pass {
+    pub fn name(self) -> &'static str {
+        match self {
+            Pass::Upserts => "upserts",
+            Pass::Deletes => "deletes",
+        }
+    }
+}
+
 /// Where a table stands after a pass.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub enum Standing {
+    /// This actor cannot go on; another one may.
+    Broken(Box<Broken>),
     /// Nothing more to do.
     Finished(Box<TableOutcome>),
     /// Rows wait to be deleted in the second pass; this is what the first one did.
     DeletesWait(Box<TableOutcome>),
+}
+
+/// What an actor leaves to the next one of its table.
+#[derive(Debug)]
+pub struct Broken {
+    pub failure: Arc<StoreError>,
+    pub judgement: Judgement,
+    pub seen: Seen,
+    pub past: Past,
 }
 
 /// table, differ -> reader. Answer: how many rows there are, and what has changed.
@@ -177,10 +216,18 @@ pub struct ProveRanges {
     pub ranges: Vec<KeyRange>,
 }
 
-/// table -> recovery. Answer: what to do about a failure.
+/// table -> writer. Answer: once all that was sent before is applied or failed.
 #[derive(Message)]
-#[rtype(result = "Verdict")]
+#[rtype(result = "()")]
+pub struct AwaitWrites;
+
+/// table, keeper -> recovery. Answer: what to do about a failure.
+#[derive(Message)]
+#[rtype(result = "Judgement")]
 pub struct Judge {
     pub failure: Arc<StoreError>,
     pub stage: &'static str,
+    pub generation: u32,
+    /// Rows of a batch at present.
+    pub batch_rows: usize,
 }

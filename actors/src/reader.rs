@@ -9,6 +9,7 @@ use rowsync_engine::error::{Kind, StoreError};
 use rowsync_engine::key::Key;
 use rowsync_engine::row::RowPage;
 use rowsync_engine::schema::TableView;
+use rowsync_engine::search::SideName;
 use rowsync_engine::store::{Result, Snapshot, Survey};
 use tokio::sync::Semaphore;
 use tokio_util::task::AbortOnDropHandle;
@@ -20,6 +21,7 @@ use crate::messages::{CountRows, DigestRanges, FindRecent, GatherRows, ReadKeys,
 const QUESTIONS_MAX: usize = 4;
 
 pub struct Reader {
+    side: SideName,
     snapshot: Arc<dyn Snapshot>,
     view: Arc<TableView>,
     progress: Arc<Progress>,
@@ -27,8 +29,8 @@ pub struct Reader {
 }
 
 impl Reader {
-    pub fn new(snapshot: Arc<dyn Snapshot>, view: Arc<TableView>, progress: Arc<Progress>) -> Reader {
-        Reader { snapshot, view, progress, window: Arc::new(Semaphore::new(QUESTIONS_MAX)) }
+    pub fn new(side: SideName, snapshot: Arc<dyn Snapshot>, view: Arc<TableView>, progress: Arc<Progress>) -> Reader {
+        Reader { side, snapshot, view, progress, window: Arc::new(Semaphore::new(QUESTIONS_MAX)) }
     }
 
     /// Works on a question on any core; the work ends with the actor or with whoever asked.
@@ -51,14 +53,14 @@ impl Reader {
             progress.queried(answer.as_ref().map_or(0, bytes));
             answer
         }));
-        let view = Arc::clone(&self.view);
-        let answer = async move { task.await.unwrap_or_else(|_| Err(panicked(&view))) };
+        let (view, side) = (Arc::clone(&self.view), self.side);
+        let answer = async move { task.await.unwrap_or_else(|_| Err(panicked(&view))).map_err(|error| error.on(side)) };
         Box::pin(answer.into_actor(self).map(|answer, _, _| answer))
     }
 }
 
 fn panicked(view: &TableView) -> StoreError {
-    StoreError::new(Kind::Bug, "read", "the adapter panicked").at(&view.table)
+    StoreError::new(Kind::Panic, "read", "the adapter panicked").at(&view.table)
 }
 
 fn nothing<T>(_: &T) -> u64 {

@@ -1,18 +1,18 @@
-//! The supervisor: starts a table actor for each table when its parents are done, so many at a time, and walks back
+//! The supervisor: has the keeper of each table start it when its parents are done, so many at a time, and walks back
 //! through those whose rows wait to be deleted, children first.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 
-use actix::{Actor, Addr, AtomicResponse, Context, Handler, WrapFuture};
+use actix::{Actor, AtomicResponse, Context, Handler, WrapFuture};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use rowsync_engine::error::Class;
 use rowsync_engine::report::{ErrorReport, TableReport, TableStatus};
 
 use crate::job::{RunJob, TableJob};
-use crate::messages::{Pass, Standing, StartRun, SyncTable, TableOutcome};
-use crate::table::Table;
+use crate::keeper::Keeper;
+use crate::messages::{Pass, Standing, StartRun, TableOutcome};
 
 #[derive(Default)]
 pub struct Supervisor;
@@ -33,15 +33,13 @@ impl Handler<StartRun> for Supervisor {
 async fn drive(job: RunJob) -> Vec<TableOutcome> {
     let RunJob { tables, order, tables_at_once, shared } = job;
     let mut run = Run { outcomes: vec![None; tables.len()], waiting: BTreeMap::new(), abort: false };
-    let mut actors: BTreeMap<usize, Addr<Table>> = BTreeMap::new();
+    let mut keepers: Vec<Option<Keeper>> =
+        tables.iter().map(|table| Some(Keeper::new(table.clone(), shared.clone()))).collect();
     let mut walk = Walk::new(order.parents.clone(), (0..tables.len()).collect(), tables_at_once);
-    walk.go(&mut run, &tables, Pass::Upserts, |table| {
-        actors.entry(table).or_insert_with(|| Table::new(tables[table].clone(), shared.clone()).start()).clone()
-    })
-    .await;
+    walk.go(&mut run, &tables, Pass::Upserts, &mut keepers).await;
     let waiting: Vec<usize> = run.waiting.keys().copied().collect();
     let mut walk = Walk::new(order.children(), waiting, tables_at_once);
-    walk.go(&mut run, &tables, Pass::Deletes, |table| actors[&table].clone()).await;
+    walk.go(&mut run, &tables, Pass::Deletes, &mut keepers).await;
     let finished = run.outcomes.into_iter().zip(&tables);
     finished.map(|(outcome, table)| outcome.unwrap_or_else(|| failed(table, "the table was never begun"))).collect()
 }
@@ -56,12 +54,23 @@ struct Run {
 }
 
 impl Run {
+    fn note(&mut self, table: usize, standing: Standing) {
+        match standing {
+            Standing::Finished(outcome) => {
+                self.abort |= outcome.abort;
+                self.waiting.remove(&table);
+                self.outcomes[table] = Some(*outcome);
+            }
+            Standing::DeletesWait(outcome) => {
+                self.waiting.insert(table, *outcome);
+            }
+            Standing::Broken(_) => debug_assert!(false, "the keeper goes on until the table stands"),
+        }
+    }
+
     /// The first of these tables that was not brought to a good end.
     fn broken_among<'a>(&self, tables: &[usize], jobs: &'a [TableJob]) -> Option<&'a str> {
-        let good = |outcome: &TableOutcome| {
-            matches!(outcome.report.status, TableStatus::Completed | TableStatus::Skipped | TableStatus::Planned)
-        };
-        let broken = |table: &&usize| self.outcomes[**table].as_ref().is_some_and(|outcome| !good(outcome));
+        let broken = |table: &&usize| self.outcomes[**table].as_ref().is_some_and(|outcome| !outcome.worked_through);
         tables.iter().find(broken).map(|table| jobs[*table].name.as_str())
     }
 }
@@ -78,7 +87,7 @@ impl Walk {
         Walk { before, open, at_once: at_once.get() }
     }
 
-    async fn go(&mut self, run: &mut Run, jobs: &[TableJob], pass: Pass, mut actor: impl FnMut(usize) -> Addr<Table>) {
+    async fn go(&mut self, run: &mut Run, jobs: &[TableJob], pass: Pass, keepers: &mut [Option<Keeper>]) {
         let mut running = FuturesUnordered::new();
         let mut busy: Vec<usize> = Vec::new();
         loop {
@@ -88,26 +97,17 @@ impl Walk {
                     block(run, jobs, table, pass, reason);
                     continue;
                 }
+                let Some(mut keeper) = keepers[table].take() else { continue };
                 busy.push(table);
-                let sent = actor(table).send(SyncTable { pass });
-                running.push(async move { (table, sent.await) });
+                running.push(async move {
+                    let standing = keeper.see_through(pass).await;
+                    (table, keeper, standing)
+                });
             }
-            let Some((table, standing)) = running.next().await else { return };
+            let Some((table, keeper, standing)) = running.next().await else { return };
             busy.retain(|other| *other != table);
-            match standing {
-                Ok(Standing::Finished(outcome)) => {
-                    run.abort |= outcome.abort;
-                    run.waiting.remove(&table);
-                    run.outcomes[table] = Some(*outcome);
-                }
-                Ok(Standing::DeletesWait(outcome)) => {
-                    run.waiting.insert(table, *outcome);
-                }
-                Err(_) => {
-                    run.waiting.remove(&table);
-                    run.outcomes[table] = Some(failed(&jobs[table], "the table's actor ended while it worked"));
-                }
-            }
+            keepers[table] = Some(keeper);
+            run.note(table, standing);
         }
     }
 
@@ -157,5 +157,5 @@ fn failed(job: &TableJob, message: &str) -> TableOutcome {
         message: message.to_owned(),
         remedy: "this is a mistake in rowsync; please report it with the log".into(),
     });
-    TableOutcome { report, newest: None, abort: false }
+    TableOutcome { report, newest: None, failed_rows: Vec::new(), worked_through: false, abort: false }
 }

@@ -4,6 +4,9 @@
 //! `standing` what has become of the table so far.
 
 mod compare;
+mod doubt;
+mod drift;
+mod rejects;
 mod settle;
 mod standing;
 mod work;
@@ -12,17 +15,23 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
 use actix::{Actor, ActorFutureExt, Addr, AtomicResponse, Context, Handler, WrapFuture};
+use rowsync_engine::error::StoreError;
+use rowsync_engine::search::SideName;
 
 use crate::differ::{Desk, Differ};
+use crate::end::Rows;
 use crate::failure::Failure;
 use crate::job::{Shared, TableJob};
+use crate::keeper::Seen;
+use crate::ledger::Ledger;
 use crate::messages::{Pass, Standing, SyncTable};
 use crate::ports::{ReaderPort, WriterPort};
 use crate::reader::Reader;
 use crate::recovery::Recovery;
-use crate::writer::Writer;
+use crate::writer::{Pen, Writer};
 
-use standing::TableState;
+pub use standing::Past;
+pub(crate) use standing::TableState;
 use work::Work;
 
 pub struct Table {
@@ -30,9 +39,10 @@ pub struct Table {
 }
 
 impl Table {
-    pub fn new(job: TableJob, shared: Shared) -> Table {
-        let state = TableState::new(&job);
-        Table { work: Some(Box::new(Work::new(job, shared, state))) }
+    /// `past` and the ledger are what earlier actors of this table left.
+    pub fn new(job: TableJob, shared: Shared, past: Past, ledger: Arc<Ledger>, recovery: Addr<Recovery>) -> Table {
+        let state = TableState::new(past);
+        Table { work: Some(Box::new(Work::new(job, shared, state, ledger, recovery))) }
     }
 }
 
@@ -41,34 +51,45 @@ pub(crate) struct Children {
     pub(crate) source: ReaderPort,
     pub(crate) target: ReaderPort,
     pub(crate) differ: Addr<Differ>,
-    pub(crate) recovery: Addr<Recovery>,
+    pub(crate) writer: Addr<Writer>,
+    pub(crate) seen: Seen,
 }
 
 impl Children {
-    pub(crate) fn start(job: &TableJob, shared: &Shared) -> Children {
+    /// As soon as both ends have a connection.
+    pub(crate) async fn start(job: &TableJob, shared: &Shared, ledger: &Arc<Ledger>) -> Result<Children, StoreError> {
         let progress = shared.board.table(&job.name);
-        let reader = |snapshot, view: &Arc<_>| {
-            ReaderPort::from(&Reader::new(snapshot, Arc::clone(view), Arc::clone(&progress)).start())
+        let (source_rows, target_rows) = (shared.source.rows().await?, shared.target.rows().await?);
+        let seen = Seen { source: source_rows.generation, target: target_rows.generation };
+        let reader = |side, rows: Rows, view: &Arc<_>| {
+            ReaderPort::from(&Reader::new(side, rows.snapshot, Arc::clone(view), Arc::clone(&progress)).start())
         };
-        let source = reader(Arc::clone(&shared.source), &job.pair.source);
-        let target = reader(Arc::clone(&shared.target_rows), &job.pair.target);
-        let writer =
-            Writer::new(Arc::clone(&shared.target), Arc::clone(&job.pair.target), Arc::clone(&progress)).start();
+        let source = reader(SideName::Source, source_rows, &job.pair.source);
+        let target = reader(SideName::Target, target_rows, &job.pair.target);
+        let pen = Pen {
+            store: shared.target.store(),
+            view: Arc::clone(&job.pair.target),
+            progress: Arc::clone(&progress),
+            ledger: Arc::clone(ledger),
+            options: job.options.clone(),
+        };
+        let writer = Writer::new(pen).start();
         let differ = Differ::new(Desk {
             pair: Arc::clone(&job.pair),
             source: source.clone(),
             target: target.clone(),
-            writer: WriterPort::new(writer.recipient()),
-            encoder: shared.target.encoder(&job.pair.target),
+            writer: WriterPort::new(writer.clone().recipient()),
+            encoder: shared.target.store().encoder(&job.pair.target),
             budget: shared.budget.clone(),
             stop: shared.stop.clone(),
             options: job.options.clone(),
+            ledger: Arc::clone(ledger),
             progress,
             salt: shared.salt,
             far: shared.is_far(),
             row_bytes: AtomicUsize::new(0),
         });
-        Children { source, target, differ: differ.start(), recovery: Recovery::new(&job.name).start() }
+        Ok(Children { source, target, differ: differ.start(), writer, seen })
     }
 }
 
@@ -98,16 +119,21 @@ impl Handler<SyncTable> for Table {
 async fn walk(work: &mut Work, pass: Pass) -> Standing {
     let begun = std::time::Instant::now();
     let ended: Result<work::Ended, Failure> = match pass {
-        Pass::Upserts => work.first_pass().await,
+        // An actor that takes over in the second pass has not planned yet.
+        _ if work.state.plan.is_none() => work.first_pass(pass).await,
+        Pass::Upserts => work.first_pass(pass).await,
         Pass::Deletes => work.second_pass().await,
     };
     work.state.seconds_total += begun.elapsed().as_secs_f64();
     match ended {
         Ok(work::Ended::DeletesWait) => Standing::DeletesWait(Box::new(work.outcome())),
         Ok(work::Ended::Done) => Standing::Finished(Box::new(work.outcome())),
-        Err(failure) => {
-            work.note_failure(failure, pass).await;
-            Standing::Finished(Box::new(work.outcome()))
-        }
+        Err(failure) => match work.weigh(failure, pass).await {
+            Ok(broken) => Standing::Broken(Box::new(broken)),
+            Err(failure) => {
+                work.end_with(failure);
+                Standing::Finished(Box::new(work.outcome()))
+            }
+        },
     }
 }

@@ -1,27 +1,41 @@
-//! The writer: applies one set of changes after the other, each in a transaction of its own.
+//! The writer: applies one set of changes after the other, each in a transaction of its own, and puts rows aside that the
+//! target refuses.
+
+mod narrow;
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Instant;
 
 use actix::{Actor, AtomicResponse, Context, Handler, WrapFuture};
 use rowsync_engine::change::{Applied, Changes};
 use rowsync_engine::error::{Kind, StoreError};
 use rowsync_engine::schema::TableView;
+use rowsync_engine::search::SideName;
 use rowsync_engine::store::{Result, Store};
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::board::{Progress, Spent};
-use crate::messages::ChangeSet;
+use crate::job::TableOptions;
+use crate::ledger::{Doubt, Ledger, Witness};
+use crate::messages::{AwaitWrites, ChangeSet};
 
 pub struct Writer {
-    store: Arc<dyn Store>,
-    view: Arc<TableView>,
-    progress: Arc<Progress>,
+    pen: Arc<Pen>,
+}
+
+/// What writing takes, on whichever core it is done.
+pub struct Pen {
+    pub store: Arc<dyn Store>,
+    pub view: Arc<TableView>,
+    pub progress: Arc<Progress>,
+    pub ledger: Arc<Ledger>,
+    pub options: TableOptions,
 }
 
 impl Writer {
-    pub fn new(store: Arc<dyn Store>, view: Arc<TableView>, progress: Arc<Progress>) -> Writer {
-        Writer { store, view, progress }
+    pub fn new(pen: Pen) -> Writer {
+        Writer { pen: Arc::new(pen) }
     }
 }
 
@@ -34,29 +48,67 @@ impl Handler<ChangeSet> for Writer {
     type Result = AtomicResponse<Self, Result<Applied>>;
 
     fn handle(&mut self, message: ChangeSet, _: &mut Context<Self>) -> Self::Result {
-        let (store, view, progress) = (Arc::clone(&self.store), Arc::clone(&self.view), Arc::clone(&self.progress));
+        let pen = Arc::clone(&self.pen);
         let ChangeSet { changes, permit } = message;
         let task = AbortOnDropHandle::new(tokio::spawn(async move {
-            let spent =
-                if changes.inserts.is_empty() && changes.updates.is_empty() { Spent::Delete } else { Spent::Write };
-            let begun = Instant::now();
-            let applied = apply(store.as_ref(), &view, changes).await;
-            progress.spend(spent, begun);
-            if let Ok(applied) = &applied {
-                progress.applied(applied);
-            }
+            let applied = pen.write(changes).await;
             drop(permit);
             applied
         }));
-        let table = self.view.table.clone();
-        let panicked = move || StoreError::new(Kind::Bug, "write", "the adapter panicked").at(&table);
-        AtomicResponse::new(Box::pin(async move { task.await.unwrap_or_else(|_| Err(panicked())) }.into_actor(self)))
+        let table = self.pen.view.table.clone();
+        let panicked = move || StoreError::new(Kind::Panic, "write", "the adapter panicked").at(&table);
+        let applied = async move {
+            let applied = task.await.unwrap_or_else(|_| Err(panicked()));
+            applied.map_err(|error| error.on(SideName::Target))
+        };
+        AtomicResponse::new(Box::pin(applied.into_actor(self)))
     }
 }
 
-async fn apply(store: &dyn Store, view: &Arc<TableView>, changes: Changes) -> Result<Applied> {
-    let mut transaction = store.begin(view).await?;
-    let applied = transaction.write(Arc::new(changes)).await?;
-    transaction.commit().await?;
-    Ok(applied)
+impl Handler<AwaitWrites> for Writer {
+    /// Behind all sets of changes: an actor takes up nothing else while one of these answers is under way.
+    type Result = AtomicResponse<Self, ()>;
+
+    fn handle(&mut self, _: AwaitWrites, _: &mut Context<Self>) -> Self::Result {
+        AtomicResponse::new(Box::pin(async {}.into_actor(self)))
+    }
+}
+
+impl Pen {
+    /// Writes a set, or as much of it as the target takes.
+    async fn write(&self, changes: Changes) -> Result<Applied> {
+        let spent = if changes.inserts.is_empty() && changes.updates.is_empty() { Spent::Delete } else { Spent::Write };
+        let begun = Instant::now();
+        self.ledger.wanted.fetch_add(changes.len() as u64, Relaxed);
+        let changes = Arc::new(changes);
+        let applied = match self.apply(&changes).await {
+            Err(error) => self.narrow(&changes, error).await,
+            applied => applied,
+        };
+        self.progress.spend(spent, begun);
+        applied
+    }
+
+    /// Applies a set in one transaction, and counts what was done.
+    async fn apply(&self, changes: &Arc<Changes>) -> Result<Applied> {
+        let witness = Witness::of(changes);
+        let mut transaction = self.store.begin(&self.view).await?;
+        let applied = transaction.write(Arc::clone(changes)).await?;
+        match (transaction.commit().await, witness) {
+            (Ok(()), _) => {
+                self.progress.applied(&applied);
+                Ok(applied)
+            }
+            (Err(error), Some(witness)) if got_no_answer(&error) => {
+                self.ledger.doubt(Doubt { applied, witness });
+                Err(error)
+            }
+            (Err(error), _) => Err(error),
+        }
+    }
+}
+
+/// Whether what was asked may have been done all the same.
+fn got_no_answer(error: &StoreError) -> bool {
+    matches!(error.kind, Kind::Unreachable | Kind::Timeout | Kind::Panic)
 }

@@ -44,6 +44,39 @@ impl Changes {
             + self.deletes.iter().map(|key| key.as_bytes().len() + 16).sum::<usize>()
     }
 
+    /// Two sets that are this one when they are applied one after the other; none where it is a single change.
+    pub fn halves(&self) -> Option<(Changes, Changes)> {
+        let (deletes, updates, inserts) = (self.deletes.len(), self.updates.len(), self.inserts.len());
+        // Deletes come before updates, and updates before inserts.
+        let middle = match (deletes, updates, inserts) {
+            (0, 0, 0 | 1) | (0, 1, 0) | (1, 0, 0) => return None,
+            (0, 0, _) | (0, _, 0) | (_, 0, 0) => self.len() / 2,
+            (0, ..) => updates,
+            (..) => deletes,
+        };
+        Some((self.part(0, middle), self.part(middle, self.len())))
+    }
+
+    /// What lies before a change, the change itself, and what lies behind it.
+    pub fn around(&self, place: usize) -> (Changes, Changes, Changes) {
+        (self.part(0, place), self.part(place, place + 1), self.part(place + 1, self.len()))
+    }
+
+    /// The changes from one place to another, in the order in which they are applied.
+    fn part(&self, from: usize, to: usize) -> Changes {
+        let rows = |page: &RowPage, before: usize| {
+            let mut part = RowPage::new(page.form, page.key_len);
+            (0..page.len())
+                .filter(|index| (from..to).contains(&(before + index)))
+                .for_each(|index| part.push_row(page.row(index)));
+            part
+        };
+        let deletes = self.deletes.iter().take(to).skip(from).cloned().collect();
+        let updates = rows(&self.updates, self.deletes.len());
+        let inserts = rows(&self.inserts, self.deletes.len() + self.updates.len());
+        Changes { inserts, updates, deletes }
+    }
+
     /// Takes over what another set holds.
     pub fn append(&mut self, other: Changes) {
         other.inserts.rows().for_each(|row| self.inserts.push_row(row));
@@ -70,5 +103,56 @@ impl std::ops::AddAssign for Applied {
         self.deleted += other.deleted;
         self.bytes_written += other.bytes_written;
         self.queries += other.queries;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::value::ValueRef;
+    use proptest::prelude::*;
+
+    fn changes(inserts: usize, updates: usize, deletes: usize) -> Changes {
+        let page = |rows: std::ops::Range<usize>| {
+            let mut page = RowPage::new(Form::Fields, 1);
+            for row in rows {
+                page.push_key(ValueRef::Int(row as i64));
+                page.end_row();
+            }
+            page
+        };
+        let keys = (0..deletes).map(|id| Key::new([ValueRef::Int(id as i64)])).collect();
+        let after = deletes + updates;
+        Changes { deletes: keys, updates: page(deletes..after), inserts: page(after..after + inserts) }
+    }
+
+    fn singles(changes: &Changes, out: &mut Vec<Changes>) {
+        match changes.halves() {
+            Some((first, second)) => {
+                singles(&first, out);
+                singles(&second, out);
+            }
+            None => out.push(changes.clone()),
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn halves_of_halves_are_the_single_changes_in_their_order(i in 0usize..9, u in 0usize..9, d in 0usize..9) {
+            let whole = changes(i, u, d);
+            let mut parts = Vec::new();
+            singles(&whole, &mut parts);
+            let keys = |part: &Changes| {
+                let rows = |page: &RowPage| (0..page.len()).map(|index| page.key(index)).collect::<Vec<_>>();
+                [part.deletes.clone(), rows(&part.updates), rows(&part.inserts)].concat()
+            };
+            prop_assert_eq!(parts.iter().flat_map(keys).collect::<Vec<_>>(), keys(&whole));
+            prop_assert!(parts.iter().all(|part| part.len() == 1) || whole.is_empty());
+            for (place, single) in parts.iter().enumerate().take(whole.len()) {
+                let (before, here, behind) = whole.around(place);
+                prop_assert_eq!((before.len(), behind.len()), (place, whole.len() - place - 1));
+                prop_assert_eq!(keys(&here), keys(single));
+            }
+        }
     }
 }

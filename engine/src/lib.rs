@@ -2,6 +2,7 @@
 //!
 //! A newcomer reads [`store`] first.
 
+pub mod backoff;
 pub mod budget;
 pub mod canonical;
 pub mod change;

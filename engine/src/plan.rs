@@ -41,6 +41,15 @@ impl Plan {
         self.operations.contains(&operation)
     }
 
+    /// Adds the operations of a later plan for the same table, which was begun again.
+    pub fn take_in(&mut self, later: &Plan) {
+        for operation in &later.operations {
+            if !self.has(*operation) {
+                self.operations.push(*operation);
+            }
+        }
+    }
+
     /// Adds what became known while the plan was carried out: the compare found rows that only the target has.
     pub fn then_delete(&mut self) {
         if !self.has(Operation::Delete) {

@@ -72,6 +72,8 @@ pub struct TableReport {
     pub table: String,
     pub target: String,
     pub status: TableStatus,
+    /// 1, and one more each time the table was begun again.
+    pub generation: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub plan: Option<Plan>,
     pub method: Method,
@@ -128,6 +130,7 @@ impl TableReport {
             table: table.into(),
             target: target.into(),
             status: TableStatus::Planned,
+            generation: 1,
             plan: None,
             method: Method::None,
             added: 0,

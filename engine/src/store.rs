@@ -70,6 +70,11 @@ pub trait Store: Send + Sync {
     /// Whether it answers. The first call connects.
     async fn ping(&self) -> Result<()>;
 
+    /// Drops every connection, whatever state it is in, and opens one anew. Frozen snapshots need not survive it.
+    async fn reconnect(&self) -> Result<()> {
+        self.ping().await
+    }
+
     /// All tables that a sync without a list would take, by name.
     async fn tables(&self) -> Result<Vec<TableName>>;
 

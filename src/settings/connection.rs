@@ -20,6 +20,9 @@ pub struct ConnectionSettings {
     /// Only for engines with schemas.
     pub schema: Option<String>,
     pub timeout: Duration,
+    pub retry_count: u32,
+    pub retry_delay: Duration,
+    pub reconnect_wait: Duration,
     pub max_connections: NonZeroU32,
 }
 
@@ -52,7 +55,13 @@ impl ConnectionSettings {
             engine,
             url,
             schema: raw.schema.clone(),
-            timeout: Duration::from_secs(set(raw.link.timeout.or(top.timeout))),
+            timeout: Duration::from_secs_f64(set(raw.link.timeout.or(top.timeout))),
+            retry_count: set(raw.link.retry_count.or(top.retry_count)),
+            retry_delay: Duration::from_millis(set(raw.link.retry_delay.or(top.retry_delay))),
+            reconnect_wait: Duration::from_secs_f64(set(raw
+                .link
+                .reconnect_wait_seconds
+                .or(top.reconnect_wait_seconds))),
             max_connections: set(raw.link.max_connections.or(top.max_connections)),
         })
     }

@@ -51,6 +51,8 @@ pub enum Kind {
         unit: &'static str,
         max: u64,
     },
+    /// Seconds within these bounds, both included; parts of one may be typed.
+    Seconds(f64, f64),
     Percent,
     /// A size in bytes: `64`, `"64 MiB"`, `"256MB"`.
     Bytes,
@@ -111,6 +113,7 @@ impl Kind {
             Kind::Flag => "true or false".to_owned(),
             Kind::Number(min, max) => format!("a whole number from {min} to {max}"),
             Kind::Duration { unit, max } => format!("a whole number of {unit} from 1 to {max}"),
+            Kind::Seconds(min, max) => format!("a number of seconds from {min} to {max}"),
             Kind::Percent => "a percentage from 0 to 100".to_owned(),
             Kind::Bytes => "a size above 0, such as 1048576 or \"64 MiB\"".to_owned(),
             Kind::Text | Kind::Secret => "a text".to_owned(),

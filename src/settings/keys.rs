@@ -44,6 +44,8 @@ const ROWS_OR_NONE: Kind = Kind::Number(0, ROWS_MAX);
 const TRIES: Kind = Kind::Number(0, 1_000_000);
 /// A year: longer pauses are a mistake of typing.
 const SECONDS: Kind = Kind::Duration { unit: "seconds", max: 31_536_000 };
+const PAUSE: Kind = Kind::Seconds(0.0, 31_536_000.0);
+const PATIENCE: Kind = Kind::Seconds(0.001, 31_536_000.0);
 const MILLISECONDS: Kind = Kind::Duration { unit: "milliseconds", max: 86_400_000 };
 
 keys! {
@@ -71,8 +73,8 @@ keys! {
     enabled: bool, Kind::Flag, ENABLED, Now;
     /// Names of syncs that have to finish first.
     after: Vec<String>, Kind::NamesOrNone, NOTHING, NotYet;
-    /// Stop after so many failed cycles or attempts in a row.
-    max_error_loop: u64, TRIES, MAX_ERROR_LOOP, NotYet;
+    /// Give a table up after it was begun so many times in a row without writing a row.
+    max_error_loop: u32, TRIES, MAX_ERROR_LOOP, Now;
     /// Pause between cycles.
     sleep_seconds: u64, SECONDS, NOTHING, NotYet;
     /// The same as `sleep_seconds` under its other name.
@@ -180,10 +182,13 @@ keys! {
     /// Refuse to delete more of a target table than this. Tables under 100 rows are exempt;
     /// `--allow-mass-delete` lifts it for one run.
     max_delete_percent: u8, Kind::Percent, MAX_DELETE_PERCENT, Now;
-    /// Stop a table after so many failed rows.
-    max_error_count: u64, TRIES, MAX_ERROR_COUNT, NotYet;
-    /// False: stop at the first failed row.
-    continue_on_error: bool, Kind::Flag, CONTINUE_ON_ERROR, NotYet;
+    /// Stop a table after so many failed rows. Fewer are put aside: the rest of the table is written, the report names
+    /// them, `sync_row_errors` of the state keeps them, and the next cycle tries them again.
+    max_error_count: u64, TRIES, MAX_ERROR_COUNT, Now;
+    /// False: stop at the first failed row, and write nothing of its batch.
+    continue_on_error: bool, Kind::Flag, CONTINUE_ON_ERROR, Now;
+    /// Whether `sync_row_errors` keeps the values of failed rows. False: only their keys and what the target said.
+    keep_failed_rows: bool, Kind::Flag, KEEP_FAILED_ROWS, Now;
     /// Log the statements.
     show_sql: bool, Kind::Flag, SHOW_SQL, NotYet;
     /// Log the statements with how they were made and how long they took.
@@ -217,16 +222,17 @@ keys! {
 keys! {
     /// How a database is talked to, as it was typed in a connection, or at the top for all of them.
     pub struct RawLink, LINK at &[Place::Top, Place::Connection], with {}
-    /// How long a statement may take, in seconds.
-    timeout: u64, SECONDS, TIMEOUT, Now;
+    /// How long a statement may take, in seconds. A connection that says nothing for half as long again is dead.
+    timeout: f64, PATIENCE, TIMEOUT, Now;
     /// Most connections that are open at once.
     max_connections: NonZeroU32, Kind::Number(1, CONNECTIONS_MAX), MAX_CONNECTIONS, Now;
-    /// How often a failed statement or connection is tried again.
-    retry_count: u64, TRIES, RETRY_COUNT, NotYet;
-    /// Pause before it is tried again, in milliseconds.
-    retry_delay: u64, MILLISECONDS, RETRY_DELAY, NotYet;
-    /// Pause before a lost connection is tried again.
-    reconnect_wait_seconds: u64, SECONDS, RECONNECT_WAIT_SECONDS, NotYet;
+    /// How often a connection that fails, or a table that a busy server turned away, is tried again.
+    retry_count: u32, TRIES, RETRY_COUNT, Now;
+    /// Pause before it is tried again, in milliseconds. It doubles each time, up to the larger of a minute and itself, and
+    /// is cut short by up to half at random.
+    retry_delay: u64, MILLISECONDS, RETRY_DELAY, Now;
+    /// Pause before a lost connection is tried again for the first time, in seconds.
+    reconnect_wait_seconds: f64, PAUSE, RECONNECT_WAIT_SECONDS, Now;
     /// Log when connections are opened, lost and found again.
     debug_connection_change: bool, Kind::Flag, DEBUG, NotYet;
 }
@@ -284,7 +290,7 @@ mod tests {
     fn sample(kind: Kind) -> config::Value {
         let json = match kind {
             Kind::Flag => "true",
-            Kind::Number(..) | Kind::Duration { .. } | Kind::Percent | Kind::Bytes => "7",
+            Kind::Number(..) | Kind::Duration { .. } | Kind::Seconds(..) | Kind::Percent | Kind::Bytes => "7",
             Kind::Text | Kind::Secret => r#""x""#,
             Kind::OneOf(words) => return config::Value::new(None, words[0].name),
             Kind::Names | Kind::NamesOrNone => r#"["x"]"#,

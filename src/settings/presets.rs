@@ -95,6 +95,8 @@ presets! {
     MAX_ERROR_COUNT = Number(25);
     /// What failed five times in a row will fail a sixth time.
     MAX_ERROR_LOOP = Number(5);
+    /// Whoever mends a row has to see it; the state is the owner's own file.
+    KEEP_FAILED_ROWS = Flag(true);
     /// One bad row should not hold back the good ones.
     CONTINUE_ON_ERROR = Flag(true);
     /// Five minutes: long enough for a count of a large table on a busy server.

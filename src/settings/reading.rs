@@ -14,6 +14,9 @@ pub fn read(kind: Kind, value: &Value, from_variable: bool) -> Option<ValueKind>
         Kind::Flag => flag(typed, from_variable).map(ValueKind::Boolean),
         Kind::Number(min, max) => bounded(whole(typed, from_variable), min, max),
         Kind::Duration { max, .. } => bounded(whole(typed, from_variable), 1, max),
+        Kind::Seconds(min, max) => {
+            number(typed, from_variable).filter(|seconds| (min..=max).contains(seconds)).map(ValueKind::Float)
+        }
         Kind::Percent => bounded(whole(typed, from_variable), 0, 100),
         Kind::Bytes => bounded(bytes(typed), 1, u64::MAX),
         Kind::Text | Kind::Secret => text(typed).map(ValueKind::String),
@@ -65,6 +68,15 @@ fn whole(kind: &ValueKind, from_variable: bool) -> Option<u64> {
         ValueKind::U64(number) => Some(*number),
         ValueKind::String(text) if from_variable => text.trim().parse().ok(),
         _ => None,
+    }
+}
+
+fn number(kind: &ValueKind, from_variable: bool) -> Option<f64> {
+    match kind {
+        ValueKind::Float(number) => Some(*number),
+        ValueKind::String(text) if from_variable => text.trim().parse().ok(),
+        // Far below where a float would lose a second.
+        whole_number => whole(whole_number, from_variable).map(|number| number as f64),
     }
 }
 

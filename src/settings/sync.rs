@@ -29,6 +29,7 @@ pub struct SyncSettings {
     pub tuning: TuningSettings,
     pub max_parallel_tables: NonZeroUsize,
     pub max_bytes_in_flight: NonZeroU64,
+    pub max_error_loop: u32,
     pub enabled: bool,
 }
 
@@ -69,6 +70,7 @@ impl SyncSettings {
             tuning,
             max_parallel_tables: set(raw.max_parallel_tables),
             max_bytes_in_flight: set(raw.max_bytes_in_flight),
+            max_error_loop: set(raw.max_error_loop),
             enabled: set(raw.enabled),
         })
     }

@@ -47,6 +47,9 @@ pub struct TuningSettings {
     pub fallback_full_compare_on_mismatch: bool,
     /// 0 to 100.
     pub max_delete_percent: u8,
+    pub max_error_count: u64,
+    pub continue_on_error: bool,
+    pub keep_failed_rows: bool,
 }
 
 /// How changes since the last run are seen.
@@ -110,6 +113,9 @@ impl TuningSettings {
             binary_search_recent_first: set(of!(binary_search_recent_first)),
             fallback_full_compare_on_mismatch: set(of!(fallback_full_compare_on_mismatch)),
             max_delete_percent: set(of!(max_delete_percent)),
+            max_error_count: set(of!(max_error_count)),
+            continue_on_error: set(of!(continue_on_error)),
+            keep_failed_rows: set(of!(keep_failed_rows)),
         }
     }
 

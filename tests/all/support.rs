@@ -185,7 +185,7 @@ impl Drop for Database {
     }
 }
 
-fn psql(url: &str, sql: &str) -> String {
+pub fn psql(url: &str, sql: &str) -> String {
     let output = Command::new("psql")
         .args(["-qXtA", "-v", "ON_ERROR_STOP=1", url, "-c", sql])
         .output()

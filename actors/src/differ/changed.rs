@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use rowsync_engine::change::Changes;
 use rowsync_engine::compare::compare;
-use rowsync_engine::error::{Class, StoreError};
+use rowsync_engine::error::Class;
 use rowsync_engine::key::{Key, KeyRange};
 use rowsync_engine::row::{Form, RowPage};
 use rowsync_engine::value::Value;
@@ -33,9 +33,10 @@ pub(super) async fn write_changed(desk: Arc<Desk>, since: Option<Value>) -> Resu
         sum.equal += (source.len() - changes.len()) as u64;
         desk.progress.rows_done(source.len() as u64);
         if !changes.is_empty() {
-            let written: Vec<Key> = keys(&changes.inserts).into_iter().chain(keys(&changes.updates)).collect();
+            let mut written: Vec<Key> = keys(&changes.inserts).into_iter().chain(keys(&changes.updates)).collect();
             changes.deletes.clear();
             sum.applied += desk.writer.write(changes, permit).await?;
+            written.retain(|key| !desk.ledger.is_rejected(key));
             read_back(&desk, &source, written).await?;
         }
         if source.complete {
@@ -81,20 +82,8 @@ pub(super) async fn delete(desk: Arc<Desk>, keys: Vec<Key>) -> Result<Found, Fai
         desk.check_stop()?;
         let changes = Changes::deleting(batch.to_vec(), desk.key_len());
         let permit = desk.budget.take(changes.bytes()).await;
-        sum.applied += desk.writer.write(changes, permit).await.map_err(told_as_delete)?;
+        sum.applied += desk.writer.write(changes, permit).await?;
         sum.extra += batch.len() as u64;
     }
     Ok(sum)
-}
-
-/// A delete that a constraint refuses has another remedy than an insert.
-fn told_as_delete(failure: Failure) -> Failure {
-    match failure {
-        Failure::Store(StoreError { kind: rowsync_engine::error::Kind::Constraint, table, message, .. }) => Failure::Refused {
-            class: Class::Data,
-            message: format!("delete {}: {message}", table.map(|t| t.to_string()).unwrap_or_default()),
-            remedy: "rows of the target still refer to these; sync the table that refers to them as well, or remove its rows".into(),
-        },
-        other => other,
-    }
 }

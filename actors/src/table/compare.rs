@@ -97,7 +97,7 @@ impl Work {
         }
     }
 
-    fn facts<'a>(&self, digests: &'a [DigestKind]) -> CompareFacts<'a> {
+    pub(super) fn facts<'a>(&self, digests: &'a [DigestKind]) -> CompareFacts<'a> {
         let (source, target) = (&self.state.source, &self.state.target);
         CompareFacts {
             rows: source.rows.max(target.rows),
@@ -150,9 +150,13 @@ impl Work {
     }
 
     async fn compare(&self, seek: Seek, chosen: Chosen, act: Act) -> Result<Found, Failure> {
+        self.shared.board.table(&self.job.name).begin(self.state.source.rows.max(self.state.target.rows));
+        send(self.differ(), self.task(KeyRange::ALL, seek, &chosen, act)).await
+    }
+
+    pub(super) fn task(&self, range: KeyRange, seek: Seek, chosen: &Chosen, act: Act) -> CompareRange {
         let options = &self.job.options;
         let (source_count, target_count) = (self.state.source.rows, self.state.target.rows);
-        self.shared.board.table(&self.job.name).begin(source_count.max(target_count));
         let digest = match chosen.method {
             CompareMethod::Digests(kind) => kind,
             CompareMethod::OrderedStream => self.job.pair.digest,
@@ -167,8 +171,7 @@ impl Work {
             cut_by: self.nearer_side(),
             costs: chosen.costs,
         };
-        let range = KeyRange::ALL;
-        send(self.differ(), CompareRange { range, source_count, target_count, options, digest, act }).await
+        CompareRange { range, source_count, target_count, options, digest, act }
     }
 
     /// The side whose answers come much sooner cuts for both.

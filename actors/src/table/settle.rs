@@ -2,6 +2,8 @@
 
 use rowsync_engine::error::Class;
 use rowsync_engine::plan::Operation;
+use rowsync_engine::report::TableStatus;
+use rowsync_engine::search::SideName;
 
 use super::work::{Ended, Work, send};
 use crate::failure::Failure;
@@ -29,9 +31,16 @@ impl Work {
                     continue;
                 }
             }
+            self.try_rejected_again().await?;
             let why = match (self.proven().await?, self.counts_are_equal().await?) {
                 (true, true) => {
-                    self.state.verified = true;
+                    // A server that goes down after this must not take with it what is reported.
+                    self.shared.target.store().flush().await.map_err(|error| error.on(SideName::Target))?;
+                    self.state.verified = self.ledger.rejected_count() == 0;
+                    if !self.state.verified {
+                        self.state.status = TableStatus::CompletedWithErrors;
+                    }
+                    self.state.worked_through = true;
                     return Ok(Ended::Done);
                 }
                 (false, _) => "rows read back unequal",
@@ -57,13 +66,13 @@ impl Work {
         self.state.sum.stats.ranges += ranges.len() as u64;
         self.state.digest = Some(self.job.pair.digest);
         let unequal = send(self.differ(), ProveRanges { ranges }).await?;
-        Ok(unequal.is_empty())
+        Ok(unequal.is_empty() || (self.ledger.rejected_count() > 0 && self.only_rejected_differ(unequal).await?))
     }
 
     /// Counts are compared always, whatever else was proven.
     async fn counts_are_equal(&mut self) -> Result<bool, Failure> {
         self.state.target.rows = self.children().target.count(None).await?.rows;
-        Ok(self.state.target.rows == self.state.source.rows)
+        Ok(self.state.target.rows == self.wanted_rows())
     }
 
     /// Proves what the plan did not look at: by counts after a plan that trusts the modify times, else row by row.

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use actix::{Addr, Handler, Message};
-use rowsync_engine::error::{Class, Kind, StoreError};
+use rowsync_engine::error::{Class, Kind};
 use rowsync_engine::plan::{Facts, Operation, Plan, decide};
 use rowsync_engine::recovery::Verdict;
-use rowsync_engine::report::{ErrorReport, Method, TableStatus};
+use rowsync_engine::report::{Method, TableStatus};
 
 use super::Children;
 use super::standing::TableState;
@@ -14,7 +14,10 @@ use crate::differ::Differ;
 use crate::failure::Failure;
 use crate::found::Found;
 use crate::job::{Goal, MassDelete, Shared, TableJob};
-use crate::messages::{Act, CompareChanged, CopyTable, DeleteKeys, Judge, Pass, TableOutcome};
+use crate::keeper::Seen;
+use crate::ledger::Ledger;
+use crate::messages::{Act, AwaitWrites, Broken, CompareChanged, CopyTable, DeleteKeys, Judge, Pass, TableOutcome};
+use crate::recovery::{Judgement, Recovery};
 
 /// Smaller tables may lose any share of their rows; a share says little there.
 const MASS_DELETE_ROWS_MIN: u64 = 100;
@@ -30,16 +33,31 @@ pub(crate) struct Work {
     pub(super) shared: Shared,
     pub(crate) state: TableState,
     pub(super) children: Option<Children>,
+    pub(super) ledger: Arc<Ledger>,
+    recovery: Addr<Recovery>,
+    /// Which connections the children were given.
+    pub(super) seen: Seen,
 }
 
 impl Work {
-    pub(crate) fn new(job: TableJob, shared: Shared, state: TableState) -> Work {
-        Work { job, shared, state, children: None }
+    pub(crate) fn new(
+        job: TableJob,
+        shared: Shared,
+        state: TableState,
+        ledger: Arc<Ledger>,
+        recovery: Addr<Recovery>,
+    ) -> Work {
+        Work { job, shared, state, children: None, ledger, recovery, seen: Seen::default() }
     }
 
-    pub(crate) async fn first_pass(&mut self) -> Result<Ended, Failure> {
-        self.children = Some(Children::start(&self.job, &self.shared));
+    /// From the first question on; `pass` is the second one where this actor took over from one that failed in it.
+    pub(crate) async fn first_pass(&mut self, pass: Pass) -> Result<Ended, Failure> {
+        let children = Children::start(&self.job, &self.shared, &self.ledger).await?;
+        self.seen = children.seen;
+        self.children = Some(children);
+        self.dispel_doubts().await?;
         self.count().await?;
+        self.count_what_was_lost();
         self.state.plan = Some(self.decide());
         match self.shared.goal {
             Goal::Plan => self.state.status = TableStatus::Planned,
@@ -47,11 +65,13 @@ impl Work {
             Goal::Sync { .. } if self.job.options.only_plan => self.state.status = TableStatus::Planned,
             Goal::Sync { .. } if self.too_little_to_do() => self.skip(),
             Goal::Sync { .. } => {
+                self.state.past.writes = true;
                 self.refuse_mass_delete(self.gap())?;
                 self.carry_out().await?;
-                return self.settle(Pass::Upserts).await;
+                return self.settle(pass).await;
             }
         }
+        self.state.worked_through = true;
         Ok(Ended::Done)
     }
 
@@ -62,7 +82,7 @@ impl Work {
     pub(crate) fn outcome(&self) -> TableOutcome {
         let progress = self.shared.board.table(&self.job.name);
         progress.finished.store(true, std::sync::atomic::Ordering::Relaxed);
-        self.state.outcome(&self.job, &progress)
+        self.state.outcome(&self.job, &progress, &self.ledger)
     }
 
     pub(super) fn children(&self) -> &Children {
@@ -178,7 +198,14 @@ impl Work {
 
     async fn copy(&mut self) -> Result<(), Failure> {
         self.state.method = Method::Bulk;
-        let mut found = send(self.differ(), CopyTable).await?;
+        let mut found = match send(self.differ(), CopyTable).await {
+            // Rows that are not taken apart cannot be put aside one by one; a compare writes the rest, and finds them.
+            Err(Failure::Store(error)) if error.class() == Class::Data && !self.ledger.is_closed() => {
+                tracing::warn!(table = %self.job.name, %error, "a row is refused; the rest of the table is compared");
+                return self.cover(Act::Upsert).await;
+            }
+            found => found?,
+        };
         self.state.covered = true;
         // What did not read back equal is looked at again, with the other touched ranges, before success is reported.
         found.touched.append(&mut found.unequal);
@@ -190,8 +217,10 @@ impl Work {
     pub(super) async fn cover(&mut self, act: Act) -> Result<(), Failure> {
         let found = match self.compare_every_row(act).await {
             Err(failure)
-                if act == Act::Upsert && is_constraint(&failure) && !self.job.has_children && !self.state.cleared =>
+                if act == Act::Upsert && is_duplicate(&failure) && !self.job.has_children && !self.state.cleared =>
             {
+                self.ledger.take_rejected();
+                self.ledger.want_again(self.shared.board.table(&self.job.name).rows_written());
                 self.clear_the_way().await?;
                 self.compare_every_row(act).await?
             }
@@ -282,45 +311,46 @@ impl Work {
         })
     }
 
-    /// Puts a failure into the report, with what a person must do.
-    pub(crate) async fn note_failure(&mut self, failure: Failure, pass: Pass) {
-        self.state.verified = false;
-        let stage = if pass == Pass::Upserts { "upserts" } else { "deletes" };
-        let (class, message, remedy) = match failure {
-            Failure::Stopped => {
-                self.state.status = TableStatus::Interrupted;
-                return;
-            }
-            Failure::Store(error) => self.judged(error, stage).await,
-            Failure::Refused { class, message, remedy } => {
+    /// Has a failure judged; what nothing is done about comes back.
+    pub(crate) async fn weigh(&mut self, failure: Failure, pass: Pass) -> Result<Broken, Failure> {
+        let stage = pass.name();
+        let error = match failure {
+            Failure::Refused { ref message, .. } => {
                 tracing::warn!(table = %self.job.name, stage, "{message}");
-                (class, message, remedy)
+                return Err(failure);
             }
-            gone @ Failure::Gone(_) => {
-                tracing::error!(table = %self.job.name, stage, error = %gone, "table stopped");
-                (Class::Logic, gone.to_string(), "this is a mistake in rowsync; please report it with the log".into())
-            }
+            Failure::Stopped | Failure::Judged { .. } => return Err(failure),
+            failure @ (Failure::Store(_) | Failure::Gone(_)) => Arc::new(self.with_drift(failure.into_error()).await),
         };
-        let wrote = self.shared.board.table(&self.job.name).rows_written() > 0;
-        self.state.status = if wrote { TableStatus::CompletedWithErrors } else { TableStatus::Failed };
-        self.state.errors.push(ErrorReport { class, key: None, message, remedy });
+        // What was on its way is written or not, but not on its way any more, when the next actor begins.
+        if let Some(children) = self.children.take() {
+            let _ = children.writer.send(AwaitWrites).await;
+        }
+        let judge = Judge {
+            failure: Arc::clone(&error),
+            stage,
+            generation: self.state.past.generation,
+            batch_rows: self.job.options.batch_rows.get(),
+        };
+        let judgement = self.recovery.send(judge).await;
+        let judgement = judgement.unwrap_or_else(|_| Judgement::without_history(error.kind));
+        match judgement.verdict {
+            verdict @ (Verdict::Park { .. } | Verdict::Abort { .. } | Verdict::IsolateRow) => {
+                Err(Failure::Judged { error, verdict })
+            }
+            _ => Ok(Broken { failure: error, judgement, seen: self.seen, past: self.state.past() }),
+        }
     }
 
-    async fn judged(&mut self, error: StoreError, stage: &'static str) -> (Class, String, String) {
-        let error = Arc::new(error);
-        let judge = Judge { failure: Arc::clone(&error), stage };
-        let verdict = match &self.children {
-            Some(children) => children.recovery.send(judge).await.ok(),
-            None => None,
-        };
-        let verdict = verdict.unwrap_or_else(|| rowsync_engine::recovery::judge(error.kind));
-        self.state.abort = matches!(verdict, Verdict::Abort { .. });
-        (error.class(), error.to_string(), verdict.remedy().to_owned())
+    /// Puts a failure into the report.
+    pub(crate) fn end_with(&mut self, failure: Failure) {
+        let progress = self.shared.board.table(&self.job.name);
+        self.state.end_with(failure, &progress, &self.ledger);
     }
 }
 
-fn is_constraint(failure: &Failure) -> bool {
-    matches!(failure, Failure::Store(error) if error.kind == Kind::Constraint)
+fn is_duplicate(failure: &Failure) -> bool {
+    matches!(failure, Failure::Store(error) if error.kind == Kind::Duplicate)
 }
 
 /// Sends to a child and waits for the answer.

@@ -78,7 +78,7 @@ macro_rules! not_asked {
 not_asked!(CountRows => Survey::default(), SplitRanges => vec![], FindRecent => None, GatherRows => None, ReadKeys => RowPage::new(Form::Fields, 1));
 
 /// Holds the first set of changes for ever.
-struct Blocked;
+pub struct Blocked;
 
 impl Actor for Blocked {
     type Context = Context<Self>;
@@ -112,6 +112,7 @@ async fn pages_until_it_waits(budget_bytes: usize, permit_bytes: usize) -> usize
         budget: budget.clone(),
         stop: CancellationToken::new(),
         options: rowsync_actors::job::TableOptions { page_bytes: permit_bytes, ..options() },
+        ledger: Arc::default(),
         progress: Arc::default(),
         salt: 0,
         far: false,

@@ -5,6 +5,9 @@
 mod backpressure;
 mod convergence;
 mod decisions;
+mod faulty;
 mod ordering;
+mod recovery;
+mod rejects;
 mod second_look;
 mod world;

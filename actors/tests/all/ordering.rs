@@ -80,7 +80,7 @@ impl Store for Noting {
     }
     async fn begin(&self, view: &Arc<TableView>) -> Result<Box<dyn Transaction>> {
         if self.refuses == Some(view.table.name.as_str()) {
-            return Err(StoreError::new(Kind::Constraint, "write", "refused by the test").at(&view.table));
+            return Err(StoreError::new(Kind::SchemaMismatch, "write", "refused by the test").at(&view.table));
         }
         let inner = self.inner.begin(view).await?;
         Ok(Box::new(NotingTransaction { inner, log: Arc::clone(&self.log), table: view.table.name.clone() }))

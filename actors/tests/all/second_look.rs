@@ -10,7 +10,6 @@ use rowsync_actors::found::Found;
 use rowsync_actors::messages::{Act, CompareRange};
 use rowsync_actors::ports::{ReaderPort, WriterPort};
 use rowsync_actors::reader::Reader;
-use rowsync_actors::writer::Writer;
 use rowsync_engine::budget::Budget;
 use rowsync_engine::cost::{CompareFacts, CompareMethod, LinkSpeed, expect};
 use rowsync_engine::digest::{Digest, DigestKind};
@@ -18,12 +17,13 @@ use rowsync_engine::key::{Key, KeyRange};
 use rowsync_engine::pair::{PairOptions, Side, pair};
 use rowsync_engine::row::RowPage;
 use rowsync_engine::schema::TableView;
-use rowsync_engine::search::{SearchOptions, Seek};
+use rowsync_engine::search::{SearchOptions, Seek, SideName};
 use rowsync_engine::store::{Consistency, PageRequest, Result, Snapshot, Store, Survey};
 use rowsync_engine::value::Value;
 use rowsync_stores::memory::Memory;
 use tokio_util::sync::CancellationToken;
 
+use crate::backpressure::Blocked;
 use crate::world::{BUDGET, on_system, options, row, table};
 
 /// Rows that somebody changes right after they were read for the first time.
@@ -97,15 +97,15 @@ async fn observed(source: Vec<Vec<Value>>, target: Vec<Vec<Value>>, then: Vec<Ve
         store: Arc::clone(&b),
         after_first_read: Mutex::new(Some(then)),
     };
-    let reader = |snapshot, view: &Arc<TableView>| {
-        ReaderPort::to(&Reader::new(snapshot, Arc::clone(view), Arc::default()).start())
+    let reader = |side, snapshot, view: &Arc<TableView>| {
+        ReaderPort::to(&Reader::new(side, snapshot, Arc::clone(view), Arc::default()).start())
     };
-    let writer = Writer::new(b.clone() as Arc<dyn Store>, Arc::clone(&pair.target), Arc::default()).start();
     let differ = Differ::new(Desk {
-        source: reader(a.snapshot(Consistency::Latest).await.unwrap(), &pair.source),
-        target: reader(Arc::new(moving), &pair.target),
+        source: reader(SideName::Source, a.snapshot(Consistency::Latest).await.unwrap(), &pair.source),
+        target: reader(SideName::Target, Arc::new(moving), &pair.target),
         pair,
-        writer: WriterPort::new(writer.recipient()),
+        writer: WriterPort::new(Blocked.start().recipient()),
+        ledger: Arc::default(),
         encoder: None,
         budget: Budget::new(BUDGET.try_into().unwrap()),
         stop: CancellationToken::new(),

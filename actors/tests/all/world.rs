@@ -2,18 +2,22 @@
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix::Actor;
 use rowsync_actors::board::Board;
+use rowsync_actors::end::{Dice, End, Patience};
 use rowsync_actors::job::{Earlier, Goal, MassDelete, RunJob, Shared, TableJob, TableOptions, page_bytes};
 use rowsync_actors::messages::{StartRun, TableOutcome};
 use rowsync_actors::supervisor::Supervisor;
+use rowsync_engine::backoff::Backoff;
 use rowsync_engine::budget::Budget;
 use rowsync_engine::cost::LinkSpeed;
 use rowsync_engine::order::order;
 use rowsync_engine::pair::{PairOptions, Side, pair};
 use rowsync_engine::report::TableReport;
 use rowsync_engine::schema::{Column, DataType, Filled, ForeignKey, TableName, TableSchema};
+use rowsync_engine::search::SideName;
 use rowsync_engine::store::{Consistency, Store};
 use rowsync_engine::value::Value;
 use rowsync_stores::memory::Memory;
@@ -70,6 +74,9 @@ pub fn options() -> TableOptions {
         min_rows_to_sync: 1,
         check_all_tables: false,
         only_plan: false,
+        max_error_count: 25,
+        continue_on_error: true,
+        keep_failed_rows: true,
         page_bytes: page_bytes(BUDGET, NonZeroUsize::new(4).unwrap()),
     }
 }
@@ -82,6 +89,16 @@ pub struct World {
     pub goal: Goal,
     pub earlier: Option<Earlier>,
     pub stop: CancellationToken,
+    pub patience: Patience,
+    pub failures_max: u32,
+}
+
+/// Half a minute before the first try, three more after five seconds and longer: only paused time can bear it.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+fn patience() -> Patience {
+    let backoff = Backoff::new(Duration::from_secs(5), Duration::from_secs(60));
+    Patience { wait: PATIENCE, tries_max: 3, backoff }
 }
 
 impl World {
@@ -93,7 +110,17 @@ impl World {
             }
         }
         let goal = Goal::Sync { mass_delete: MassDelete::Refused };
-        World { source, target, tables, options: options(), goal, earlier: None, stop: CancellationToken::new() }
+        World {
+            source,
+            target,
+            tables,
+            options: options(),
+            goal,
+            earlier: None,
+            stop: CancellationToken::new(),
+            patience: patience(),
+            failures_max: 5,
+        }
     }
 
     /// Runs once with the target as it is.
@@ -103,7 +130,12 @@ impl World {
 
     /// Runs once with a target that may be wrapped.
     pub async fn run_into(&self, target: Arc<dyn Store>) -> Vec<TableOutcome> {
-        let job = self.job(target).await;
+        self.run_between(Arc::clone(&self.source) as Arc<dyn Store>, target).await
+    }
+
+    /// Runs once with both sides as they may be wrapped.
+    pub async fn run_between(&self, source: Arc<dyn Store>, target: Arc<dyn Store>) -> Vec<TableOutcome> {
+        let job = self.job(source, target).await;
         Supervisor.start().send(StartRun { job }).await.unwrap()
     }
 
@@ -111,7 +143,12 @@ impl World {
         self.run().await.into_iter().map(|outcome| outcome.report).collect()
     }
 
-    async fn job(&self, target: Arc<dyn Store>) -> RunJob {
+    async fn end(&self, side: SideName, store: Arc<dyn Store>, consistency: Consistency) -> Arc<End> {
+        let dice: Dice = Arc::new(|| 1.0);
+        End::new(side, store, consistency, self.patience, dice, self.stop.clone()).await.unwrap()
+    }
+
+    async fn job(&self, source: Arc<dyn Store>, target: Arc<dyn Store>) -> RunJob {
         let place = |name: &TableName| self.tables.iter().position(|table| table.name == *name).unwrap();
         let edges: Vec<(usize, usize)> = self
             .tables
@@ -133,9 +170,8 @@ impl World {
             order,
             tables_at_once: NonZeroUsize::new(4).unwrap(),
             shared: Shared {
-                source: self.source.snapshot(Consistency::Frozen).await.unwrap(),
-                target_rows: target.snapshot(Consistency::Latest).await.unwrap(),
-                target,
+                source: self.end(SideName::Source, source, Consistency::Frozen).await,
+                target: self.end(SideName::Target, target, Consistency::Latest).await,
                 budget: Budget::new(NonZeroUsize::new(BUDGET).unwrap()),
                 board: Board::default(),
                 stop: self.stop.clone(),
@@ -143,6 +179,8 @@ impl World {
                 salt: 7,
                 source_link: LinkSpeed::LOCAL,
                 target_link: LinkSpeed::LOCAL,
+                failures_max: self.failures_max,
+                dice: Arc::new(|| 1.0),
             },
         }
     }
@@ -166,4 +204,12 @@ impl World {
 /// Runs a future on an actor system of its own.
 pub fn on_system<T>(future: impl Future<Output = T>) -> T {
     actix::System::new().block_on(future)
+}
+
+/// The same with a clock that stands, and jumps to the next timer when everybody waits.
+pub fn on_paused_system<T>(future: impl Future<Output = T>) -> T {
+    on_system(async {
+        tokio::time::pause();
+        future.await
+    })
 }

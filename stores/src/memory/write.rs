@@ -84,7 +84,7 @@ fn apply(table: &mut Table, view: &TableView, changes: &Changes) -> Result<Appli
         let key = key_of(&table.schema, &row);
         if table.rows.insert(key, row).is_some() {
             return Err(
-                StoreError::new(Kind::Constraint, "insert", "a row with this key is there already").at(&view.table)
+                StoreError::new(Kind::Duplicate, "insert", "a row with this key is there already").at(&view.table)
             );
         }
         applied.inserted += 1;

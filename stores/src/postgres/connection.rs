@@ -2,9 +2,10 @@
 
 use std::ops::{Deref, DerefMut};
 use std::str::FromStr;
+use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
-use futures_util::StreamExt;
+use futures_util::TryStreamExt;
 use rowsync_engine::error::{Kind, StoreError};
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions, PgRow};
@@ -19,6 +20,12 @@ const CONNECT_MAX: Duration = Duration::from_secs(30);
 /// A connection that lay idle for longer is asked whether it still lives before it is lent; below that the question
 /// would only add a round trip to each statement.
 const TRUSTED_IDLE: Duration = Duration::from_secs(5);
+/// The server itself gives up after `timeout` and says so. An answer that is later than that by more than this share of
+/// it will never come: the connection is dead, and only we do not know it yet.
+const LATE: f64 = 0.5;
+/// That share is at least and at most so long.
+const LATE_MIN: Duration = Duration::from_millis(500);
+const LATE_MAX: Duration = Duration::from_secs(10);
 /// Idle connections are given back to the server after this.
 const IDLE_MAX: Duration = Duration::from_secs(60);
 
@@ -32,6 +39,8 @@ pub struct Door {
     /// Statements that follow the setup on each new connection: those that join a snapshot.
     joining: Option<String>,
     wait: Duration,
+    /// Longest silence of the server in the midst of an operation.
+    silence: Duration,
 }
 
 impl Door {
@@ -43,7 +52,8 @@ impl Door {
         let database = options.get_database().unwrap_or(options.get_username()).to_owned();
         let place = format!("database \"{database}\" on {}:{}", options.get_host(), options.get_port());
         let wait = connection.timeout.clamp(Duration::from_secs(1), CONNECT_MAX);
-        Ok(Door { options, place, setup: setup(connection), joining: None, wait })
+        let silence = connection.timeout + connection.timeout.mul_f64(LATE).clamp(LATE_MIN, LATE_MAX);
+        Ok(Door { options, place, setup: setup(connection), joining: None, wait, silence })
     }
 
     /// The same door, through which each connection joins the snapshot of this name.
@@ -148,6 +158,11 @@ fn setup(connection: &Connection) -> String {
         // Connections that keep a snapshot or wait for the next batch are idle in a transaction for a good reason.
         ("idle_in_transaction_session_timeout", "0".into()),
         ("transaction_timeout", "0".into()),
+        // The server lets go of our locks soon after we vanished without a word.
+        ("tcp_keepalives_idle", "30".into()),
+        ("tcp_keepalives_interval", "10".into()),
+        ("tcp_keepalives_count", "3".into()),
+        ("tcp_user_timeout", "60s".into()),
     ];
     match connection.access {
         Access::Read | Access::Look => settings.push(("default_transaction_read_only", "on".into())),
@@ -168,18 +183,26 @@ fn setup(connection: &Connection) -> String {
 
 /// A pool, and the door for a second look when it has no connection for us.
 pub struct Link {
-    pool: PgPool,
+    pool: RwLock<PgPool>,
+    connections_max: u32,
     door: Door,
 }
 
 impl Link {
     pub fn new(door: Door, connections_max: u32) -> Link {
-        Link { pool: door.pool(connections_max), door }
+        Link { pool: RwLock::new(door.pool(connections_max)), connections_max, door }
+    }
+
+    /// Drops all connections and begins with none. Those that are lent out go when their operation ends.
+    pub fn renew(&self) {
+        let mut pool = self.pool.write().unwrap_or_else(PoisonError::into_inner);
+        *pool = self.door.pool(self.connections_max);
     }
 
     pub async fn lease(&self, operation: &'static str) -> Result<Lease, StoreError> {
-        match self.pool.acquire().await {
-            Ok(connection) => Ok(Lease { connection: Some(connection), operation }),
+        let pool = self.pool.read().unwrap_or_else(PoisonError::into_inner).clone();
+        match pool.acquire().await {
+            Ok(connection) => Ok(Lease { connection: Some(connection), operation, silence: self.door.silence }),
             Err(sqlx::Error::PoolTimedOut) => Err(self.why_none(operation).await),
             Err(error) => Err(self.door.refused(&error)),
         }
@@ -202,6 +225,30 @@ impl Link {
 pub struct Lease {
     connection: Option<PoolConnection<sqlx::Postgres>>,
     operation: &'static str,
+    silence: Duration,
+}
+
+/// How long an operation waits for the next word of the server.
+#[derive(Clone, Copy)]
+pub struct Deadline {
+    operation: &'static str,
+    silence: Duration,
+}
+
+impl Deadline {
+    pub async fn keep<T>(self, answer: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, StoreError> {
+        match tokio::time::timeout(self.silence, answer).await {
+            Ok(answer) => answer.map_err(|e| classify(self.operation, &e)),
+            Err(_) => Err(StoreError::new(
+                Kind::Unreachable,
+                self.operation,
+                format!(
+                    "the connection is dead: not a word for {:?}, although the server gives up before",
+                    self.silence
+                ),
+            )),
+        }
+    }
 }
 
 impl Lease {
@@ -211,26 +258,26 @@ impl Lease {
 
     /// Runs statements that return nothing of interest; the rows that the last one affected.
     pub async fn execute(&mut self, sql: &str) -> Result<u64, StoreError> {
-        let done = (**self).execute(sqlx::raw_sql(AssertSqlSafe(sql))).await;
-        done.map(|done| done.rows_affected()).map_err(|e| classify(self.operation, &e))
+        let deadline = self.deadline();
+        let done = deadline.keep((**self).execute(sqlx::raw_sql(AssertSqlSafe(sql)))).await?;
+        Ok(done.rows_affected())
     }
 
     /// All rows of a statement whose columns are all texts. For answers that are known to be small.
     pub async fn texts(&mut self, sql: &str) -> Result<Vec<Vec<Option<String>>>, StoreError> {
         let operation = self.operation;
-        let rows = (**self).fetch_all(sqlx::raw_sql(AssertSqlSafe(sql))).await;
-        let rows = rows.map_err(|e| classify(operation, &e))?;
+        let rows = self.deadline().keep((**self).fetch_all(sqlx::raw_sql(AssertSqlSafe(sql)))).await?;
         rows.iter().map(|row| text_row(row).map_err(|e| classify(operation, &e))).collect()
     }
 
     /// The same of several statements, in one round trip.
     pub async fn texts_of<const N: usize>(&mut self, statements: [String; N]) -> Result<[TextRows; N], StoreError> {
-        let operation = self.operation;
+        let (operation, deadline) = (self.operation, self.deadline());
         let mut answers = [const { Vec::new() }; N];
         let mut place = 0;
         let mut stream = (**self).fetch_many(sqlx::raw_sql(AssertSqlSafe(statements.join("; "))));
-        while let Some(item) = stream.next().await {
-            match item.map_err(|e| classify(operation, &e))? {
+        while let Some(item) = deadline.keep(stream.try_next()).await? {
+            match item {
                 // A statement has ended.
                 Either::Left(_) => place += 1,
                 Either::Right(row) => {
@@ -246,6 +293,10 @@ impl Lease {
 
     pub fn operation(&self) -> &'static str {
         self.operation
+    }
+
+    pub fn deadline(&self) -> Deadline {
+        Deadline { operation: self.operation, silence: self.silence }
     }
 }
 

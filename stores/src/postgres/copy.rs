@@ -5,10 +5,9 @@
 
 use std::ops::Range;
 
-use futures_util::StreamExt;
+use futures_util::{FutureExt, StreamExt};
 use rowsync_engine::error::{Kind, StoreError};
 
-use super::classify::classify;
 use super::connection::Lease;
 
 const HEADER: &[u8; 19] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
@@ -39,9 +38,9 @@ where
     let operation = lease.operation();
     let mut tuples = Tuples::default();
     let mut bytes = 0u64;
-    let mut stream = lease.copy_out_raw(sql).await.map_err(|e| classify(operation, &e))?;
-    while let Some(piece) = stream.next().await {
-        let piece = piece.map_err(|e| classify(operation, &e))?;
+    let deadline = lease.deadline();
+    let mut stream = deadline.keep(lease.copy_out_raw(sql)).await?;
+    while let Some(piece) = deadline.keep(stream.next().map(Option::transpose)).await? {
         bytes += piece.len() as u64;
         tuples.feed(&piece);
         while let Some(tuple) = tuples.next().map_err(|_| broken(operation))? {
@@ -199,8 +198,8 @@ pub async fn copy_in<F>(lease: &mut Lease, sql: &str, mut fill: F) -> Result<Cop
 where
     F: FnMut(&mut Vec<u8>) -> Result<bool, StoreError> + Send,
 {
-    let operation = lease.operation();
-    let mut stream = lease.copy_in_raw(sql).await.map_err(|e| classify(operation, &e))?;
+    let deadline = lease.deadline();
+    let mut stream = deadline.keep(lease.copy_in_raw(sql)).await?;
     let mut bytes = 0;
     let mut piece = Vec::with_capacity(PIECE + PIECE / 4);
     piece.extend_from_slice(HEADER);
@@ -211,12 +210,12 @@ where
             piece.extend(TRAILER);
         }
         if !more || piece.len() >= PIECE {
-            stream.send(piece.as_slice()).await.map_err(|e| classify(operation, &e))?;
+            deadline.keep(stream.send(piece.as_slice())).await?;
             bytes += piece.len() as u64;
             piece.clear();
         }
     }
-    let rows = stream.finish().await.map_err(|e| classify(operation, &e))?;
+    let rows = deadline.keep(stream.finish()).await?;
     Ok(Copied { rows, bytes })
 }
 

@@ -91,7 +91,7 @@ impl Postgres {
     fn may_write(&self, operation: &'static str) -> Result<()> {
         match self.access {
             Access::Write => Ok(()),
-            Access::Read | Access::Look => Err(StoreError::new(Kind::Denied, operation, "this side is only read")),
+            Access::Read | Access::Look => Err(StoreError::new(Kind::Forbidden, operation, "this side is only read")),
         }
     }
 }
@@ -119,6 +119,14 @@ impl Store for Postgres {
         let mut lease = self.link.lease("ping").await?;
         lease.execute("SELECT 1").await?;
         lease.release();
+        Ok(())
+    }
+
+    async fn reconnect(&self) -> Result<()> {
+        self.link.renew();
+        // By ourselves: the pool would try again and again until its own timeout.
+        let first = self.door.open().await?;
+        let _ = first.close().await;
         Ok(())
     }
 

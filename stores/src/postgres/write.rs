@@ -44,10 +44,11 @@ impl Writing {
             applied += self.delete(keys).await?;
         }
         if !changes.updates.is_empty() {
-            applied += self.update(&changes.updates).await?;
+            applied += self.update(&changes.updates).await.map_err(|e| behind(e, changes.deletes.len()))?;
         }
         if !changes.inserts.is_empty() {
-            applied += self.insert(&changes.inserts).await?;
+            let before = changes.deletes.len() + changes.updates.len();
+            applied += self.insert(&changes.inserts).await.map_err(|e| behind(e, before))?;
         }
         Ok(applied)
     }
@@ -98,7 +99,7 @@ pub async fn copy_rows(lease: &mut Lease, statement: &str, rows: &RowPage, mut e
     let mut next = 0;
     copy_in(lease, statement, move |out| {
         if next < rows.len() {
-            encoder.encode(rows.row(next), out)?;
+            encoder.encode(rows.row(next), out).map_err(|e| e.placed(next))?;
             next += 1;
         }
         Ok(next < rows.len())
@@ -144,6 +145,11 @@ impl Transaction for Writing {
 
 fn failed_before(view: &TableView) -> StoreError {
     StoreError::new(Kind::Bug, "write", "the transaction has failed before").at(&view.table)
+}
+
+/// The place of a row among its own, counted among all changes of the set.
+fn behind(error: StoreError, before: usize) -> StoreError {
+    StoreError { place: error.place.map(|place| place + before), ..error }
 }
 
 /// Keys are turned into SQL by the code that reads.

@@ -33,7 +33,8 @@ impl Location {
         let (path, mode) = parse_url(&connection.url)?;
         let access = connection.access;
         if access == Access::Write && mode == Mode::ForReading {
-            return Err(refused(format!("{} is opened with mode=ro, but has to be written to", path.display())));
+            let message = format!("{} is opened with mode=ro, but has to be written to", path.display());
+            return Err(StoreError::new(Kind::Forbidden, "connect", message));
         }
         Ok(Location { path, timeout: connection.timeout, access, creates: mode != Mode::Existing })
     }

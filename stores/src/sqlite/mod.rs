@@ -76,7 +76,7 @@ impl Sqlite {
     fn writer(&self, operation: &'static str) -> Result<&Writer> {
         self.writer.as_ref().ok_or_else(|| {
             let path = self.location.path.display();
-            StoreError::new(Kind::Denied, operation, format!("{path} is opened for reading only"))
+            StoreError::new(Kind::Forbidden, operation, format!("{path} is opened for reading only"))
         })
     }
 }

@@ -103,7 +103,7 @@ fn run<T>(
 ) -> Result<T, StoreError> {
     // A connection is whole again once its statements are reset, which dropping them does.
     catch_unwind(AssertUnwindSafe(|| job(connection, caller)))
-        .unwrap_or_else(|_| Err(StoreError::new(Kind::Bug, "read", "a job of the SQLite adapter panicked")))
+        .unwrap_or_else(|_| Err(StoreError::new(Kind::Panic, "read", "a job of the SQLite adapter panicked")))
 }
 
 fn gone() -> StoreError {
@@ -125,7 +125,7 @@ mod tests {
     async fn a_panic_is_an_answer_and_the_thread_lives_on() {
         let threads = threads(1);
         let error = threads.call(|_, _| -> Result<(), StoreError> { panic!("on purpose") }).await.unwrap_err();
-        assert_eq!(error.kind, Kind::Bug);
+        assert_eq!(error.kind, Kind::Panic);
         assert_eq!(threads.call(|_, _| Ok(7)).await.unwrap(), 7);
     }
 

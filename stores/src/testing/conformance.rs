@@ -363,7 +363,7 @@ async fn a_row_that_is_there_is_not_inserted_again(bench: &Bench) {
     table.insert(&numbered_rows([2])).await;
     let changes = Changes::inserting(table.page_of(&numbered_rows(1..4)));
     let error = table.apply(changes).await.expect_err("row 2 is there already");
-    assert_eq!(error.kind, Kind::Constraint);
+    assert_eq!(error.kind, Kind::Duplicate);
     assert_eq!(table.all().await, numbered_rows([2]));
 }
 

@@ -24,6 +24,11 @@ fn the_manual_is_up_to_date() {
 }
 
 #[test]
+fn the_page_about_failures_is_up_to_date() {
+    check("docs/recovery.md", &rowsync::failures::recovery_md());
+}
+
+#[test]
 fn the_defaults_are_up_to_date() {
     check("config/default.toml", &manual::default_toml());
 }

@@ -35,20 +35,19 @@ fn wrong_types_say_what_was_expected_and_found() {
       shop.json: name: expected a text, found an empty text
       shop.json: tables[0].name: the entry has no `name`; add the table's name in the source
       shop.json: tables[1]: expected a table's name or its entry, found the number 5
-      shop.json: timeout: expected a whole number of seconds from 1 to 31536000, found the number 0
+      shop.json: timeout: expected a number of seconds from 0.001 to 31536000, found the number 0
       shop.json: trust_modify_id: expected true or false, found the text "yes"
     "#);
 }
 
 #[test]
 fn keys_without_effect_are_refused() {
-    let keys = r#""run_at_time": "02:00", "sync_strategy": "full", "retry_count": 4, "copy_all_json_keys": false,
+    let keys = r#""run_at_time": "02:00", "sync_strategy": "full", "copy_all_json_keys": false,
         "change_tracking": "triggers", "tables": [{ "name": "a", "where": "x > 1", "record_types": ["work"] }]"#;
     insta::assert_snapshot!(error(keys), @r#"
-    the settings have 7 problems:
+    the settings have 6 problems:
       shop.json: change_tracking: `change_tracking` "triggers" is known but has no effect yet in this version; remove it or use "auto"
       shop.json: copy_all_json_keys: `copy_all_json_keys` is known but has no effect yet in this version; remove it
-      shop.json: retry_count: `retry_count` is known but has no effect yet in this version; remove it
       shop.json: run_at_time: `run_at_time` is known but has no effect yet in this version; remove it
       shop.json: sync_strategy: `sync_strategy` "full" is known but has no effect yet in this version; remove it or use "compare"
       shop.json: tables[0].record_types: `record_types` is known but has no effect yet in this version; remove it

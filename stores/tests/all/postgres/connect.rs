@@ -56,7 +56,7 @@ async fn a_side_that_is_read_cannot_be_written() {
     let database = Database::with("CREATE TABLE t (id int PRIMARY KEY)").await;
     let store = Postgres::connect(&Connection { access: Access::Read, ..database.connection() }).await.unwrap();
     let view = view(&*store, "t").await;
-    assert_eq!(store.begin(&view).await.err().map(|e| e.kind), Some(Kind::Denied));
+    assert_eq!(store.begin(&view).await.err().map(|e| e.kind), Some(Kind::Forbidden));
     store.flush().await.unwrap();
     store.ping().await.unwrap();
 }
@@ -119,4 +119,39 @@ async fn after_a_flush_the_log_is_on_disk_up_to_the_last_commit() {
         store.flush().await.unwrap();
         assert!(database.number(flushed).await >= mark);
     }
+}
+
+#[tokio::test]
+async fn after_a_reconnection_no_dead_connection_is_lent_out() {
+    let database = Database::with("CREATE TABLE t (id int PRIMARY KEY)").await;
+    let store = database.store().await;
+    let view = view(&*store, "t").await;
+    let all = || futures_util::future::join_all((0..4).map(|_| store.ping()));
+    assert!(all().await.into_iter().all(|answer| answer.is_ok()));
+    database
+        .run("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'rowsync' AND datname = current_database()")
+        .await;
+    store.reconnect().await.unwrap();
+    assert!(all().await.into_iter().all(|answer| answer.is_ok()));
+    insert(&*store, &view, &[vec![Value::Int(1)]]).await.unwrap();
+}
+
+/// A server that takes what it is told, and never says a word.
+fn silent_server() -> u16 {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        let mut open = Vec::new();
+        open.extend(listener.incoming());
+    });
+    port
+}
+
+#[tokio::test]
+async fn a_server_that_never_answers_is_unreachable_in_time() {
+    let database = Database::with("").await;
+    let url = format!("postgres://rowsync@127.0.0.1:{}/silent", silent_server());
+    let connection = Connection { url, timeout: Duration::from_millis(200), ..database.connection() };
+    let error = Postgres::connect(&connection).await.err().unwrap();
+    assert_eq!(error.kind, Kind::Unreachable, "{error}");
 }

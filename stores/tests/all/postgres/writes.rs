@@ -43,7 +43,7 @@ async fn a_row_that_is_there_already_is_refused_and_leaves_nothing() {
     let store = database.store().await;
     let view = view(&*store, "t").await;
     let error = insert(&*store, &view, &[row(20, "secret"), row(5, "other")]).await.unwrap_err();
-    assert_eq!(error.kind, Kind::Constraint);
+    assert_eq!(error.kind, Kind::Duplicate);
     assert!(error.message.contains("t_pkey") && !format!("{error:?}").contains("secret"), "{error}");
     assert_eq!(database.number("SELECT count(*) FROM t").await, 10);
 }
@@ -154,4 +154,26 @@ async fn tables_of_nothing_but_a_key_are_written() {
     let changes = Changes { updates: page_of(2, &rows), ..Changes::new(2) };
     assert_eq!(write(&*store, &view, changes).await.unwrap().updated, 0);
     assert_eq!(write(&*store, &view, Changes::new(2)).await.unwrap(), Default::default());
+}
+
+#[tokio::test]
+async fn an_error_names_the_place_of_the_row_where_the_server_tells_it() {
+    let database = Database::with(
+        "CREATE TABLE t (id int PRIMARY KEY, v varchar(3) NOT NULL CHECK (v <> 'bad'), u int UNIQUE, w numeric(3,0))",
+    )
+    .await;
+    let store = database.store().await;
+    let view = view(&*store, "t").await;
+    let good = |id: i32| vec![Value::Int(id.into()), text("ok"), Value::Int(id.into()), Value::Null];
+    for (bad, kind) in [
+        (vec![Value::Int(7), text("bad"), Value::Null, Value::Null], Kind::Constraint),
+        (vec![Value::Int(7), text("ok"), Value::Int(3), Value::Null], Kind::Duplicate),
+        (vec![Value::Int(7), text("long"), Value::Null, Value::Null], Kind::BadValue),
+    ] {
+        let rows: Vec<Vec<Value>> = (0..7).map(good).chain([bad]).chain((8..12).map(good)).collect();
+        // Counted among all changes of the set: one delete comes before the rows.
+        let changes = Changes { deletes: vec![key(&[Value::Int(99)])], ..Changes::inserting(page_of(1, &rows)) };
+        let error = write(&*store, &view, changes).await.unwrap_err();
+        assert_eq!((error.kind, error.place), (kind, Some(8)), "{error}");
+    }
 }

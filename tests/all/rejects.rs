@@ -1,0 +1,175 @@
+//! Rows that a real target refuses: all others are written, the report names the bad ones and adds up, and the state
+//! keeps them until they are mended.
+
+use crate::support::{Database, Desk, Ended};
+
+const ROWS: u64 = 5_000;
+
+/// 5,000 good rows.
+const FILL: &str = "with recursive n(i) as (select 1 union all select i + 1 from n where i < 5000)";
+
+/// A source of 5,000 rows `(id, v, p)` of which some are bad in one way.
+fn source(desk: &Desk, spoil: &str) -> String {
+    desk.in_sqlite(
+        "s.sqlite",
+        &format!(
+            "drop table if exists t; create table t (id integer primary key, v text, p integer);
+             {FILL} insert into t select i, 'v' || i, 1 from n; {spoil}"
+        ),
+    );
+    desk.sqlite("s.sqlite")
+}
+
+fn table(ended: &Ended) -> serde_json::Value {
+    ended.report()["tables"][0].clone()
+}
+
+fn failed(ended: &Ended) -> u64 {
+    ended.report()["totals"]["failed"].as_u64().unwrap()
+}
+
+/// What the state keeps of failed rows.
+fn kept(desk: &Desk, name: &str) -> Vec<String> {
+    desk.dump(&format!("{name}.state.sqlite"), "sync_row_errors")
+}
+
+/// One of these makes row 700 fail, and the last column is what its error says.
+const FAULTS: [(&str, &str, &str); 4] = [
+    ("v text check (v <> 'secret')", "update t set v = 'secret' where id = 700", "t_v_check"),
+    ("v text not null", "update t set v = null where id = 700", "cannot hold NULL"),
+    ("v text unique", "update t set v = 'v701' where id = 700", "t_v_key"),
+    ("v text", "update t set p = 77 where id = 700", "foreign key"),
+];
+
+fn target(column: &str) -> Database {
+    let target = Database::new();
+    target.sql(&format!(
+        "create table p (id bigint primary key); insert into p values (1);
+         create table t (id bigint primary key, {column}, p bigint references p)"
+    ));
+    target
+}
+
+#[test]
+fn one_bad_row_of_five_thousand_costs_nobody_but_itself() {
+    for (column, spoil, says) in FAULTS {
+        let (desk, target) = (Desk::new(), target(column));
+        desk.sync("bad", &source(&desk, spoil), &target.url, r#""tables": ["t"],"#);
+        let ended = desk.rowsync(&["run", "bad.json"]);
+        assert_eq!((ended.code, ended.totals(), failed(&ended)), (Some(1), (ROWS - 1, 0, 0), 1), "{}", ended.stderr);
+        let table = table(&ended);
+        assert_eq!(
+            (table["status"].as_str(), table["verified"].as_bool()),
+            (Some("completed_with_errors"), Some(false))
+        );
+        let error = &table["errors"][0];
+        // Of two rows with one unique value the later one fails.
+        let bad = if says == "t_v_key" { 701 } else { 700 };
+        assert_eq!((&error["class"], &error["key"]["id"]), (&"data".into(), &bad.into()), "{error}");
+        assert!(error["message"].as_str().unwrap().contains(says), "{error}");
+        assert!(!error["remedy"].as_str().unwrap().is_empty() && !ended.stderr.contains("secret"), "{}", ended.stderr);
+        assert_eq!(kept(&desk, "bad").len(), 1);
+
+        // The next cycle tries it again, and says the same as long as it is bad.
+        let again = desk.rowsync(&["run", "bad.json"]);
+        assert_eq!((again.code, again.totals(), failed(&again)), (Some(1), (0, 0, 0), 1), "{}", again.stderr);
+        desk.in_sqlite("s.sqlite", "update t set v = 'v' || id, p = 1");
+        // The row that came first with the unique value has to be mended as well.
+        assert_eq!(desk.run("bad").totals(), (1, u64::from(bad == 701), 0));
+        assert!(kept(&desk, "bad").is_empty());
+    }
+}
+
+#[test]
+fn a_bad_row_among_changed_ones_and_one_that_others_need_are_left_alone() {
+    let (desk, target) = (Desk::new(), target("v text check (v <> 'secret')"));
+    desk.sync("changes", &source(&desk, ""), &target.url, r#""tables": ["t"],"#);
+    desk.run("changes");
+    target.sql("create table c (t bigint references t); insert into c values (9), (10)");
+    desk.in_sqlite(
+        "s.sqlite",
+        "update t set v = v || '!' where id % 50 = 0; update t set v = 'secret' where id = 700; delete from t where id < 12",
+    );
+    let ended = desk.rowsync(&["run", "changes.json"]);
+    assert_eq!((ended.code, ended.totals(), failed(&ended)), (Some(1), (0, 99, 9), 3), "{}", ended.stdout);
+    let errors = table(&ended)["errors"].clone();
+    let keys: Vec<u64> = errors.as_array().unwrap().iter().map(|error| error["key"]["id"].as_u64().unwrap()).collect();
+    assert_eq!(keys, [9, 10, 700]);
+    assert!(errors[0]["remedy"].as_str().unwrap().contains("still refer"), "{errors}");
+    assert_eq!(target.sql("select count(*) from t"), (ROWS - 9).to_string());
+}
+
+#[test]
+fn the_maximum_stops_a_table_and_what_is_below_it_does_not() {
+    for (bad, reached) in [(24, false), (25, true), (26, true)] {
+        let (desk, target) = (Desk::new(), target("v text check (v <> 'secret')"));
+        let spoil = format!("update t set v = 'secret' where id % 190 = 0 and id <= {}", 190 * bad);
+        desk.sync("most", &source(&desk, &spoil), &target.url, r#""tables": ["t"], "batch_size": 1000,"#);
+        let ended = desk.rowsync(&["run", "most.json"]);
+        let (added, ..) = ended.totals();
+        assert_eq!((ended.code, added + failed(&ended)), (Some(1), ROWS), "{}", ended.stdout);
+        assert_eq!(target.sql("select count(*) from t"), added.to_string());
+        let told = "maximum error count 25 was reached";
+        assert_eq!((ended.stdout.contains(told), ended.stderr.contains(told)), (reached, reached), "{}", ended.stderr);
+        assert_eq!(added == ROWS - bad, !reached);
+        assert_eq!(kept(&desk, "most").len() as u64, bad.min(25));
+    }
+}
+
+#[test]
+fn the_errors_are_told_as_a_numbered_list() {
+    let (desk, target) = (Desk::new(), target("v text not null"));
+    desk.sync(
+        "list",
+        &source(&desk, "update t set v = null where id in (5, 6, 4000)"),
+        &target.url,
+        r#""tables": ["t"],"#,
+    );
+    let output = desk.command(&["run", "list.json"]).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.contains("Sync completed with 3 errors:\n  1. t: {\"id\":5} "), "{text}");
+    assert!(text.contains("\n  3. t: {\"id\":4000} ") && text.contains(", 3 failed"), "{text}");
+}
+
+#[test]
+fn values_are_kept_in_the_state_alone_and_only_where_they_may_be() {
+    for (more, kept_value) in [("", true), (r#""keep_failed_rows": false,"#, false)] {
+        let (desk, target) = (Desk::new(), target("v text check (v <> 'secret')"));
+        let source = source(&desk, "update t set v = 'secret' where id = 3");
+        desk.sync("kept", &source, &target.url, &format!(r#""tables": ["t"], {more}"#));
+        let ended = desk.rowsync(&["run", "kept.json", "-v"]);
+        assert!(!ended.stdout.contains("secret") && !ended.stderr.contains("secret"), "{}", ended.stderr);
+        assert_eq!(kept(&desk, "kept")[0].contains("secret"), kept_value);
+    }
+}
+
+#[test]
+fn rows_between_two_servers_of_one_version_are_put_aside_as_well() {
+    let (desk, from, to) = (Desk::new(), Database::new(), target("v text check (v <> 'secret')"));
+    from.sql(&format!(
+        "create table t (id bigint primary key, v text, p bigint);
+         insert into t select i, case i when 700 then 'secret' else 'v' || i end, 1 from generate_series(1, {ROWS}) i"
+    ));
+    desk.sync("servers", &from.url, &to.url, r#""tables": ["t"], "batch_size": 500,"#);
+    let ended = desk.rowsync(&["run", "servers.json"]);
+    assert_eq!((ended.code, ended.totals(), failed(&ended)), (Some(1), (ROWS - 1, 0, 0), 1), "{}", ended.stderr);
+    assert_eq!(table(&ended)["errors"][0]["key"]["id"], 700);
+}
+
+#[test]
+fn a_file_refuses_rows_in_the_same_way() {
+    let desk = Desk::new();
+    desk.in_sqlite(
+        "t.sqlite",
+        "create table p (id integer primary key); insert into p values (1);
+         create table t (id integer primary key, v text not null check (v <> 'secret'), p integer references p, unique (v))",
+    );
+    let spoil = "update t set v = 'secret' where id = 1; update t set v = null where id = 2; update t set v = 'v4' where id = 5;
+        update t set p = 9 where id = 5000";
+    desk.sync("file", &source(&desk, spoil), &desk.sqlite("t.sqlite"), r#""tables": ["t"],"#);
+    let ended = desk.rowsync(&["run", "file.json"]);
+    assert_eq!((ended.code, ended.totals(), failed(&ended)), (Some(1), (ROWS - 4, 0, 0), 4), "{}", ended.stderr);
+    assert_eq!(desk.dump("t.sqlite", "t").len() as u64, ROWS - 4);
+    desk.in_sqlite("s.sqlite", "update t set v = 'v' || id, p = 1");
+    assert_eq!(desk.run("file").totals(), (4, 0, 0));
+}
