@@ -173,3 +173,17 @@ fn a_file_refuses_rows_in_the_same_way() {
     desk.in_sqlite("s.sqlite", "update t set v = 'v' || id, p = 1");
     assert_eq!(desk.run("file").totals(), (4, 0, 0));
 }
+
+#[test]
+fn rows_that_come_before_those_that_they_need_are_written_in_the_end() {
+    let (desk, target) = (Desk::new(), Database::new());
+    target.sql("create table node (id bigint primary key, parent bigint references node (id))");
+    desk.in_sqlite(
+        "s.sqlite",
+        "create table node (id integer primary key, parent integer);
+         with recursive n(i) as (select 1 union all select i + 1 from n where i < 300) insert into node select i, null from n;
+         update node set parent = id + 200 where id <= 20",
+    );
+    desk.sync("tree", &desk.sqlite("s.sqlite"), &target.url, r#""batch_size": 50,"#);
+    assert_eq!(desk.run("tree").totals(), (300, 0, 0));
+}

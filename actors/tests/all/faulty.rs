@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use rowsync_engine::change::{Applied, Changes};
@@ -33,6 +34,8 @@ pub enum Spot {
 pub enum Fault {
     Fails(Kind),
     Panics,
+    /// It is done, and the answer comes late.
+    Late(Duration),
     /// It is done, but the connection breaks before the answer.
     Unanswered,
 }
@@ -102,6 +105,11 @@ impl Script {
             None => work.await,
             Some(Fault::Fails(kind)) => Err(StoreError::new(kind, operation, "as the test wants it")),
             Some(Fault::Panics) => panic!("as the test wants it"),
+            Some(Fault::Late(pause)) => {
+                let answer = work.await;
+                tokio::time::sleep(pause).await;
+                answer
+            }
             Some(Fault::Unanswered) => {
                 work.await?;
                 Err(StoreError::new(Kind::Unreachable, operation, "no answer, as the test wants it"))

@@ -103,6 +103,18 @@ fn lost_answer_after_commit_changes_nothing() {
 }
 
 #[test]
+fn a_batch_that_is_under_way_when_the_other_side_is_lost_is_waited_for_and_counted() {
+    on_paused_system(async {
+        let world = world().await;
+        world.target.fill("t", []).unwrap();
+        let late = Script::default().nth(Spot::Commit, 1, Fault::Late(Duration::from_secs(1)));
+        let (outcomes, _) = run(&world, &Script::default().nth(Spot::Page, 3, LOST), &late).await;
+        assert_good(&world, &outcomes[0].report);
+        assert_eq!((outcomes[0].report.added, outcomes[0].report.generation), (60, 2));
+    });
+}
+
+#[test]
 fn a_server_that_stays_away_is_tried_later_and_later_and_then_given_up() {
     on_paused_system(async {
         let world = world().await;
@@ -150,10 +162,14 @@ fn all_tables_wait_for_one_reconnection() {
 fn what_was_given_up_for_one_table_is_given_up_for_all() {
     on_paused_system(async {
         let world = World::new(["a", "b", "c"].map(table).to_vec()).await;
-        world.source.fill("a", [row(1, None, 0)]).unwrap();
+        for name in ["a", "b", "c"] {
+            world.source.fill(name, [row(1, None, 0)]).unwrap();
+        }
         let script = Script::default().always(Spot::Begin, LOST).always(Spot::Reconnect, LOST);
-        let (outcomes, _) = run(&world, &Script::default(), &script).await;
-        assert_eq!((outcomes[0].report.status, script.calls(Spot::Reconnect)), (TableStatus::Failed, 4));
+        let (outcomes, took) = run(&world, &Script::default(), &script).await;
+        assert!(outcomes.iter().all(|o| o.report.status == TableStatus::Failed), "{outcomes:#?}");
+        // One table tries, the others hear what came of it.
+        assert_eq!((script.calls(Spot::Reconnect), took), (4, PATIENCE + Duration::from_secs(5 + 10 + 20)));
     });
 }
 
