@@ -38,7 +38,14 @@ impl Measured {
     pub fn cpu_median(&self) -> Option<f64> {
         median(&self.cpu)
     }
+
+    fn goes_on(&self) -> bool {
+        self.failure.is_none() && self.wall.last().is_none_or(|seconds| *seconds <= PATIENCE_SECONDS)
+    }
 }
+
+/// Whoever needs longer than this for a run is not asked for another one.
+const PATIENCE_SECONDS: f64 = 60.0;
 
 /// A floor knows its time alone.
 pub fn floor(took: Duration) -> Usage {
@@ -51,7 +58,7 @@ pub fn take_turns(clusters: &[Cluster], runs: u32, contenders: &[Contender<'_>])
     for round in 0..runs {
         for turn in 0..contenders.len() {
             let place = (turn + round as usize) % contenders.len();
-            if round < contenders[place].runs && measured[place].failure.is_none() {
+            if round < contenders[place].runs && measured[place].goes_on() {
                 one_run(clusters, &contenders[place], &mut measured[place])?;
             }
         }
