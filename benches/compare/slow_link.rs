@@ -9,7 +9,7 @@ use crate::harness::process::Usage;
 use crate::peers::{OF_POSTGRES, Peer};
 use crate::relay::{Link, Relay};
 use crate::sets::ROWSYNC;
-use crate::traffic::{Traffic, trace};
+use crate::traffic::{Traffic, breakdown, trace};
 use crate::world::World;
 
 /// One run through the relay.
@@ -118,5 +118,6 @@ pub fn behind(world: &World, link: Link, run: impl Fn(&str) -> Result<Usage>) ->
 
 /// Of the first run that came through, which statements took the round trips.
 pub fn traced(crossed: &Crossed) -> Option<String> {
-    crossed.crossings.as_ref().ok()?.first().map(|crossing| trace(&crossing.traffic))
+    let traffic = &crossed.crossings.as_ref().ok()?.first()?.traffic;
+    Some(format!("{}\n{}", trace(traffic), breakdown(traffic)))
 }

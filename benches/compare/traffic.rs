@@ -8,6 +8,7 @@
 //! unlike things this says more than had to be, since it takes everything that was known for the reason to ask; the
 //! longest chain of a single connection is told beside it, and the truth lies between.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -128,6 +129,26 @@ impl Traffic {
     pub fn round_trips_of_one_connection(&self) -> u64 {
         self.connections.iter().map(|connection| connection.round_trips).max().unwrap_or_default()
     }
+}
+
+/// So many characters of a question tell its kind.
+const KIND_CHARS: usize = 60;
+
+/// One line for each kind of question: how many there were, at how many places in the row, and their bytes.
+pub fn breakdown(traffic: &Traffic) -> String {
+    let mut kinds: BTreeMap<String, Vec<&Question>> = BTreeMap::new();
+    for question in traffic.questions.iter().filter(|question| question.answered.is_some()) {
+        let kind = question.what.first().map_or(String::new(), |what| what.chars().take(KIND_CHARS).collect());
+        kinds.entry(kind).or_default().push(question);
+    }
+    let line = |(kind, questions): (&String, &Vec<&Question>)| {
+        let places: BTreeSet<u64> = questions.iter().map(|question| question.depth).collect();
+        let [up, down] = [|question: &&Question| question.bytes_up, |question: &&Question| question.bytes_down]
+            .map(|bytes| questions.iter().map(bytes).sum::<u64>());
+        let (count, places) = (questions.len(), places.len());
+        format!("{count:4} times, at {places:3} places in a row, {up:7} B up, {down:8} B down: {kind}\n")
+    };
+    kinds.iter().map(line).collect()
 }
 
 /// One line for each question: when it left, when its answer began to arrive, and what it was.
