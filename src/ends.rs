@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use rowsync_engine::cost::LinkSpeed;
 use rowsync_engine::store::Store;
 use rowsync_stores::{Access, Connection, resolve};
 
@@ -12,6 +13,14 @@ use crate::settings::{ConnectionSettings, SyncSettings};
 pub struct Ends {
     pub source: Arc<dyn Store>,
     pub target: Arc<dyn Store>,
+    /// The ways to both, once they are measured; until then those of the same machine.
+    pub links: Links,
+}
+
+#[derive(Clone, Copy)]
+pub struct Links {
+    pub source: LinkSpeed,
+    pub target: LinkSpeed,
 }
 
 impl Ends {
@@ -23,7 +32,19 @@ impl Ends {
         // One after the other: a source that is not there must not leave a new, empty target behind.
         let source = open("source", &settings.source, Access::Read).await?;
         let target = open("target", &settings.target, target_access).await?;
-        Ok(Ends { source, target })
+        Ok(Ends { source, target, links: Links { source: LinkSpeed::LOCAL, target: LinkSpeed::LOCAL } })
+    }
+
+    /// Measures the ways to both.
+    ///
+    /// # Errors
+    /// When one of them does not answer.
+    pub async fn measure(&self, settings: &SyncSettings) -> Result<Links, Problem> {
+        let (source, target) = tokio::join!(self.source.measure_link(), self.target.measure_link());
+        Ok(Links {
+            source: source.map_err(|error| told("source", &settings.source, error))?,
+            target: target.map_err(|error| told("target", &settings.target, error))?,
+        })
     }
 }
 

@@ -106,7 +106,7 @@ async fn begin(
     made: &mut BTreeSet<String>,
 ) -> Result<Begun, Problem> {
     let writes = matches!(goal, Goal::Sync { .. });
-    let ends = Ends::connect(settings, if writes { Access::Write } else { Access::Look }).await?;
+    let mut ends = Ends::connect(settings, if writes { Access::Write } else { Access::Look }).await?;
     let state = if writes {
         Some(State::open(&settings.state.path()).await?)
     } else {
@@ -117,7 +117,8 @@ async fn begin(
         Goal::Plan => Missing::Imagine,
         Goal::Verify { .. } => Missing::Report,
     };
-    let roster = Roster::call(settings, &ends, missing, made).await?;
+    let (roster, links) = tokio::try_join!(Roster::call(settings, &ends, missing, made), ends.measure(settings))?;
+    ends.links = links;
     let (job, parked) = make_job(settings, goal, hooks, &ends, &roster, state.as_ref(), execution_id).await?;
     Ok(Begun { state, roster, job, parked })
 }
@@ -194,8 +195,8 @@ async fn make_job(
         stop: hooks.stop.clone(),
         goal,
         salt: execution_id.as_u64_pair().1,
-        source_link: ends.source.measure_link().await.map_err(|error| told("source", &settings.source, error))?,
-        target_link: ends.target.measure_link().await.map_err(|error| told("target", &settings.target, error))?,
+        source_link: ends.links.source,
+        target_link: ends.links.target,
         failures_max: settings.max_error_loop,
         dice,
     };

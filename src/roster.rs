@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use futures_util::{StreamExt, TryStreamExt, stream};
 use rowsync_engine::error::{Class, StoreError};
 use rowsync_engine::order::{Order, order};
 use rowsync_engine::pair::{Mismatch, Pair, PairOptions, Side, pair};
@@ -43,6 +44,9 @@ pub struct Roster {
     pub order: Order,
 }
 
+/// Tables that are described side by side, as each takes two round trips.
+const DESCRIBED_AT_ONCE: usize = 4;
+
 impl Roster {
     /// Finds the tables, and makes those that are missing where that is wanted. `made` are those that this run has made,
     /// by the names of their sources: an attempt that failed behind them is made again.
@@ -56,10 +60,8 @@ impl Roster {
         made: &mut BTreeSet<String>,
     ) -> Result<Roster, Problem> {
         let wanted = wanted_tables(settings, ends).await?;
-        let mut entries = Vec::new();
-        for table in wanted {
-            entries.push(describe(settings, ends, table).await?);
-        }
+        let described = stream::iter(wanted).map(|table| describe(settings, ends, table)).buffered(DESCRIBED_AT_ONCE);
+        let mut entries: Vec<Entry> = described.try_collect().await?;
         refuse_missing(settings, &entries, missing)?;
         let order = sort(&entries);
         if missing == Missing::Create {
@@ -139,8 +141,9 @@ fn no_such_table<'a>(side: &str, connection: &str, name: &str, known: impl Itera
 }
 
 async fn describe(settings: &SyncSettings, ends: &Ends, table: TableSettings) -> Result<Entry, Problem> {
-    let source = look_up(&ends.source, &table.name).await.map_err(|error| told("source", &settings.source, error))?;
-    let target = look_up(&ends.target, &table.target).await.map_err(|error| told("target", &settings.target, error))?;
+    let (source, target) = tokio::join!(look_up(&ends.source, &table.name), look_up(&ends.target, &table.target));
+    let source = source.map_err(|error| told("source", &settings.source, error))?;
+    let target = target.map_err(|error| told("target", &settings.target, error))?;
     let Some(source) = source else {
         let known = ends.source.tables().await.map_err(|error| told("source", &settings.source, error))?;
         return Err(no_such_table(

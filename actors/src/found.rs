@@ -14,6 +14,8 @@ pub struct Found {
     pub different: u64,
     pub extra: u64,
     pub equal: u64,
+    /// Rows of the source and of the target that were compared or taken as equal by their digest.
+    pub looked_at: (u64, u64),
     pub applied: Applied,
     /// Keys that only the target has, up to the number that may be held.
     pub extra_keys: Vec<Key>,
@@ -42,12 +44,16 @@ impl Found {
         self.different += other.different;
         self.extra += other.extra;
         self.equal += other.equal;
+        self.looked_at.0 += other.looked_at.0;
+        self.looked_at.1 += other.looked_at.1;
         self.applied += other.applied;
         self.extra_keys.extend(other.extra_keys);
         self.touched.extend(other.touched);
         self.samples.extend(other.samples);
         self.stats.iterations += other.stats.iterations;
         self.stats.max_depth = self.stats.max_depth.max(other.stats.max_depth);
+        self.stats.equal_rows.0 += other.stats.equal_rows.0;
+        self.stats.equal_rows.1 += other.stats.equal_rows.1;
         self.stats.ranges += other.stats.ranges;
         self.stats.turned_to_reading |= other.stats.turned_to_reading;
         self.search_queries += other.search_queries;

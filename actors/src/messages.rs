@@ -107,6 +107,11 @@ pub struct CountRows {
     pub since: Option<Value>,
 }
 
+/// table -> reader. Answer: about how many rows there are, where that costs next to nothing.
+#[derive(Message)]
+#[rtype(result = "Result<Option<Survey>, StoreError>")]
+pub struct EstimateRows;
+
 /// differ -> reader. Answer: for each range, keys that cut it in parts.
 #[derive(Message)]
 #[rtype(result = "Result<Vec<Vec<Key>>, StoreError>")]

@@ -13,7 +13,9 @@ use rowsync_engine::value::Value;
 use std::sync::Arc;
 
 use crate::failure::Failure;
-use crate::messages::{ChangeSet, CountRows, DigestRanges, FindRecent, GatherRows, ReadKeys, ReadRange, SplitRanges};
+use crate::messages::{
+    ChangeSet, CountRows, DigestRanges, EstimateRows, FindRecent, GatherRows, ReadKeys, ReadRange, SplitRanges,
+};
 use crate::reader::Reader;
 
 /// Sends, waits for the answer, and tells a dead actor from a failed answer.
@@ -29,6 +31,7 @@ where
 #[derive(Clone)]
 pub struct ReaderPort {
     count: Recipient<CountRows>,
+    estimate: Recipient<EstimateRows>,
     split: Recipient<SplitRanges>,
     recent: Recipient<FindRecent>,
     digests: Recipient<DigestRanges>,
@@ -49,6 +52,7 @@ impl ReaderPort {
     where
         A: Actor
             + Handler<CountRows>
+            + Handler<EstimateRows>
             + Handler<SplitRanges>
             + Handler<FindRecent>
             + Handler<DigestRanges>
@@ -56,6 +60,7 @@ impl ReaderPort {
             + Handler<GatherRows>
             + Handler<ReadKeys>,
         A::Context: ToEnvelope<A, CountRows>
+            + ToEnvelope<A, EstimateRows>
             + ToEnvelope<A, SplitRanges>
             + ToEnvelope<A, FindRecent>
             + ToEnvelope<A, DigestRanges>
@@ -65,6 +70,7 @@ impl ReaderPort {
     {
         ReaderPort {
             count: reader.clone().recipient(),
+            estimate: reader.clone().recipient(),
             split: reader.clone().recipient(),
             recent: reader.clone().recipient(),
             digests: reader.clone().recipient(),
@@ -76,6 +82,10 @@ impl ReaderPort {
 
     pub async fn count(&self, since: Option<Value>) -> Result<Survey, Failure> {
         ask(&self.count, CountRows { since }, "reader").await
+    }
+
+    pub async fn estimate(&self) -> Result<Option<Survey>, Failure> {
+        ask(&self.estimate, EstimateRows, "reader").await
     }
 
     pub async fn split(&self, ranges: Vec<KeyRange>, rows_per_part: u64) -> Result<Vec<Vec<Key>>, Failure> {

@@ -15,7 +15,9 @@ use tokio::sync::Semaphore;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::board::{Progress, Spent};
-use crate::messages::{CountRows, DigestRanges, FindRecent, GatherRows, ReadKeys, ReadRange, SplitRanges};
+use crate::messages::{
+    CountRows, DigestRanges, EstimateRows, FindRecent, GatherRows, ReadKeys, ReadRange, SplitRanges,
+};
 
 /// Most questions that one reader works on at once; the others wait their turn.
 const QUESTIONS_MAX: usize = 4;
@@ -76,6 +78,14 @@ impl Handler<CountRows> for Reader {
 
     fn handle(&mut self, message: CountRows, _: &mut Context<Self>) -> Self::Result {
         self.answer(Spent::Read, nothing, |rows, view| async move { rows.survey(&view, message.since.as_ref()).await })
+    }
+}
+
+impl Handler<EstimateRows> for Reader {
+    type Result = ResponseActFuture<Self, Result<Option<Survey>>>;
+
+    fn handle(&mut self, _: EstimateRows, _: &mut Context<Self>) -> Self::Result {
+        self.answer(Spent::Read, nothing, |rows, view| async move { rows.estimate(&view).await })
     }
 }
 

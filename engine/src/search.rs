@@ -81,6 +81,8 @@ pub struct SearchStats {
     pub max_depth: u64,
     /// Ranges whose digests were compared; the probability of a miss follows from it.
     pub ranges: u64,
+    /// Rows of the source and of the target in ranges whose digests were equal.
+    pub equal_rows: (u64, u64),
     /// Most of what was looked at differed, so the rest was read instead of hashed.
     pub turned_to_reading: bool,
 }
@@ -393,7 +395,11 @@ impl Search {
     /// The part as a node, if it differs or nobody looked.
     fn differing(&mut self, part: Part) -> Option<Node> {
         let (source, target) = match &part.answer {
-            Some(answer) if !self.differs(answer) => return None,
+            Some((source, target)) if !self.differs(&(*source, *target)) => {
+                self.stats.equal_rows.0 += source.rows;
+                self.stats.equal_rows.1 += target.rows;
+                return None;
+            }
             Some((source, target)) => (source.rows, target.rows),
             None => (part.rows, part.rows),
         };

@@ -161,6 +161,12 @@ pub struct PageRequest {
 pub trait Snapshot: Send + Sync {
     async fn survey(&self, view: &Arc<TableView>, since: Option<&Value>) -> Result<Survey>;
 
+    /// About how many rows there are and what each takes, without looking at them; `None` where a survey is as cheap, or
+    /// NULL might stand in a key. For choosing a way alone, never for deciding what is done.
+    async fn estimate(&self, _view: &Arc<TableView>) -> Result<Option<Survey>> {
+        Ok(None)
+    }
+
     /// For each range, in the order of the ranges: keys inside it that cut it into parts of about `rows_per_part` rows,
     /// in rising order; fewer or none where there are not so many rows.
     async fn split(&self, view: &Arc<TableView>, ranges: &[KeyRange], rows_per_part: u64) -> Result<Vec<Vec<Key>>>;

@@ -66,6 +66,8 @@ pub(super) async fn hunt(desk: Arc<Desk>, task: CompareRange) -> Result<Found, F
         doubtful.look_again(&desk, &mut sum, samples_max, explain).await?;
     }
     sum.stats = search.stats;
+    sum.looked_at.0 += sum.stats.equal_rows.0;
+    sum.looked_at.1 += sum.stats.equal_rows.1;
     Ok(sum)
 }
 
@@ -134,8 +136,10 @@ struct Basket<'a> {
 impl Basket<'_> {
     /// Does with the differences of a range what the act says.
     async fn take_in(&mut self, desk: &Desk, leaf: Leaf) -> Result<(), Failure> {
-        let Leaf { ranges, findings, samples, permit, .. } = leaf;
+        let Leaf { ranges, findings, samples, source_rows, target_rows, permit, .. } = leaf;
         let (act, sum) = (self.act, &mut *self.sum);
+        sum.looked_at.0 += source_rows;
+        sum.looked_at.1 += target_rows;
         let mut changes = findings.changes;
         sum.equal += findings.equal;
         let (missing, different, extra) =

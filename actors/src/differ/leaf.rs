@@ -24,6 +24,7 @@ pub(super) struct Leaf {
     pub(super) findings: Findings,
     pub(super) samples: Vec<Sample>,
     pub(super) source_rows: u64,
+    pub(super) target_rows: u64,
     pub(super) permit: Permit,
 }
 
@@ -56,7 +57,15 @@ async fn compare_gathered(desk: Arc<Desk>, ranges: Vec<KeyRange>, act: Act) -> R
     let (Some(source), Some(target)) = futures_util::try_join!(gather(&desk.source), gather(&desk.target))? else {
         permit.settle(0);
         let findings = Findings { changes: Changes::new(desk.key_len()), equal: 0 };
-        return Ok(Leaf { ranges: Vec::new(), rest: ranges, findings, samples: Vec::new(), source_rows: 0, permit });
+        return Ok(Leaf {
+            ranges: Vec::new(),
+            rest: ranges,
+            findings,
+            samples: Vec::new(),
+            source_rows: 0,
+            target_rows: 0,
+            permit,
+        });
     };
     permit.settle(source.bytes() + target.bytes());
     judge(&desk, ranges, Vec::new(), (&source, &target), act, permit)
@@ -88,7 +97,8 @@ fn judge(
         Act::Observe { samples_max, explain } => samples(desk, &findings, target, samples_max, explain),
         _ => Vec::new(),
     };
-    Ok(Leaf { ranges, rest, findings, samples, source_rows: source.len() as u64, permit })
+    let (source_rows, target_rows) = (source.len() as u64, target.len() as u64);
+    Ok(Leaf { ranges, rest, findings, samples, source_rows, target_rows, permit })
 }
 
 /// Pages of both sides that hold the same range, and where that range ends.

@@ -102,7 +102,7 @@ impl Work {
         CompareFacts {
             rows: source.rows.max(target.rows),
             row_bytes: source.row_bytes.or(target.row_bytes).unwrap_or(ROW_BYTES_GUESS),
-            differences: source.rows.abs_diff(target.rows),
+            differences: if self.state.estimated { 0 } else { source.rows.abs_diff(target.rows) },
             digests,
             source: self.shared.source_link,
             target: self.shared.target_link,
@@ -142,7 +142,7 @@ impl Work {
         } else if source.min(target) == 0 {
             tracing::info!(table = %self.job.name, "Binary search: Invalid toCount=0");
             Some("one side is empty")
-        } else if source.abs_diff(target) * 100 > larger * options.search_max_diff_percent {
+        } else if !self.state.estimated && source.abs_diff(target) * 100 > larger * options.search_max_diff_percent {
             Some("large difference")
         } else {
             None
@@ -166,7 +166,7 @@ impl Work {
             leaf_rows: options.leaf_rows,
             fan_out: FAN_OUT,
             recent_first: options.recent_first,
-            dense_percent: chosen.costs.dense_percent().min(options.search_max_diff_percent),
+            dense_percent: chosen.costs.dense_percent(),
             read_rows: options.batch_rows.get() as u64,
             cut_by: self.nearer_side(),
             costs: chosen.costs,

@@ -23,6 +23,8 @@ pub(crate) struct TableState {
     pub(crate) plan: Option<Plan>,
     pub(crate) source: Survey,
     pub(crate) target: Survey,
+    /// The counts are not exact, and nothing may be concluded from their difference.
+    pub(crate) estimated: bool,
     /// All that was found and done.
     pub(crate) sum: Found,
     /// Extra rows of the target that are known and not deleted yet.
@@ -83,6 +85,7 @@ impl TableState {
             plan: None,
             source: Survey::default(),
             target: Survey::default(),
+            estimated: false,
             sum: Found::default(),
             extras: 0,
             covered: false,

@@ -17,6 +17,7 @@ use crate::job::{Goal, MassDelete, Shared, TableJob};
 use crate::keeper::Seen;
 use crate::ledger::Ledger;
 use crate::messages::{Act, AwaitWrites, Broken, CompareChanged, CopyTable, DeleteKeys, Judge, Pass, TableOutcome};
+use crate::ports::ReaderPort;
 use crate::recovery::{Judgement, Recovery};
 
 /// Smaller tables may lose any share of their rows; a share says little there.
@@ -102,6 +103,14 @@ impl Work {
         let (source, target) = (self.children().source.clone(), self.children().target.clone());
         if self.job.target_missing {
             self.state.source = source.count(since).await?;
+        } else if matches!(self.shared.goal, Goal::Verify { .. }) {
+            // Every row is looked at anyway, and that counts them.
+            let about = async |side: &ReaderPort| match side.estimate().await? {
+                Some(estimate) => Ok::<_, Failure>(estimate),
+                None => side.count(None).await,
+            };
+            (self.state.source, self.state.target) = futures_util::try_join!(about(&source), about(&target))?;
+            self.state.estimated = true;
         } else {
             let both = futures_util::try_join!(source.count(since), target.count(None))?;
             (self.state.source, self.state.target) = both;
@@ -163,6 +172,11 @@ impl Work {
             true => Found { missing: self.state.source.rows, ..Found::default() },
             false => self.compare_every_row(act).await?,
         };
+        if !self.job.target_missing {
+            (self.state.source.rows, self.state.target.rows) = found.looked_at;
+            self.state.estimated = false;
+            self.state.plan = Some(self.decide());
+        }
         self.state.take_in(found);
         self.state.verified = self.state.sum.differences() == 0;
         self.state.verification = Some(self.state.verification());

@@ -1,15 +1,11 @@
-//! Connections: how each is set up, and how one is lent out so that it never comes back in a state nobody knows.
+//! How a connection is opened and set up.
 
-use std::ops::{Deref, DerefMut};
 use std::str::FromStr;
-use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
-use futures_util::TryStreamExt;
 use rowsync_engine::error::{Kind, StoreError};
-use sqlx::pool::PoolConnection;
-use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions, PgRow};
-use sqlx::{AssertSqlSafe, ConnectOptions, Connection as _, Either, Executor, Row as _};
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection as _, Executor};
 
 use super::classify::classify;
 use super::literal::{identifier, text_literal};
@@ -19,7 +15,7 @@ use crate::{Access, Connection};
 const CONNECT_MAX: Duration = Duration::from_secs(30);
 /// A connection that lay idle for longer is asked whether it still lives before it is lent; below that the question
 /// would only add a round trip to each statement.
-const TRUSTED_IDLE: Duration = Duration::from_secs(5);
+pub const TRUSTED_IDLE: Duration = Duration::from_secs(5);
 /// The server itself gives up after `timeout` and says so. An answer that is later than that by more than this share of
 /// it will never come: the connection is dead, and only we do not know it yet.
 const LATE: f64 = 0.5;
@@ -40,7 +36,7 @@ pub struct Door {
     joining: Option<String>,
     wait: Duration,
     /// Longest silence of the server in the midst of an operation.
-    silence: Duration,
+    pub silence: Duration,
 }
 
 impl Door {
@@ -89,7 +85,7 @@ impl Door {
         }
     }
 
-    fn refused(&self, error: &sqlx::Error) -> StoreError {
+    pub fn refused(&self, error: &sqlx::Error) -> StoreError {
         let mut refusal = classify("connect", error);
         refusal.message = format!("{}: {}", self.place, refusal.message);
         refusal
@@ -122,8 +118,6 @@ pub const BEGIN_FROZEN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
 async fn prepare(connection: &mut PgConnection, setup: &str, joining: Option<&str>) -> Result<(), sqlx::Error> {
     run(connection, setup).await?;
-    // Lets the server notice that we hung up in the midst of a long statement (14 and later, not on every platform).
-    let _ = run(connection, "SET client_connection_check_interval = '2s'").await;
     if let Some(joining) = joining {
         run(connection, joining).await?;
     }
@@ -134,7 +128,7 @@ async fn run(connection: &mut PgConnection, sql: &str) -> Result<(), sqlx::Error
     connection.execute(sqlx::raw_sql(AssertSqlSafe(sql))).await.map(drop)
 }
 
-/// One statement that sets all that this server knows: settings of later versions are passed over.
+/// One message that sets all that this server knows: settings of later versions are passed over.
 fn setup(connection: &Connection) -> String {
     let millis = connection.timeout.as_millis().max(1);
     let mut settings = vec![
@@ -175,156 +169,11 @@ fn setup(connection: &Connection) -> String {
     }
     let rows: Vec<String> =
         settings.iter().map(|(name, value)| format!("({}, {})", text_literal(name), text_literal(value))).collect();
+    // The last one lets the server notice that we hung up in the midst of a long statement (14 and later, not on every
+    // platform, which is why it may fail). All in one message, since each would be a round trip.
     format!(
-        "SELECT set_config(s.name, v.value, false) FROM (VALUES {}) v(name, value) JOIN pg_catalog.pg_settings s ON s.name = v.name",
+        "SELECT set_config(s.name, v.value, false) FROM (VALUES {}) v(name, value) JOIN pg_catalog.pg_settings s ON s.name = v.name; \
+         DO $$BEGIN SET client_connection_check_interval = '2s'; EXCEPTION WHEN OTHERS THEN NULL; END$$",
         rows.join(", ")
     )
-}
-
-/// A pool, and the door for a second look when it has no connection for us.
-pub struct Link {
-    pool: RwLock<PgPool>,
-    connections_max: u32,
-    door: Door,
-}
-
-impl Link {
-    pub fn new(door: Door, connections_max: u32) -> Link {
-        Link { pool: RwLock::new(door.pool(connections_max)), connections_max, door }
-    }
-
-    /// Drops all connections and begins with none. Those that are lent out go when their operation ends.
-    pub fn renew(&self) {
-        let mut pool = self.pool.write().unwrap_or_else(PoisonError::into_inner);
-        *pool = self.door.pool(self.connections_max);
-    }
-
-    pub async fn lease(&self, operation: &'static str) -> Result<Lease, StoreError> {
-        let pool = self.pool.read().unwrap_or_else(PoisonError::into_inner).clone();
-        match pool.acquire().await {
-            Ok(connection) => Ok(Lease { connection: Some(connection), operation, silence: self.door.silence }),
-            Err(sqlx::Error::PoolTimedOut) => Err(self.why_none(operation).await),
-            Err(error) => Err(self.door.refused(&error)),
-        }
-    }
-
-    /// The pool hides why it could not connect; one attempt by ourselves tells.
-    async fn why_none(&self, operation: &'static str) -> StoreError {
-        match self.door.open().await {
-            Err(refusal) => refusal,
-            Ok(spare) => {
-                let _ = spare.close().await;
-                StoreError::new(Kind::Busy, operation, "all connections are in use")
-            }
-        }
-    }
-}
-
-/// A connection for the time of one operation. It goes back to the pool by [`Lease::release`] alone: after an error, or
-/// when the future of the operation was dropped half way, nobody knows what is still on the wire, and it is closed.
-pub struct Lease {
-    connection: Option<PoolConnection<sqlx::Postgres>>,
-    operation: &'static str,
-    silence: Duration,
-}
-
-/// How long an operation waits for the next word of the server.
-#[derive(Clone, Copy)]
-pub struct Deadline {
-    operation: &'static str,
-    silence: Duration,
-}
-
-impl Deadline {
-    pub async fn keep<T>(self, answer: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, StoreError> {
-        match tokio::time::timeout(self.silence, answer).await {
-            Ok(answer) => answer.map_err(|e| classify(self.operation, &e)),
-            Err(_) => Err(StoreError::new(
-                Kind::Unreachable,
-                self.operation,
-                format!(
-                    "the connection is dead: not a word for {:?}, although the server gives up before",
-                    self.silence
-                ),
-            )),
-        }
-    }
-}
-
-impl Lease {
-    pub fn release(mut self) {
-        drop(self.connection.take());
-    }
-
-    /// Runs statements that return nothing of interest; the rows that the last one affected.
-    pub async fn execute(&mut self, sql: &str) -> Result<u64, StoreError> {
-        let deadline = self.deadline();
-        let done = deadline.keep((**self).execute(sqlx::raw_sql(AssertSqlSafe(sql)))).await?;
-        Ok(done.rows_affected())
-    }
-
-    /// All rows of a statement whose columns are all texts. For answers that are known to be small.
-    pub async fn texts(&mut self, sql: &str) -> Result<Vec<Vec<Option<String>>>, StoreError> {
-        let operation = self.operation;
-        let rows = self.deadline().keep((**self).fetch_all(sqlx::raw_sql(AssertSqlSafe(sql)))).await?;
-        rows.iter().map(|row| text_row(row).map_err(|e| classify(operation, &e))).collect()
-    }
-
-    /// The same of several statements, in one round trip.
-    pub async fn texts_of<const N: usize>(&mut self, statements: [String; N]) -> Result<[TextRows; N], StoreError> {
-        let (operation, deadline) = (self.operation, self.deadline());
-        let mut answers = [const { Vec::new() }; N];
-        let mut place = 0;
-        let mut stream = (**self).fetch_many(sqlx::raw_sql(AssertSqlSafe(statements.join("; "))));
-        while let Some(item) = deadline.keep(stream.try_next()).await? {
-            match item {
-                // A statement has ended.
-                Either::Left(_) => place += 1,
-                Either::Right(row) => {
-                    let row = text_row(&row).map_err(|e| classify(operation, &e))?;
-                    if let Some(rows) = answers.get_mut(place) {
-                        rows.push(row);
-                    }
-                }
-            }
-        }
-        Ok(answers)
-    }
-
-    pub fn operation(&self) -> &'static str {
-        self.operation
-    }
-
-    pub fn deadline(&self) -> Deadline {
-        Deadline { operation: self.operation, silence: self.silence }
-    }
-}
-
-/// Rows whose columns are all texts.
-pub type TextRows = Vec<Vec<Option<String>>>;
-
-fn text_row(row: &PgRow) -> Result<Vec<Option<String>>, sqlx::Error> {
-    (0..row.len()).map(|index| row.try_get_unchecked::<Option<String>, _>(index)).collect()
-}
-
-impl Deref for Lease {
-    type Target = PgConnection;
-
-    fn deref(&self) -> &PgConnection {
-        self.connection.as_ref().expect("only release takes the connection, and release takes the lease")
-    }
-}
-
-impl DerefMut for Lease {
-    fn deref_mut(&mut self) -> &mut PgConnection {
-        self.connection.as_mut().expect("only release takes the connection, and release takes the lease")
-    }
-}
-
-impl Drop for Lease {
-    fn drop(&mut self) {
-        if let Some(connection) = &mut self.connection {
-            connection.close_on_drop();
-        }
-    }
 }

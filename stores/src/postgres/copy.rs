@@ -8,7 +8,7 @@ use std::ops::Range;
 use futures_util::{FutureExt, StreamExt};
 use rowsync_engine::error::{Kind, StoreError};
 
-use super::connection::Lease;
+use super::link::Lease;
 
 const HEADER: &[u8; 19] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
 const TRAILER: [u8; 2] = (-1i16).to_be_bytes();

@@ -3,7 +3,7 @@
 use rowsync_engine::error::{Kind, StoreError};
 use rowsync_engine::schema::{Column, DataType, Filled, ForeignKey, TableName, TableSchema};
 
-use super::connection::Lease;
+use super::link::Lease;
 use super::literal::{identifier, identifiers, table, text_literal};
 use super::schema;
 use super::types::declaration;

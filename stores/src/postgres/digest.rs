@@ -5,9 +5,9 @@ use rowsync_engine::error::{Kind, StoreError};
 use rowsync_engine::key::KeyRange;
 use rowsync_engine::schema::TableView;
 
-use super::connection::Lease;
 use super::copy::{Flow, copy_out};
 use super::hash::row_hash;
+use super::link::Lease;
 use super::numeric;
 use super::ranges::{self, RANGES_A_STATEMENT};
 use super::select::ViewSql;

@@ -3,7 +3,7 @@
 use rowsync_engine::error::StoreError;
 use rowsync_engine::schema::{DataType, KeyOrder, TableView, ViewColumn};
 
-use super::connection::Lease;
+use super::link::Lease;
 use super::literal::{identifier, table, text_literal};
 use super::select::is_enum;
 

@@ -11,7 +11,9 @@ mod digest;
 mod encode;
 mod fit;
 mod hash;
+mod histogram;
 mod index;
+mod link;
 mod literal;
 mod measure;
 mod numeric;
@@ -41,7 +43,8 @@ use rowsync_engine::schema::{ForeignKey, TableName, TableSchema, TableView};
 use rowsync_engine::store::{Capabilities, Consistency, Encoder, Engine, Result, Snapshot, Store, Transaction};
 use sqlx::Connection as _;
 
-use self::connection::{Door, Link};
+use self::connection::Door;
+use self::link::Link;
 use self::rows::Foreseen;
 use self::snapshot::Reading;
 use self::write::Writing;
@@ -68,14 +71,13 @@ impl Postgres {
         let door = Door::new(connection)?;
         let first = door.open().await?;
         let major_version = first.server_version_num().unwrap_or_default() / 10_000;
-        let _ = first.close().await;
         if major_version < OLDEST_MAJOR_VERSION {
             let message =
                 format!("PostgreSQL {major_version} is older than {OLDEST_MAJOR_VERSION}, the oldest that works");
             return Err(StoreError::new(Kind::SchemaMismatch, "connect", message));
         }
         Ok(Arc::new(Postgres {
-            link: Arc::new(Link::new(door.clone(), connection.connections_max)),
+            link: Arc::new(Link::beginning_with(door.clone(), first, connection.connections_max)),
             door,
             schema: connection.schema.clone(),
             access: connection.access,

@@ -6,7 +6,7 @@ use rowsync_engine::error::{Kind, StoreError};
 use rowsync_engine::key::KeyRange;
 use rowsync_engine::schema::TableView;
 
-use super::connection::{Lease, Link};
+use super::link::{Lease, Link};
 use super::ranges::{self, RANGES_A_STATEMENT};
 use super::select::ViewSql;
 use super::{canonical, split};

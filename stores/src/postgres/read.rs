@@ -6,9 +6,9 @@ use rowsync_engine::row::{Form, RowPage, push_field, push_key_field};
 use rowsync_engine::schema::{TableName, TableView};
 use rowsync_engine::store::PageRequest;
 
-use super::connection::Lease;
 use super::copy::{Flow, Tuple, copy_out, copy_out_once, tuple_of};
 use super::fit::Misfit;
+use super::link::Lease;
 use super::literal::identifier;
 use super::ranges::{self, RANGES_A_STATEMENT};
 use super::select::{Selected, ViewSql};

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use rowsync_engine::error::{Kind, StoreError};
 use rowsync_engine::schema::{Column, DataType, Filled, ForeignKey, TableName, TableSchema, find_name};
 
-use super::connection::Lease;
+use super::link::Lease;
 use super::literal::text_literal;
 use super::types::data_type;
 

@@ -14,7 +14,8 @@ use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Executor, Row};
 
 use super::classify::classify;
-use super::connection::{BEGIN_FROZEN, Door, Link};
+use super::connection::{BEGIN_FROZEN, Door};
+use super::link::Link;
 use super::{digest, portable, read, split, stream, survey};
 
 pub struct Reading {
@@ -50,6 +51,10 @@ async fn of<T>(view: &TableView, answer: impl Future<Output = Result<T>>) -> Res
 impl Snapshot for Reading {
     async fn survey(&self, view: &Arc<TableView>, since: Option<&Value>) -> Result<Survey> {
         of(view, async { survey::survey(self.link.lease("survey").await?, view, since).await }).await
+    }
+
+    async fn estimate(&self, view: &Arc<TableView>) -> Result<Option<Survey>> {
+        of(view, async { survey::estimate(self.link.lease("survey").await?, view).await }).await
     }
 
     async fn split(&self, view: &Arc<TableView>, ranges: &[KeyRange], rows_per_part: u64) -> Result<Vec<Vec<Key>>> {

@@ -4,8 +4,9 @@ use rowsync_engine::error::StoreError;
 use rowsync_engine::key::{Key, KeyRange};
 use rowsync_engine::schema::TableView;
 
-use super::connection::Lease;
+use super::histogram;
 use super::index;
+use super::link::Lease;
 use super::literal::text_literal;
 use super::ranges;
 use super::read;
@@ -28,6 +29,12 @@ pub async fn split(
 ) -> Result<Vec<Vec<Key>>, StoreError> {
     let sql = ViewSql::new(view);
     let rows_per_part = rows_per_part.max(1);
+    if ranges::are_whole(ranges)
+        && let Some(cuts) = histogram::cuts(&mut lease, view, &sql, rows_per_part).await?
+    {
+        lease.release();
+        return Ok(vec![cuts]);
+    }
     let sample = match ranges::are_whole(ranges) {
         true => size(&mut lease, &sql).await?.and_then(|size| size.sample(rows_per_part)),
         false => None,

@@ -6,7 +6,7 @@ use rowsync_engine::row::RowPage;
 use rowsync_engine::schema::TableView;
 use rowsync_engine::store::Result;
 
-use super::connection::Lease;
+use super::link::Lease;
 use super::literal::{identifier, identifiers, table};
 use super::rows::RowEncoder;
 use super::select::is_spelled;

@@ -7,8 +7,8 @@ use rowsync_engine::row;
 use rowsync_engine::schema::TableView;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-use super::connection::Lease;
 use super::copy::{Flow, Tuple, copy_out};
+use super::link::Lease;
 use super::ranges::{self, RANGES_A_STATEMENT};
 use super::read::{Fields, RawColumns, last_number};
 use super::select::ViewSql;

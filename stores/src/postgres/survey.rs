@@ -6,8 +6,8 @@ use rowsync_engine::schema::TableView;
 use rowsync_engine::store::Survey;
 use rowsync_engine::value::{Value, ValueRef};
 
-use super::connection::Lease;
 use super::fit::fit;
+use super::link::Lease;
 use super::literal::text_literal;
 use super::select::ViewSql;
 use super::wire::Wire;
@@ -43,6 +43,26 @@ pub async fn survey(mut lease: Lease, view: &TableView, since: Option<&Value>) -
         // Views and partitioned tables have no size of their own.
         row_bytes: row_bytes.as_deref().map(number).transpose()?.filter(|bytes| *bytes > 0),
     })
+}
+
+/// By the planner's figures and the size of the table.
+pub async fn estimate(mut lease: Lease, view: &TableView) -> Result<Option<Survey>, StoreError> {
+    let sql = ViewSql::new(view);
+    if sql.null_keys().is_some() {
+        return Ok(None);
+    }
+    let statement = format!(
+        "SELECT round(reltuples * greatest(pg_relation_size(oid) / current_setting('block_size')::int / greatest(relpages, 1)::float8, 0.1))::bigint::text, \
+         pg_table_size(oid)::text FROM pg_catalog.pg_class \
+         WHERE oid = {}::regclass AND relkind IN ('r', 'm') AND reltuples > 0 AND relpages > 0",
+        text_literal(&sql.table)
+    );
+    let rows = lease.texts(&statement).await?;
+    lease.release();
+    let Some([Some(rows), Some(bytes)]) = rows.first().map(Vec::as_slice) else { return Ok(None) };
+    let number = |text: &str| text.parse::<u64>().map_err(|_| unexpected(view));
+    let (rows, bytes) = (number(rows)?.max(1), number(bytes)?);
+    Ok(Some(Survey { rows, row_bytes: Some(bytes / rows), ..Survey::default() }))
 }
 
 /// The modify time in the domain of its column, or in the column's own where the view does not hold it.

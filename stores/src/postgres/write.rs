@@ -10,8 +10,8 @@ use rowsync_engine::row::{Form, RowPage};
 use rowsync_engine::schema::TableView;
 use rowsync_engine::store::{Result, Transaction};
 
-use super::connection::{Lease, Link};
 use super::copy::{Copied, copy_in};
+use super::link::{Lease, Link};
 use super::literal::{identifier, identifiers, table};
 use super::rows::RowEncoder;
 use super::select::ViewSql;

@@ -70,6 +70,18 @@ impl Snapshot for ThreadSnapshot {
         Ok(survey)
     }
 
+    async fn estimate(&self, view: &Arc<TableView>) -> Result<Option<Survey>> {
+        let estimate = self.ask(view, split::estimate).await?;
+        if let Some(survey) = &estimate {
+            self.counted
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .entry(view.table.clone())
+                .or_insert(survey.rows);
+        }
+        Ok(estimate)
+    }
+
     async fn split(&self, view: &Arc<TableView>, ranges: &[KeyRange], rows_per_part: u64) -> Result<Vec<Vec<Key>>> {
         let ranges = ranges.to_vec();
         let counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner).get(&view.table).copied();

@@ -4,6 +4,7 @@ use rowsync_engine::domain::Domain;
 use rowsync_engine::error::{Kind, StoreError};
 use rowsync_engine::key::{Key, KeyRange};
 use rowsync_engine::schema::{Filled, TableView};
+use rowsync_engine::store::Survey;
 use rowsync_engine::value::ValueRef;
 use rusqlite::{Connection, OptionalExtension};
 
@@ -42,6 +43,36 @@ fn is_numbered(view: &TableView) -> bool {
     view.key_len == 1
         && view.columns[0].column.filled == Filled::ByIdentity
         && matches!(view.columns[0].domain, Domain::Int | Domain::Dynamic)
+}
+
+/// Numbers that are looked for to see how far apart the rows lie.
+const SAMPLES: u64 = 256;
+/// Where fewer than one number of so many has a row, the rows may lie in heaps, of which a sample tells nothing.
+const SPARSE: f64 = 1000.0;
+
+/// About how many rows there are, by the distance from evenly spaced numbers to the next row: half of what lies between
+/// two rows. None where the key is no rowid, or the rows lie too far apart to tell.
+pub fn estimate(connection: &Connection, view: &TableView, caller: &Caller<'_>) -> Result<Option<Survey>> {
+    if !is_numbered(view) {
+        return Ok(None);
+    }
+    let rows = match ends(connection, view)? {
+        Some((least, greatest)) => {
+            let span = span(least, greatest) as f64;
+            let mut distance = 0.0;
+            for probe in evenly(least, greatest, SAMPLES) {
+                let next = numbers_at(connection, view, std::iter::once(probe), caller)?;
+                distance += next.first().map_or(0.0, |next| *next as f64 - probe as f64);
+            }
+            let step = 1.0 + 2.0 * distance / SAMPLES as f64;
+            if step > SPARSE {
+                return Ok(None);
+            }
+            (span / step) as u64 + 1
+        }
+        None => 0,
+    };
+    Ok(Some(Survey { rows, ..Survey::default() }))
 }
 
 /// Looks for the rows at evenly spaced numbers, a few microseconds each. `None` where that is not worth it, or the

@@ -1,0 +1,324 @@
+//! How connections are lent out, so that none comes back in a state that nobody knows.
+
+use std::ops::{Deref, DerefMut};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::{Duration, Instant};
+
+use futures_util::TryStreamExt;
+use rowsync_engine::error::{Kind, StoreError};
+use sqlx::pool::PoolConnection;
+use sqlx::postgres::{PgConnection, PgPool, PgRow};
+use sqlx::{AssertSqlSafe, Connection as _, Either, Executor, Row as _};
+
+use tokio::sync::Notify;
+
+use super::classify::classify;
+use super::connection::{Door, TRUSTED_IDLE};
+
+/// A pool, the connections that were used a moment ago, and the door for a second look when the pool has none for us.
+///
+/// The pool asks each connection that comes back whether it still lives, and lends it out only after the answer: a round
+/// trip, during which the next one who wants a connection has to open another, which are six. So connections that come
+/// back in good order are kept beside the pool, and lent out again as they are.
+pub struct Link {
+    pool: RwLock<PgPool>,
+    spares: Arc<Spares>,
+    connections_max: u32,
+    door: Door,
+}
+
+impl Link {
+    pub fn new(door: Door, connections_max: u32) -> Link {
+        Link { pool: RwLock::new(door.pool(connections_max)), spares: Arc::default(), connections_max, door }
+    }
+
+    /// The same with a connection that is open already.
+    pub fn beginning_with(door: Door, first: PgConnection, connections_max: u32) -> Link {
+        // It counts as one of them.
+        let link = Link::new(door, connections_max - u32::from(connections_max > 1));
+        if connections_max > 1 {
+            link.spares.give_back(Held::Own(Box::new(first)), 0);
+        }
+        link
+    }
+
+    /// Drops all connections and begins with none. Those that are lent out go when their operation ends.
+    pub fn renew(&self) {
+        self.spares.renew();
+        let mut pool = self.pool.write().unwrap_or_else(PoisonError::into_inner);
+        *pool = self.door.pool(self.connections_max);
+    }
+
+    pub async fn lease(&self, operation: &'static str) -> Result<Lease, StoreError> {
+        let lease = |held, generation| Lease {
+            held: Some(held),
+            spares: Arc::clone(&self.spares),
+            generation,
+            operation,
+            silence: self.door.silence,
+        };
+        let waiting = match Spares::take_or_wait(&self.spares) {
+            Ok((held, generation)) => return Ok(lease(held, generation)),
+            Err(waiting) => waiting,
+        };
+        let pool = self.pool.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let mut acquiring = std::pin::pin!(pool.acquire());
+        let acquired = loop {
+            tokio::select! {
+                acquired = &mut acquiring => break acquired,
+                () = self.spares.own_is_back.notified() => {
+                    if let Some((held, generation)) = self.spares.take() {
+                        return Ok(lease(held, generation));
+                    }
+                }
+            }
+        };
+        match acquired {
+            Ok(connection) => Ok(lease(Held::Pooled(connection), waiting.generation)),
+            Err(sqlx::Error::PoolTimedOut) => Err(self.why_none(operation).await),
+            Err(error) => Err(self.door.refused(&error)),
+        }
+    }
+
+    /// The pool hides why it could not connect; one attempt by ourselves tells.
+    async fn why_none(&self, operation: &'static str) -> StoreError {
+        match self.door.open().await {
+            Err(refusal) => refusal,
+            Ok(spare) => {
+                let _ = spare.close().await;
+                StoreError::new(Kind::Busy, operation, "all connections are in use")
+            }
+        }
+    }
+}
+
+/// A connection, of the pool or opened beside it.
+enum Held {
+    Pooled(PoolConnection<sqlx::Postgres>),
+    Own(Box<PgConnection>),
+}
+
+impl Held {
+    /// Without a word: the pool's own way of closing, and of taking back, needs a runtime, which may have ended.
+    fn close(self) {
+        match self {
+            Held::Pooled(connection) => drop(connection.detach()),
+            Held::Own(connection) => drop(connection),
+        }
+    }
+}
+
+impl Deref for Held {
+    type Target = PgConnection;
+
+    fn deref(&self) -> &PgConnection {
+        match self {
+            Held::Pooled(connection) => connection,
+            Held::Own(connection) => connection,
+        }
+    }
+}
+
+impl DerefMut for Held {
+    fn deref_mut(&mut self) -> &mut PgConnection {
+        match self {
+            Held::Pooled(connection) => connection,
+            Held::Own(connection) => connection,
+        }
+    }
+}
+
+/// Connections that came back a moment ago.
+#[derive(Default)]
+struct Spares {
+    shelf: Mutex<Shelf>,
+    /// Those who wait for the pool would not see a connection that is not of the pool.
+    own_is_back: Notify,
+}
+
+#[derive(Default)]
+struct Shelf {
+    held: Vec<(Held, Instant)>,
+    /// Those who wait for the pool: to them a connection that comes back is given through the pool.
+    waiting: usize,
+    /// Connections of an earlier generation are not taken back.
+    generation: u64,
+}
+
+impl Spares {
+    fn shelf(&self) -> MutexGuard<'_, Shelf> {
+        self.shelf.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A connection, or a place among those who wait.
+    fn take_or_wait(spares: &Arc<Spares>) -> Result<(Held, u64), Waiting> {
+        let mut shelf = spares.shelf();
+        let generation = shelf.generation;
+        match shelf.held.pop() {
+            Some((held, since)) if since.elapsed() < TRUSTED_IDLE => Ok((held, generation)),
+            _ => {
+                // The others lie there for longer still; the pool asks them whether they live.
+                shelf.held.clear();
+                shelf.waiting += 1;
+                Err(Waiting { spares: Arc::clone(spares), generation })
+            }
+        }
+    }
+
+    fn take(&self) -> Option<(Held, u64)> {
+        let mut shelf = self.shelf();
+        let generation = shelf.generation;
+        shelf.held.pop().map(|(held, _)| (held, generation))
+    }
+
+    fn give_back(&self, held: Held, generation: u64) {
+        let mut shelf = self.shelf();
+        match held {
+            stale if shelf.generation != generation => stale.close(),
+            Held::Pooled(connection) if shelf.waiting > 0 => drop(connection),
+            held => {
+                shelf.held.push((held, Instant::now()));
+                if shelf.waiting > 0 {
+                    self.own_is_back.notify_one();
+                }
+            }
+        }
+    }
+
+    fn renew(&self) {
+        let mut shelf = self.shelf();
+        shelf.generation += 1;
+        shelf.held.drain(..).for_each(|(held, _)| held.close());
+    }
+}
+
+impl Drop for Shelf {
+    fn drop(&mut self) {
+        self.held.drain(..).for_each(|(held, _)| held.close());
+    }
+}
+
+/// One who waits for the pool, until the value is dropped.
+struct Waiting {
+    spares: Arc<Spares>,
+    generation: u64,
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.spares.shelf().waiting -= 1;
+    }
+}
+
+/// A connection for the time of one operation. It comes back by [`Lease::release`] alone: after an error, or when the
+/// future of the operation was dropped half way, nobody knows what is still on the wire, and it is closed.
+pub struct Lease {
+    held: Option<Held>,
+    spares: Arc<Spares>,
+    generation: u64,
+    operation: &'static str,
+    silence: Duration,
+}
+
+/// How long an operation waits for the next word of the server.
+#[derive(Clone, Copy)]
+pub struct Deadline {
+    operation: &'static str,
+    silence: Duration,
+}
+
+impl Deadline {
+    pub async fn keep<T>(self, answer: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, StoreError> {
+        match tokio::time::timeout(self.silence, answer).await {
+            Ok(answer) => answer.map_err(|e| classify(self.operation, &e)),
+            Err(_) => Err(StoreError::new(
+                Kind::Unreachable,
+                self.operation,
+                format!(
+                    "the connection is dead: not a word for {:?}, although the server gives up before",
+                    self.silence
+                ),
+            )),
+        }
+    }
+}
+
+impl Lease {
+    pub fn release(mut self) {
+        if let Some(held) = self.held.take() {
+            self.spares.give_back(held, self.generation);
+        }
+    }
+
+    /// Runs statements that return nothing of interest; the rows that the last one affected.
+    pub async fn execute(&mut self, sql: &str) -> Result<u64, StoreError> {
+        let deadline = self.deadline();
+        let done = deadline.keep((**self).execute(sqlx::raw_sql(AssertSqlSafe(sql)))).await?;
+        Ok(done.rows_affected())
+    }
+
+    /// All rows of a statement whose columns are all texts. For answers that are known to be small.
+    pub async fn texts(&mut self, sql: &str) -> Result<Vec<Vec<Option<String>>>, StoreError> {
+        let operation = self.operation;
+        let rows = self.deadline().keep((**self).fetch_all(sqlx::raw_sql(AssertSqlSafe(sql)))).await?;
+        rows.iter().map(|row| text_row(row).map_err(|e| classify(operation, &e))).collect()
+    }
+
+    /// The same of several statements, in one round trip.
+    pub async fn texts_of<const N: usize>(&mut self, statements: [String; N]) -> Result<[TextRows; N], StoreError> {
+        let (operation, deadline) = (self.operation, self.deadline());
+        let mut answers = [const { Vec::new() }; N];
+        let mut place = 0;
+        let mut stream = (**self).fetch_many(sqlx::raw_sql(AssertSqlSafe(statements.join("; "))));
+        while let Some(item) = deadline.keep(stream.try_next()).await? {
+            match item {
+                // A statement has ended.
+                Either::Left(_) => place += 1,
+                Either::Right(row) => {
+                    let row = text_row(&row).map_err(|e| classify(operation, &e))?;
+                    if let Some(rows) = answers.get_mut(place) {
+                        rows.push(row);
+                    }
+                }
+            }
+        }
+        Ok(answers)
+    }
+
+    pub fn operation(&self) -> &'static str {
+        self.operation
+    }
+
+    pub fn deadline(&self) -> Deadline {
+        Deadline { operation: self.operation, silence: self.silence }
+    }
+}
+
+/// Rows whose columns are all texts.
+pub type TextRows = Vec<Vec<Option<String>>>;
+
+fn text_row(row: &PgRow) -> Result<Vec<Option<String>>, sqlx::Error> {
+    (0..row.len()).map(|index| row.try_get_unchecked::<Option<String>, _>(index)).collect()
+}
+
+impl Deref for Lease {
+    type Target = PgConnection;
+
+    fn deref(&self) -> &PgConnection {
+        self.held.as_deref().expect("only release takes the connection, and release takes the lease")
+    }
+}
+
+impl DerefMut for Lease {
+    fn deref_mut(&mut self) -> &mut PgConnection {
+        self.held.as_deref_mut().expect("only release takes the connection, and release takes the lease")
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        if let Some(Held::Pooled(connection)) = &mut self.held {
+            connection.close_on_drop();
+        }
+    }
+}
