@@ -2,8 +2,10 @@
 # make test    all tests, with a throwaway PostgreSQL server beside them
 # make check   format, lints, documentation, tests: what has to pass before a change is handed in
 # make bench   the benches against their floors; ARGS="--only find_100_pg --runs 5" chooses
+# make bench-compare   comparing, beside floors and other tools; ARGS="--rows 100000 --only postgres" chooses
+# make setup-bench     installs the other tools
 
-.PHONY: setup test check format lint doc bench
+.PHONY: setup test check format lint doc bench bench-compare setup-bench
 
 setup:
 	tests/install-postgres.sh
@@ -32,3 +34,12 @@ bench: setup
 	cargo build --release
 	cargo bench --bench first_sync --no-run
 	tests/with-postgres.sh cargo bench --bench first_sync -- $(ARGS)
+
+# Two servers, one inside the other's command.
+bench-compare: setup
+	cargo build --release
+	cargo bench --bench compare --no-run
+	tests/with-postgres.sh tests/with-postgres.sh --as ROWSYNC_BENCH_SECOND cargo bench --bench compare -- $(ARGS)
+
+setup-bench: setup
+	benches/install-peers.sh

@@ -178,11 +178,13 @@ async fn make_job(
             notes: if entry.created { vec!["the target's table was created".into()] } else { Vec::new() },
         });
     }
+    // A look finds out what differs now: a source that stands still would differ from a target that moves on.
+    let consistency = if matches!(goal, Goal::Verify { .. }) { Consistency::Latest } else { Consistency::Frozen };
     let dice = dice();
     let end = |side, store: &Arc<dyn Store>, consistency, connection| {
         End::new(side, Arc::clone(store), consistency, patience_of(connection), Arc::clone(&dice), hooks.stop.clone())
     };
-    let source = end(SideName::Source, &ends.source, Consistency::Frozen, &settings.source).await;
+    let source = end(SideName::Source, &ends.source, consistency, &settings.source).await;
     let target = end(SideName::Target, &ends.target, Consistency::Latest, &settings.target).await;
     let shared = Shared {
         source: source.map_err(|error| told("source", &settings.source, error))?,
@@ -192,6 +194,8 @@ async fn make_job(
         stop: hooks.stop.clone(),
         goal,
         salt: execution_id.as_u64_pair().1,
+        source_link: ends.source.measure_link().await.map_err(|error| told("source", &settings.source, error))?,
+        target_link: ends.target.measure_link().await.map_err(|error| told("target", &settings.target, error))?,
         failures_max: settings.max_error_loop,
         dice,
     };
@@ -245,6 +249,8 @@ fn table_options(tuning: &TuningSettings, budget_bytes: usize, tables_at_once: N
         search_min_rows: tuning.binary_search_min_table_size,
         search_max_diff_percent: u64::from(tuning.binary_search_max_diff_percent),
         leaf_rows: tuning.binary_search_read_batch.get() as u64,
+        compare_method: tuning.compare_method,
+        parallel_ranges: tuning.max_parallel_ranges,
         recent_first: tuning.binary_search_recent_first,
         fallback_full_compare: tuning.fallback_full_compare_on_mismatch,
         max_delete_percent: u64::from(tuning.max_delete_percent),

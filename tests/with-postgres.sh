@@ -5,10 +5,20 @@
 #
 # The command finds the server in ROWSYNC_TEST_POSTGRES. The server listens on a free loopback port, keeps its data in
 # a fresh directory, and is gone when the command ends. The exit code is the command's.
+#
+# `--as NAME` in front of the command puts the server's URL into another variable, so that a second server stands beside
+# the first one:
+#
+#     tests/with-postgres.sh tests/with-postgres.sh --as ROWSYNC_BENCH_SECOND cargo bench --bench compare
 set -euo pipefail
 
+variable=ROWSYNC_TEST_POSTGRES
+if [ "${1:-}" = --as ] && [ $# -ge 2 ]; then
+    variable=$2
+    shift 2
+fi
 if [ $# -eq 0 ]; then
-    echo "usage: $0 command [argument...]" >&2
+    echo "usage: $0 [--as NAME] command [argument...]" >&2
     exit 2
 fi
 
@@ -96,7 +106,7 @@ if [ "$started" = no ]; then
 fi
 
 cd "$cd_back"
-export ROWSYNC_TEST_POSTGRES="postgres://rowsync:$password@127.0.0.1:$port/postgres"
+export "$variable=postgres://rowsync:$password@127.0.0.1:$port/postgres"
 # In the background, because bash would put off its traps until a command in the foreground ends.
 "$@" <&0 &
 command_pid=$!

@@ -1,8 +1,9 @@
 //! The differ: finds what is different in a range and sends it to the writer. It knows no plan; what to look for and
 //! what to do with it is said in each message.
 //!
-//! Work is split by what is asked: `hunt` searches, `leaf` compares one range, `copy` fills an empty target,
-//! `changed` follows modify times, `prove` reads back.
+//! Work is split by what is asked: `hunt` searches, `leaf` compares ranges, `samples` shows what was found,
+//! `second_look` sees whether it is still so, `copy` fills an empty target, `changed` follows modify times, `prove` reads
+//! back.
 
 mod changed;
 mod copy;
@@ -10,6 +11,8 @@ mod hunt;
 mod leaf;
 mod pending;
 mod prove;
+mod samples;
+mod second_look;
 
 pub use copy::WRITES_IN_FLIGHT;
 
@@ -23,7 +26,7 @@ use rowsync_engine::key::KeyRange;
 use rowsync_engine::pair::Pair;
 use rowsync_engine::row::{Form, RowPage};
 use rowsync_engine::search::SideName;
-use rowsync_engine::store::PageRequest;
+use rowsync_engine::store::{Encoder, PageRequest};
 use tokio_util::sync::CancellationToken;
 
 use crate::board::Progress;
@@ -48,12 +51,16 @@ pub struct Desk {
     pub source: ReaderPort,
     pub target: ReaderPort,
     pub writer: WriterPort,
+    /// Says how the target will hold rows, where that can be told.
+    pub encoder: Option<Arc<dyn Encoder>>,
     pub budget: Budget,
     pub stop: CancellationToken,
     pub options: TableOptions,
     pub ledger: Arc<Ledger>,
     pub progress: Arc<Progress>,
     pub salt: u64,
+    /// Round trips to one of the stores take more than what most questions do.
+    pub far: bool,
     pub row_bytes: AtomicUsize,
 }
 

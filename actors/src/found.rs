@@ -49,6 +49,7 @@ impl Found {
         self.stats.iterations += other.stats.iterations;
         self.stats.max_depth = self.stats.max_depth.max(other.stats.max_depth);
         self.stats.ranges += other.stats.ranges;
+        self.stats.turned_to_reading |= other.stats.turned_to_reading;
         self.search_queries += other.search_queries;
         self.unequal.extend(other.unequal);
     }

@@ -4,6 +4,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use rowsync_engine::budget::Budget;
+use rowsync_engine::cost::{CompareMethod, LinkSpeed};
 use rowsync_engine::order::Order;
 use rowsync_engine::pair::Pair;
 use rowsync_engine::value::Value;
@@ -35,9 +36,21 @@ pub struct Shared {
     pub goal: Goal,
     /// Makes the hashes of this run unlike those of any other.
     pub salt: u64,
+    /// The ways to both sides, as measured when the run began.
+    pub source_link: LinkSpeed,
+    pub target_link: LinkSpeed,
     /// Failures in a row, without a written row in between, after which a table is given up: `max_error_loop`.
     pub failures_max: u32,
     pub dice: Dice,
+}
+
+/// From here on a round trip takes as long as hashing thousands of rows.
+const FAR_SECONDS: f64 = 5e-3;
+
+impl Shared {
+    pub fn is_far(&self) -> bool {
+        self.source_link.round_trip_seconds.max(self.target_link.round_trip_seconds) > FAR_SECONDS
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,6 +104,10 @@ pub struct TableOptions {
     pub search_min_rows: u64,
     pub search_max_diff_percent: u64,
     pub leaf_rows: u64,
+    /// How tables are compared; none: the cheapest way.
+    pub compare_method: Option<CompareMethod>,
+    /// Questions about ranges of one table that each side works on at once.
+    pub parallel_ranges: NonZeroUsize,
     pub recent_first: u64,
     pub fallback_full_compare: bool,
     pub max_delete_percent: u64,

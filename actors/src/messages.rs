@@ -107,11 +107,11 @@ pub struct CountRows {
     pub since: Option<Value>,
 }
 
-/// differ -> reader. Answer: keys that cut the range in parts.
+/// differ -> reader. Answer: for each range, keys that cut it in parts.
 #[derive(Message)]
-#[rtype(result = "Result<Vec<Key>, StoreError>")]
-pub struct SplitRange {
-    pub range: KeyRange,
+#[rtype(result = "Result<Vec<Vec<Key>>, StoreError>")]
+pub struct SplitRanges {
+    pub ranges: Vec<KeyRange>,
     pub rows_per_part: u64,
 }
 
@@ -138,6 +138,15 @@ pub struct ReadRange {
     pub request: PageRequest,
 }
 
+/// differ -> reader. Answer: all rows of several small ranges; none where they would take more than `bytes_max`.
+#[derive(Message)]
+#[rtype(result = "Result<Option<RowPage>, StoreError>")]
+pub struct GatherRows {
+    pub ranges: Arc<[KeyRange]>,
+    pub keys_only: bool,
+    pub bytes_max: usize,
+}
+
 /// differ -> reader. Answer: the rows with these keys.
 #[derive(Message)]
 #[rtype(result = "Result<RowPage, StoreError>")]
@@ -161,6 +170,8 @@ pub struct CompareRange {
     pub source_count: u64,
     pub target_count: u64,
     pub options: SearchOptions,
+    /// How digests are made, where any are.
+    pub digest: DigestKind,
     pub act: Act,
 }
 

@@ -13,7 +13,7 @@ use rowsync_engine::value::Value;
 use std::sync::Arc;
 
 use crate::failure::Failure;
-use crate::messages::{ChangeSet, CountRows, DigestRanges, FindRecent, ReadKeys, ReadRange, SplitRange};
+use crate::messages::{ChangeSet, CountRows, DigestRanges, FindRecent, GatherRows, ReadKeys, ReadRange, SplitRanges};
 use crate::reader::Reader;
 
 /// Sends, waits for the answer, and tells a dead actor from a failed answer.
@@ -29,10 +29,11 @@ where
 #[derive(Clone)]
 pub struct ReaderPort {
     count: Recipient<CountRows>,
-    split: Recipient<SplitRange>,
+    split: Recipient<SplitRanges>,
     recent: Recipient<FindRecent>,
     digests: Recipient<DigestRanges>,
     page: Recipient<ReadRange>,
+    gather: Recipient<GatherRows>,
     keys: Recipient<ReadKeys>,
 }
 
@@ -48,16 +49,18 @@ impl ReaderPort {
     where
         A: Actor
             + Handler<CountRows>
-            + Handler<SplitRange>
+            + Handler<SplitRanges>
             + Handler<FindRecent>
             + Handler<DigestRanges>
             + Handler<ReadRange>
+            + Handler<GatherRows>
             + Handler<ReadKeys>,
         A::Context: ToEnvelope<A, CountRows>
-            + ToEnvelope<A, SplitRange>
+            + ToEnvelope<A, SplitRanges>
             + ToEnvelope<A, FindRecent>
             + ToEnvelope<A, DigestRanges>
             + ToEnvelope<A, ReadRange>
+            + ToEnvelope<A, GatherRows>
             + ToEnvelope<A, ReadKeys>,
     {
         ReaderPort {
@@ -66,6 +69,7 @@ impl ReaderPort {
             recent: reader.clone().recipient(),
             digests: reader.clone().recipient(),
             page: reader.clone().recipient(),
+            gather: reader.clone().recipient(),
             keys: reader.clone().recipient(),
         }
     }
@@ -74,8 +78,8 @@ impl ReaderPort {
         ask(&self.count, CountRows { since }, "reader").await
     }
 
-    pub async fn split(&self, range: KeyRange, rows_per_part: u64) -> Result<Vec<Key>, Failure> {
-        ask(&self.split, SplitRange { range, rows_per_part }, "reader").await
+    pub async fn split(&self, ranges: Vec<KeyRange>, rows_per_part: u64) -> Result<Vec<Vec<Key>>, Failure> {
+        ask(&self.split, SplitRanges { ranges, rows_per_part }, "reader").await
     }
 
     pub async fn recent(&self, rows: u64) -> Result<Option<Key>, Failure> {
@@ -88,6 +92,15 @@ impl ReaderPort {
 
     pub async fn page(&self, request: PageRequest) -> Result<RowPage, Failure> {
         ask(&self.page, ReadRange { request }, "reader").await
+    }
+
+    pub async fn gather(
+        &self,
+        ranges: Arc<[KeyRange]>,
+        keys_only: bool,
+        bytes_max: usize,
+    ) -> Result<Option<RowPage>, Failure> {
+        ask(&self.gather, GatherRows { ranges, keys_only, bytes_max }, "reader").await
     }
 
     pub async fn keys(&self, keys: Vec<Key>) -> Result<RowPage, Failure> {

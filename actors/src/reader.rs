@@ -15,7 +15,7 @@ use tokio::sync::Semaphore;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::board::{Progress, Spent};
-use crate::messages::{CountRows, DigestRanges, FindRecent, ReadKeys, ReadRange, SplitRange};
+use crate::messages::{CountRows, DigestRanges, FindRecent, GatherRows, ReadKeys, ReadRange, SplitRanges};
 
 /// Most questions that one reader works on at once; the others wait their turn.
 const QUESTIONS_MAX: usize = 4;
@@ -79,12 +79,12 @@ impl Handler<CountRows> for Reader {
     }
 }
 
-impl Handler<SplitRange> for Reader {
-    type Result = ResponseActFuture<Self, Result<Vec<Key>>>;
+impl Handler<SplitRanges> for Reader {
+    type Result = ResponseActFuture<Self, Result<Vec<Vec<Key>>>>;
 
-    fn handle(&mut self, message: SplitRange, _: &mut Context<Self>) -> Self::Result {
+    fn handle(&mut self, message: SplitRanges, _: &mut Context<Self>) -> Self::Result {
         self.answer(Spent::Search, nothing, |rows, view| async move {
-            rows.split(&view, &message.range, message.rows_per_part).await
+            rows.split(&view, &message.ranges, message.rows_per_part).await
         })
     }
 }
@@ -116,6 +116,18 @@ impl Handler<ReadRange> for Reader {
             Spent::Read,
             |page: &RowPage| page.bytes_read,
             |rows, view| async move { rows.page(&view, &message.request).await },
+        )
+    }
+}
+
+impl Handler<GatherRows> for Reader {
+    type Result = ResponseActFuture<Self, Result<Option<RowPage>>>;
+
+    fn handle(&mut self, message: GatherRows, _: &mut Context<Self>) -> Self::Result {
+        self.answer(
+            Spent::Read,
+            |page: &Option<RowPage>| page.as_ref().map_or(0, |page| page.bytes_read),
+            |rows, view| async move { rows.gather(&view, &message.ranges, message.keys_only, message.bytes_max).await },
         )
     }
 }

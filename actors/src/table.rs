@@ -1,8 +1,9 @@
 //! The table actor: takes one table from plan to report. It decides; the work is done by its children.
 //!
-//! `work` holds the decisions in the order in which they are taken, `settle` the proof at the end,
+//! `work` holds the decisions in the order in which they are taken, `compare` how rows are compared, `settle` the proof at the end,
 //! `standing` what has become of the table so far.
 
+mod compare;
 mod doubt;
 mod drift;
 mod rejects;
@@ -78,12 +79,14 @@ impl Children {
             source: source.clone(),
             target: target.clone(),
             writer: WriterPort::new(writer.clone().recipient()),
+            encoder: shared.target.store().encoder(&job.pair.target),
             budget: shared.budget.clone(),
             stop: shared.stop.clone(),
             options: job.options.clone(),
             ledger: Arc::clone(ledger),
             progress,
             salt: shared.salt,
+            far: shared.is_far(),
             row_bytes: AtomicUsize::new(0),
         });
         Ok(Children { source, target, differ: differ.start(), writer, seen })

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crate::Result;
-use crate::process::{Usage, settle_disk};
+use crate::harness::Result;
+use crate::harness::process::{Usage, settle_disk};
 use crate::world::World;
 
 /// What a scenario measured, run by run.

@@ -1,12 +1,11 @@
 //! A hundred differences: 40 changed, 30 missing, 30 extra; ten among the oldest rows, ten among the newest, eighty
 //! scattered. One list of statements serves both engines.
 
+use crate::harness::rowsync::Differences;
 use crate::rows::{free_id, id};
 
-pub const CHANGED: u64 = 40;
-pub const MISSING: u64 = 30;
-pub const EXTRA: u64 = 30;
-const COUNT: u64 = CHANGED + MISSING + EXTRA;
+pub const EXPECTED: Differences = Differences { changed: 40, missing: 30, extra: 30 };
+const COUNT: u64 = EXPECTED.changed + EXPECTED.missing + EXPECTED.extra;
 /// So many lie at each end of the table.
 const AT_AN_END: u64 = 10;
 

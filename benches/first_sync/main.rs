@@ -3,26 +3,24 @@
 
 mod alternate;
 mod differences;
+#[path = "../harness/mod.rs"]
+mod harness;
 mod memory;
 mod postgres;
-mod process;
 mod rows;
-mod rowsync;
+mod run;
 mod scenarios;
 mod sqlite;
 mod table;
 mod world;
 
-use std::error::Error;
 use std::process::ExitCode;
 
 use clap::Parser;
 
+use harness::Result;
 use scenarios::{SCENARIOS, Scenario};
 use world::World;
-
-/// Ends a scenario and is printed with its name; the others go on.
-type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 #[derive(Parser)]
 #[command(name = "first_sync", about = "Measures rowsync against its floors")]

@@ -1,10 +1,11 @@
 //! The most memory that a run holds, on a table far larger than what may be in flight.
 
-use crate::Result;
 use crate::alternate::Measured;
-use crate::postgres::Database;
-use crate::process::settle_disk;
-use crate::rowsync::Task;
+use crate::harness::Result;
+use crate::harness::postgres::Database;
+use crate::harness::process::settle_disk;
+use crate::harness::rowsync::Task;
+use crate::postgres::CREATE_ITEMS;
 use crate::scenarios::same;
 use crate::world::World;
 
@@ -27,8 +28,8 @@ pub fn measure(world: &World) -> Result<Measured> {
 
 fn fill_and_run(world: &World, source: &Database, target: &Database) -> Result<Measured> {
     eprintln!("  filling PostgreSQL");
-    source.recreate()?;
-    target.recreate()?;
+    source.recreate(CREATE_ITEMS)?;
+    target.recreate(CREATE_ITEMS)?;
     let rows = world.rows_or(ROWS);
     source.execute(&[&generate(rows)])?;
     source.rest()?;
@@ -38,8 +39,8 @@ fn fill_and_run(world: &World, source: &Database, target: &Database) -> Result<M
         settle_disk()?;
         let task = Task {
             directory: world.directory(),
-            source: source.url(),
-            target: target.url(),
+            source: source.url.as_str(),
+            target: target.url.as_str(),
             max_bytes_in_flight: Some(BYTES_IN_FLIGHT),
         };
         let usage = task.run()?;
@@ -50,7 +51,7 @@ fn fill_and_run(world: &World, source: &Database, target: &Database) -> Result<M
         Ok(())
     };
     run("an empty table")?;
-    target.recreate()?;
+    target.recreate(CREATE_ITEMS)?;
     source.pipe_to(target, HALF_DIFFERENT)?;
     target.rest()?;
     run("a table with half of its rows different")?;

@@ -2,14 +2,15 @@
 
 use std::fmt::Debug;
 
-use crate::Result;
 use crate::alternate::{Measured, alternate};
-use crate::memory;
-use crate::postgres::hash_both;
+use crate::harness::Result;
+use crate::harness::postgres::hash_both;
+use crate::harness::rowsync::Task;
+use crate::harness::sqlite::{File, read_both};
 use crate::rows::{Row, rows};
-use crate::rowsync::Task;
-use crate::sqlite::{File, read_both, read_one_by_one};
+use crate::sqlite::read_one_by_one;
 use crate::world::World;
+use crate::{differences, memory, postgres, sqlite};
 
 pub struct Scenario {
     pub name: &'static str,
@@ -96,14 +97,14 @@ fn pg_to_empty_pg(world: &World) -> Result<Measured> {
     alternate(
         world,
         || {
-            target.recreate()?;
+            target.recreate(postgres::CREATE_ITEMS)?;
             let took = source.copy_to(target)?;
             equal()?;
             Ok(took)
         },
         || {
-            target.recreate()?;
-            let usage = task(world, source.url(), target.url()).run()?;
+            target.recreate(postgres::CREATE_ITEMS)?;
+            let usage = task(world, source.url.as_str(), target.url.as_str()).run()?;
             equal()?;
             Ok(usage)
         },
@@ -121,14 +122,14 @@ fn sqlite_to_empty_pg(world: &World) -> Result<Measured> {
     alternate(
         world,
         || {
-            target.recreate()?;
+            target.recreate(postgres::CREATE_ITEMS)?;
             let took = target.copy_from_file(&file)?;
             equal()?;
             Ok(took)
         },
         || {
-            target.recreate()?;
-            let usage = task(world, &source.url(), target.url()).run()?;
+            target.recreate(postgres::CREATE_ITEMS)?;
+            let usage = task(world, &source.url(), target.url.as_str()).run()?;
             equal()?;
             Ok(usage)
         },
@@ -137,7 +138,7 @@ fn sqlite_to_empty_pg(world: &World) -> Result<Measured> {
 
 fn pg_to_empty_sqlite(world: &World) -> Result<Measured> {
     let (source, _) = world.postgres()?;
-    to_empty_sqlite(world, source.url())
+    to_empty_sqlite(world, source.url.as_str())
 }
 
 fn sqlite_to_empty_sqlite(world: &World) -> Result<Measured> {
@@ -152,13 +153,13 @@ fn to_empty_sqlite(world: &World, source: &str) -> Result<Measured> {
     alternate(
         world,
         || {
-            target.recreate()?;
+            target.recreate(sqlite::CREATE_ITEMS)?;
             let took = target.insert_all(&held)?;
             equal(&target)?;
             Ok(took)
         },
         || {
-            target.recreate()?;
+            target.recreate(sqlite::CREATE_ITEMS)?;
             let usage = task(world, source, &target.url()).run()?;
             equal(&target)?;
             Ok(usage)
@@ -169,15 +170,22 @@ fn to_empty_sqlite(world: &World, source: &str) -> Result<Measured> {
 fn find_100_pg(world: &World) -> Result<Measured> {
     let (source, target) = world.postgres()?;
     target.differ_from(source, world.rows())?;
-    alternate(world, || hash_both(source, target), || task(world, source.url(), target.url()).verify())
+    alternate(
+        world,
+        || hash_both(source, target),
+        || task(world, source.url.as_str(), target.url.as_str()).verify(differences::EXPECTED),
+    )
 }
 
 fn find_100_sqlite(world: &World) -> Result<Measured> {
     let source = world.sqlite()?;
     let target = world.sqlite_target();
     target.differ_from(source, world.rows())?;
-    let mut measured =
-        alternate(world, || read_both(source, &target), || task(world, &source.url(), &target.url()).verify())?;
+    let mut measured = alternate(
+        world,
+        || read_both(source, &target),
+        || task(world, &source.url(), &target.url()).verify(differences::EXPECTED),
+    )?;
     let one_by_one = read_one_by_one(source, &target)?;
     measured.notes.push(format!("one file read after the other: {:.3} s", one_by_one.as_secs_f64()));
     Ok(measured)

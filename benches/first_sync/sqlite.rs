@@ -1,63 +1,25 @@
-//! SQLite files, by rusqlite: filled, differing, and the floors of writing and reading them.
+//! The table in SQLite files: filled, differing, and the floors of writing and reading it.
 
 use std::collections::hash_map::DefaultHasher;
-use std::fs;
 use std::hash::{Hash as _, Hasher as _};
-use std::hint::black_box;
-use std::io;
-use std::path::PathBuf;
-use std::thread;
 use std::time::{Duration, Instant};
 
+use rusqlite::params;
 use rusqlite::types::ValueRef;
-use rusqlite::{Connection, OpenFlags, params};
 
+use crate::differences;
+use crate::harness::Result;
+use crate::harness::sqlite::File;
 use crate::rows::{COLUMNS, Row, rows};
-use crate::{Result, differences};
 
-const CREATE_ITEMS: &str = "CREATE TABLE items (id INTEGER PRIMARY KEY, name TEXT, email TEXT, note TEXT, \
+pub const CREATE_ITEMS: &str = "CREATE TABLE items (id INTEGER PRIMARY KEY, name TEXT, email TEXT, note TEXT, \
     price NUMERIC(12,2), quantity INTEGER, attributes JSON TEXT, created_at TIMESTAMP, modified_at TIMESTAMPTZ)";
 const INSERT: &str = "INSERT INTO items VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
 
-pub struct File {
-    path: PathBuf,
-}
-
 impl File {
-    pub fn new(path: PathBuf) -> File {
-        File { path }
-    }
-
-    pub fn url(&self) -> String {
-        format!("sqlite:{}", self.path.display())
-    }
-
-    fn open(&self) -> Result<Connection> {
-        let connection = Connection::open(&self.path)?;
-        connection.pragma_update(None, "journal_mode", "wal")?;
-        connection.pragma_update(None, "synchronous", "normal")?;
-        Ok(connection)
-    }
-
-    fn open_to_read(&self) -> rusqlite::Result<Connection> {
-        Connection::open_with_flags(&self.path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)
-    }
-
-    /// A new file with the empty table.
-    pub fn recreate(&self) -> Result<()> {
-        for suffix in ["", "-wal", "-shm"] {
-            let file = format!("{}{suffix}", self.path.display());
-            match fs::remove_file(file) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
-                _ => {}
-            }
-        }
-        Ok(self.open()?.execute_batch(CREATE_ITEMS)?)
-    }
-
     /// Fills a new file with the rows `0..count`.
     pub fn fill(&self, count: u64) -> Result<()> {
-        self.recreate()?;
+        self.recreate(CREATE_ITEMS)?;
         self.insert(rows(count))?;
         Ok(self.open()?.execute_batch("ANALYZE")?)
     }
@@ -95,22 +57,8 @@ impl File {
 
     /// Makes this the copy of `source` with a hundred differences.
     pub fn differ_from(&self, source: &File, rows: u64) -> Result<()> {
-        self.recreate()?;
-        fs::copy(&source.path, &self.path)?;
+        self.copy_of(source)?;
         Ok(self.open()?.execute_batch(&format!("BEGIN; {}; COMMIT", differences::statements(rows).join(";")))?)
-    }
-
-    /// Steps through all rows and takes every column by reference.
-    fn read_all(&self) -> rusqlite::Result<()> {
-        let connection = self.open_to_read()?;
-        let mut statement = connection.prepare("SELECT * FROM items")?;
-        let mut rows = statement.query([])?;
-        while let Some(row) = rows.next()? {
-            for column in 0..COLUMNS.len() {
-                black_box(row.get_ref(column)?);
-            }
-        }
-        Ok(())
     }
 
     /// The number of rows, and one number for what they hold, whatever their order and however the engine that they
@@ -155,18 +103,6 @@ fn spell(column: &str, value: ValueRef<'_>) -> Result<Option<String>> {
         }
         _ => text,
     }))
-}
-
-/// Reads both files at once, a thread each.
-pub fn read_both(source: &File, target: &File) -> Result<Duration> {
-    let start = Instant::now();
-    let (first, second) = thread::scope(|scope| {
-        let other = scope.spawn(|| target.read_all());
-        (source.read_all(), other.join())
-    });
-    first?;
-    second.map_err(|_| "the thread that reads the target panicked")??;
-    Ok(start.elapsed())
 }
 
 /// Reads one file, then the other.

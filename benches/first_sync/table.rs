@@ -3,7 +3,8 @@
 use std::thread::available_parallelism;
 
 use crate::alternate::Measured;
-use crate::process::Usage;
+use crate::harness::figures::{NONE, columns, median, spread};
+use crate::harness::process::Usage;
 use crate::scenarios::{Limit, Scenario};
 use crate::world::World;
 
@@ -13,7 +14,6 @@ pub struct Line {
 }
 
 const TITLES: [&str; 9] = ["scenario", "rows", "floor s", "rowsync s", "ratio", "limit", "", "cpu s", "peak MiB"];
-const NONE: &str = "-";
 
 impl Line {
     pub fn of(scenario: &Scenario, measured: Measured) -> Line {
@@ -68,13 +68,10 @@ fn limit(scenario: &Scenario) -> String {
 
 pub fn print(world: &World, lines: &[Line]) {
     println!("\nmedians of {} runs (fastest to slowest), {}", world.runs, machine(world));
-    let titles = TITLES.map(str::to_owned);
-    let rows = || std::iter::once(&titles).chain(lines.iter().map(|line| &line.cells));
-    let widths: Vec<usize> =
-        (0..TITLES.len()).map(|column| rows().map(|cells| cells[column].chars().count()).max().unwrap_or(0)).collect();
-    for cells in rows() {
-        let line: Vec<String> = cells.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
-        println!("{}", line.join("  ").trim_end());
+    let titles = [TITLES.map(str::to_owned)];
+    let cells: Vec<_> = titles.into_iter().chain(lines.iter().map(|line| line.cells.clone())).collect();
+    for line in columns(&cells, "  ") {
+        println!("{}", line.trim_end());
     }
     for note in lines.iter().flat_map(|line| &line.notes) {
         println!("{note}");
@@ -87,24 +84,5 @@ fn machine(world: &World) -> String {
     match world.server().and_then(|server| server.version()) {
         Ok(postgres) => format!("{cores} cores, PostgreSQL {postgres}, SQLite {sqlite}"),
         Err(_) => format!("{cores} cores, SQLite {sqlite}"),
-    }
-}
-
-fn spread(seconds: &[f64]) -> String {
-    let Some(median) = median(seconds) else { return NONE.to_owned() };
-    let fastest = seconds.iter().copied().fold(f64::INFINITY, f64::min);
-    let slowest = seconds.iter().copied().fold(0.0, f64::max);
-    format!("{median:.3} ({fastest:.2} to {slowest:.2})")
-}
-
-/// None of none.
-fn median(values: &[f64]) -> Option<f64> {
-    let mut sorted = values.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    let middle = sorted.len() / 2;
-    match sorted.len() {
-        0 => None,
-        length if length % 2 == 0 => Some((sorted[middle - 1] + sorted[middle]) / 2.0),
-        _ => Some(sorted[middle]),
     }
 }

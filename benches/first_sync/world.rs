@@ -5,9 +5,9 @@ use std::path::Path;
 
 use tempfile::TempDir;
 
-use crate::Result;
-use crate::postgres::{Database, Server};
-use crate::sqlite::File;
+use crate::harness::Result;
+use crate::harness::postgres::{Database, Server};
+use crate::harness::sqlite::File;
 
 const ROWS: u64 = 1_000_000;
 const SOURCE: &str = "rowsync_bench_source";
@@ -50,7 +50,7 @@ impl World {
     }
 
     pub fn server(&self) -> Result<&Server> {
-        once(&self.server, Server::of_environment)
+        once(&self.server, || Server::of_environment("ROWSYNC_TEST_POSTGRES"))
     }
 
     /// The filled source, and the target, which holds whatever the last scenario left.

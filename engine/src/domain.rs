@@ -27,6 +27,11 @@ pub enum Domain {
     Time,
     Timestamp,
     TimestampTz,
+    /// A time or timestamp of which one side keeps fewer digits behind the second, so both are compared with those.
+    Coarse {
+        moment: Moment,
+        digits: u32,
+    },
     Interval,
     Json,
     /// Both sides type each value on its own (SQLite): the storage class decides.
@@ -35,9 +40,29 @@ pub enum Domain {
     Native,
 }
 
+/// A kind of moment that columns may keep with fewer digits behind the second than six.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Moment {
+    Time,
+    Timestamp,
+    TimestampTz,
+}
+
+impl Moment {
+    /// The domain of the same moments with all digits.
+    pub fn domain(self) -> Domain {
+        match self {
+            Moment::Time => Domain::Time,
+            Moment::Timestamp => Domain::Timestamp,
+            Moment::TimestampTz => Domain::TimestampTz,
+        }
+    }
+}
+
 impl Domain {
     /// Every domain once, for documentation and tests.
-    pub const ALL: [Domain; 18] = [
+    pub const ALL: [Domain; 19] = [
         Domain::Bool,
         Domain::Int,
         Domain::Float,
@@ -52,6 +77,7 @@ impl Domain {
         Domain::Time,
         Domain::Timestamp,
         Domain::TimestampTz,
+        Domain::Coarse { moment: Moment::Timestamp, digits: 3 },
         Domain::Interval,
         Domain::Json,
         Domain::Dynamic,
@@ -75,6 +101,7 @@ impl Domain {
             Domain::Time => "times of day in microseconds",
             Domain::Timestamp => "date and time in microseconds, without a zone",
             Domain::TimestampTz => "instants in microseconds; the same instant is equal in every zone",
+            Domain::Coarse { .. } => "times and timestamps by value, rounded to the digits of the coarser column",
             Domain::Interval => "months, days and microseconds, each for itself",
             Domain::Json => "JSON by value; the order of keys and the spelling of numbers do not count",
             Domain::Dynamic => "by storage class; 1 and 1.0 are the same number",

@@ -7,6 +7,7 @@ pub mod budget;
 pub mod canonical;
 pub mod change;
 pub mod compare;
+pub mod cost;
 pub mod digest;
 pub mod domain;
 pub mod error;

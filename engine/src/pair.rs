@@ -6,9 +6,12 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::digest::DigestKind;
-use crate::domain::Domain;
+use crate::domain::{Domain, Moment};
 use crate::schema::{Column, DataType, Filled, KeyOrder, TableSchema, TableView, ViewColumn, find_name};
 use crate::store::Capabilities;
+
+/// Digits of a microsecond, the finest that is compared.
+const MICROSECOND_DIGITS: u32 = 6;
 
 /// What a user said about one table's columns.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -29,8 +32,10 @@ pub struct PairOptions {
 pub struct Pair {
     pub source: Arc<TableView>,
     pub target: Arc<TableView>,
-    /// The cheapest digest that both sides share.
+    /// The cheapest digest that both sides share where the line between them is quick: the first of `digests`.
     pub digest: DigestKind,
+    /// The digests of rows that both sides can make of this pair, best first.
+    pub digests: Vec<DigestKind>,
     /// Whether rows can move in the engine's own bulk form.
     pub raw: bool,
     /// What a person may want to know, such as columns that are left alone.
@@ -71,7 +76,9 @@ pub fn pair(source: Side<'_>, target: Side<'_>, options: &PairOptions) -> Result
     }
     let same_engine = source.capabilities.engine == target.capabilities.engine;
     let same_types = same_engine && ordered.iter().all(|(s, t)| s.declared == t.declared && s.data_type == t.data_type);
+    let moves_raw = same_types && ordered.iter().all(|(s, _)| s.data_type != DataType::Local);
     let key_order = key_order(&ordered[..key_len], same_engine);
+    let digests = shared_digests(source, target, &ordered, &domains, same_types);
     let modify_time = modify_time(source, &columns, options);
     let view = |schema: &TableSchema, side: fn(&Matched) -> &Column, modify_time: Option<String>| {
         let columns = ordered.iter().zip(&domains);
@@ -81,8 +88,9 @@ pub fn pair(source: Side<'_>, target: Side<'_>, options: &PairOptions) -> Result
     Ok(Pair {
         source: view(source.schema, |m| &m.0, modify_time.as_ref().map(|m| m.0.name.clone())),
         target: view(target.schema, |m| &m.1, modify_time.as_ref().map(|m| m.1.name.clone())),
-        digest: shared_digest(source.capabilities, target.capabilities, same_types),
-        raw: same_types && source.capabilities.raw_pages && target.capabilities.raw_pages,
+        digest: digests[0],
+        digests,
+        raw: moves_raw && source.capabilities.raw_pages && target.capabilities.raw_pages,
         notes: notes(source.schema, target.schema, &columns),
     })
 }
@@ -203,17 +211,62 @@ fn modify_time<'a>(source: Side<'_>, columns: &'a [Matched], options: &PairOptio
     find_name(columns, &column.name, |matched| &matched.0.name)
 }
 
-fn shared_digest(source: &Capabilities, target: &Capabilities, same_types: bool) -> DigestKind {
-    let both = |kind| source.digests.contains(&kind) && target.digests.contains(&kind);
-    if same_types && both(DigestKind::Server) { DigestKind::Server } else { DigestKind::Stream }
+/// Kinds of digests that tell rows, not only their number. Hashing on arrival can always be done.
+fn shared_digests(
+    source: Side<'_>,
+    target: Side<'_>,
+    columns: &[Matched],
+    domains: &[Domain],
+    same_types: bool,
+) -> Vec<DigestKind> {
+    let both = |kind| source.capabilities.digests.contains(&kind) && target.capabilities.digests.contains(&kind);
+    let spelled = |((s, t), domain): (&Matched, &Domain)| {
+        let by = |side: Side<'_>, column: &Column| !side.capabilities.typed || spells(&column.data_type, *domain);
+        by(source, s) && by(target, t)
+    };
+    let mut digests = Vec::new();
+    if same_types && both(DigestKind::Server) {
+        digests.push(DigestKind::Server);
+    }
+    digests.push(DigestKind::Stream);
+    if both(DigestKind::Portable) && columns.iter().zip(domains).all(spelled) {
+        digests.push(DigestKind::Portable);
+    }
+    digests
+}
+
+/// Whether a server can spell what a column of this type holds in the canonical form of the domain, without a conversion
+/// that may fail.
+fn spells(data_type: &DataType, domain: Domain) -> bool {
+    use DataType as T;
+    match domain {
+        Domain::Bool => *data_type == T::Bool,
+        Domain::Int => matches!(data_type, T::Int { .. }),
+        Domain::Decimal { .. } => matches!(data_type, T::Decimal { .. } | T::Int { .. }),
+        Domain::Float | Domain::Float32 => matches!(data_type, T::Float { .. }),
+        Domain::Text => matches!(data_type, T::Text { .. } | T::Enum { .. } | T::Other | T::Local),
+        Domain::PaddedText => matches!(data_type, T::Text { .. } | T::PaddedText { .. }),
+        Domain::Native => *data_type == T::Other,
+        Domain::Coarse { moment, .. } => own_domain(data_type) == moment.domain(),
+        // What is declared by the same word as the domain, and nothing else.
+        _ => own_domain(data_type) == domain,
+    }
 }
 
 fn key_order(keys: &[Matched], same_engine: bool) -> KeyOrder {
     let alike = |(s, t): &Matched| match (&s.collation, &t.collation) {
+        _ if has_own_order(&s.data_type) || has_own_order(&t.data_type) => {
+            same_engine && s.declared == t.declared && s.data_type == t.data_type
+        }
         (None, None) => true,
         (a, b) => same_engine && a == b,
     };
     if keys.iter().all(alike) { KeyOrder::Native } else { KeyOrder::Bytewise }
+}
+
+/// Whether values are sorted neither as numbers nor as texts: labels by their place, opaque types as they please.
+fn has_own_order(data_type: &DataType) -> bool {
+    matches!(data_type, DataType::Enum { .. } | DataType::Other | DataType::Local)
 }
 
 /// The ground on which the values of two columns meet.
@@ -221,11 +274,12 @@ fn common_domain(source: Side<'_>, s: &Column, target: Side<'_>, t: &Column) -> 
     let same_engine = source.capabilities.engine.name == target.capabilities.engine.name;
     match (source.capabilities.typed, target.capabilities.typed) {
         (false, false) => Ok(Domain::Dynamic),
-        (true, false) => Ok(own_domain(&s.data_type)),
-        (false, true) => Ok(own_domain(&t.data_type)),
+        (true, false) => Ok(bound_domain(s)),
+        (false, true) => Ok(bound_domain(t)),
         (true, true) if s.data_type == DataType::Other && s.declared == t.declared && same_engine => Ok(Domain::Native),
         (true, true) => {
-            shared_domain(&s.data_type, &t.data_type).map_or_else(|| incomparable(source, s, target, t), Ok)
+            let shared = shared_domain(&s.data_type, &t.data_type);
+            shared.map_or_else(|| incomparable(source, s, target, t), |domain| Ok(coarser_moment(domain, s, t)))
         }
     }
 }
@@ -241,6 +295,42 @@ fn incomparable(source: Side<'_>, s: &Column, target: Side<'_>, t: &Column) -> R
 }
 
 /// The domain of a column whose partner takes any value.
+fn bound_domain(column: &Column) -> Domain {
+    let domain = own_domain(&column.data_type);
+    moment(domain).map_or(domain, |moment| with_digits(moment, second_digits(column)))
+}
+
+/// Two columns of moments meet with the digits of the one that keeps fewer; where both keep the same, none is rounded.
+fn coarser_moment(domain: Domain, s: &Column, t: &Column) -> Domain {
+    match (moment(domain), second_digits(s), second_digits(t)) {
+        (Some(moment), a, b) if a != b => with_digits(moment, a.min(b)),
+        _ => domain,
+    }
+}
+
+fn moment(domain: Domain) -> Option<Moment> {
+    match domain {
+        Domain::Time => Some(Moment::Time),
+        Domain::Timestamp => Some(Moment::Timestamp),
+        Domain::TimestampTz => Some(Moment::TimestampTz),
+        _ => None,
+    }
+}
+
+fn with_digits(moment: Moment, digits: u32) -> Domain {
+    if digits < MICROSECOND_DIGITS { Domain::Coarse { moment, digits } } else { moment.domain() }
+}
+
+/// Digits behind the second that a column keeps, as its declaration says: `timestamp(3) without time zone`.
+fn second_digits(column: &Column) -> u32 {
+    if moment(own_domain(&column.data_type)).is_none() {
+        return MICROSECOND_DIGITS;
+    }
+    let in_brackets = column.declared.split_once('(').and_then(|(_, rest)| rest.split_once(')'));
+    in_brackets.and_then(|(digits, _)| digits.trim().parse().ok()).unwrap_or(MICROSECOND_DIGITS)
+}
+
+/// The domain of all values of a type.
 fn own_domain(data_type: &DataType) -> Domain {
     match data_type {
         DataType::Bool => Domain::Bool,
@@ -257,7 +347,9 @@ fn own_domain(data_type: &DataType) -> Domain {
         DataType::TimestampTz => Domain::TimestampTz,
         DataType::Interval => Domain::Interval,
         DataType::Json => Domain::Json,
-        DataType::Text { .. } | DataType::Enum { .. } | DataType::Dynamic | DataType::Other => Domain::Text,
+        DataType::Text { .. } | DataType::Enum { .. } | DataType::Dynamic | DataType::Other | DataType::Local => {
+            Domain::Text
+        }
     }
 }
 
@@ -275,12 +367,23 @@ fn shared_domain(s: &DataType, t: &DataType) -> Option<Domain> {
             Domain::PaddedText
         }
         (T::Date, T::Timestamp) | (T::Timestamp, T::Date) => Domain::Timestamp,
+        (T::Bool, T::Int { .. }) | (T::Int { .. }, T::Bool) => Domain::Bool,
+        (T::Uuid, T::Bytes | T::PaddedText { .. }) | (T::Bytes | T::PaddedText { .. }, T::Uuid) => Domain::Uuid,
+        // As with SQLite: what the text says has to fit the other column's type.
+        (typed, T::Text { .. }) | (T::Text { .. }, typed) if is_spelled_alike_everywhere(typed) => own_domain(typed),
         (T::Json, T::Text { .. }) | (T::Text { .. }, T::Json) => Domain::Json,
-        (T::Enum { .. } | T::Other, T::Text { .. } | T::Enum { .. } | T::Other)
-        | (T::Text { .. }, T::Enum { .. } | T::Other) => Domain::Text,
+        (T::Enum { .. } | T::Other | T::Local, T::Text { .. } | T::Enum { .. } | T::Other | T::Local)
+        | (T::Text { .. }, T::Enum { .. } | T::Other | T::Local) => Domain::Text,
         (a, b) if std::mem::discriminant(a) == std::mem::discriminant(b) => own_domain(a),
         _ => return None,
     })
+}
+
+/// Whether texts that mean values of the type are spelled in one way by all engines; intervals are not.
+fn is_spelled_alike_everywhere(data_type: &DataType) -> bool {
+    use DataType as T;
+    let is_number = matches!(data_type, T::Bool | T::Int { .. } | T::Float { .. } | T::Decimal { .. });
+    is_number || matches!(data_type, T::Uuid | T::Date | T::Time | T::Timestamp | T::TimestampTz)
 }
 
 /// The digits to which both are rounded: the fewer where they differ, no rounding where they are the same.
@@ -391,6 +494,85 @@ mod tests {
         assert_eq!(order(Some("de"), Some("de")), KeyOrder::Native);
         assert_eq!(order(Some("de"), Some("en")), KeyOrder::Bytewise);
         assert_eq!(order(Some("de"), None), KeyOrder::Bytewise);
+    }
+
+    #[test]
+    fn what_sorts_by_rules_of_its_own_is_walked_byte_by_byte_beside_anything_else() {
+        let order = |a: (DataType, &str), b: (DataType, &str)| {
+            let [a, b] = [a, b].map(|(data_type, declared)| table(vec![column("id", data_type, declared)]));
+            lay(&a, &b, &PairOptions::default()).unwrap().source.key_order
+        };
+        let mood = |labels: [&str; 2]| (DataType::Enum { labels: labels.map(Into::into).into() }, "mood");
+        let text = || (DataType::Text { max_chars: None }, "text");
+        assert_eq!(order(mood(["z", "a"]), mood(["z", "a"])), KeyOrder::Native);
+        assert_eq!(order(mood(["z", "a"]), mood(["a", "z"])), KeyOrder::Bytewise);
+        assert_eq!(order(mood(["z", "a"]), text()), KeyOrder::Bytewise);
+        assert_eq!(order((DataType::Other, "inet"), (DataType::Other, "inet")), KeyOrder::Native);
+        assert_eq!(order((DataType::Other, "inet"), (DataType::Other, "cidr")), KeyOrder::Bytewise);
+        assert_eq!(order(text(), (DataType::Local, "mood[]")), KeyOrder::Bytewise);
+    }
+
+    #[test]
+    fn a_portable_digest_is_offered_where_both_servers_can_spell_all_columns() {
+        let kinds = |a: DataType, b: DataType, typed: bool| {
+            let with = |data_type| {
+                table(vec![column("id", DataType::Int { bits: 64 }, "bigint"), column("v", data_type, "its type")])
+            };
+            let mut here = capabilities("pg", true);
+            here.digests.push(DigestKind::Portable);
+            let there = Capabilities { typed, engine: Engine { name: "other", major_version: 1 }, ..here.clone() };
+            let (a, b) = (with(a), with(b));
+            let (source, target) =
+                (Side { schema: &a, capabilities: &here }, Side { schema: &b, capabilities: &there });
+            pair(source, target, &PairOptions::default()).unwrap().digests
+        };
+        let both = [DigestKind::Stream, DigestKind::Portable];
+        let decimal = || DataType::Decimal { precision: None, scale: None };
+        assert_eq!(kinds(DataType::Int { bits: 16 }, decimal(), true), both);
+        assert_eq!(kinds(DataType::Json, DataType::Json, true), both);
+        // What a store without types holds is converted where it is read.
+        assert_eq!(kinds(DataType::Date, DataType::Text { max_chars: None }, false), both);
+        assert_eq!(kinds(DataType::Json, DataType::Text { max_chars: None }, true), [DigestKind::Stream]);
+        assert_eq!(kinds(DataType::Date, DataType::Timestamp, true), [DigestKind::Stream]);
+        assert_eq!(kinds(decimal(), DataType::Float { bits: 64 }, true), [DigestKind::Stream]);
+    }
+
+    #[test]
+    fn types_that_hold_numbers_of_their_database_do_not_move_as_raw_bytes() {
+        let with = |data_type| {
+            table(vec![column("id", DataType::Int { bits: 64 }, "bigint"), column("v", data_type, "mood[]")])
+        };
+        let pair =
+            |data_type: DataType| lay(&with(data_type.clone()), &with(data_type), &PairOptions::default()).unwrap();
+        assert_eq!((pair(DataType::Other).raw, pair(DataType::Other).source.columns[1].domain), (true, Domain::Native));
+        assert_eq!((pair(DataType::Local).raw, pair(DataType::Local).source.columns[1].domain), (false, Domain::Text));
+    }
+
+    #[test]
+    fn moments_meet_with_the_digits_of_the_coarser_column() {
+        let domain = |a: (DataType, &str), b: (DataType, &str), typed: bool| {
+            let [a, b] = [a, b].map(|(data_type, declared)| column("v", data_type, declared));
+            let (here, there) = (capabilities("pg", true), capabilities("other", typed));
+            let whole = table(vec![]);
+            let (source, target) =
+                (Side { schema: &whole, capabilities: &here }, Side { schema: &whole, capabilities: &there });
+            common_domain(source, &a, target, &b).unwrap()
+        };
+        let millis = || (DataType::Timestamp, "timestamp(3) without time zone");
+        let micros = || (DataType::Timestamp, "timestamp without time zone");
+        let coarse = Domain::Coarse { moment: Moment::Timestamp, digits: 3 };
+        assert_eq!(domain(millis(), micros(), true), coarse);
+        assert_eq!(domain(micros(), millis(), true), coarse);
+        assert_eq!(domain(millis(), millis(), true), Domain::Timestamp);
+        assert_eq!(domain(millis(), (DataType::Dynamic, ""), false), coarse);
+        assert_eq!(domain(micros(), (DataType::Timestamp, "TIMESTAMP(3)"), false), Domain::Timestamp);
+        assert_eq!(domain((DataType::Text { max_chars: Some(3) }, "varchar(3)"), micros(), true), Domain::Timestamp);
+        let zoned = domain(
+            (DataType::TimestampTz, "timestamp(0) with time zone"),
+            (DataType::TimestampTz, "timestamptz"),
+            true,
+        );
+        assert_eq!(zoned, Domain::Coarse { moment: Moment::TimestampTz, digits: 0 });
     }
 
     #[test]

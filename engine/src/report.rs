@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use crate::cost::CompareMethod;
+use crate::digest::DigestKind;
 use crate::error::Class;
 use crate::plan::Plan;
 
@@ -97,7 +99,29 @@ pub struct TableReport {
     pub verification: Option<Verification>,
     /// How the digests were made, where any were.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub digest: Option<crate::digest::DigestKind>,
+    pub digest: Option<DigestKind>,
+    /// How every row was compared, where that was done.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub comparison: Option<Comparison>,
+}
+
+/// The way that was taken to compare every row.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Comparison {
+    /// A word of `compare_method`.
+    pub method: &'static str,
+    pub reason: String,
+}
+
+impl Comparison {
+    pub fn new(method: CompareMethod, reason: &str) -> Comparison {
+        Comparison { method: method.name(), reason: reason.to_owned() }
+    }
+
+    /// Notes that the search gave way to reading.
+    pub fn turned_to_reading(&mut self) {
+        self.reason.push_str("; most ranges differed, so the rest was read");
+    }
 }
 
 impl TableReport {
@@ -125,6 +149,7 @@ impl TableReport {
             notes: Vec::new(),
             verification: None,
             digest: None,
+            comparison: None,
         }
     }
 }

@@ -2,11 +2,12 @@
 //!
 //! A row in the `Fields` form is its values one after the other, each a tag, a length where it varies, and the bytes;
 //! the key's columns stand first, so a row's key is the first bytes of the row. A row in the `Raw` form is the
-//! engine's own bulk format (PostgreSQL: one tuple of COPY BINARY); it moves untouched between two stores that have
-//! the same types. One buffer instead of a value each is what keeps a page cheap to fill, to count and to free.
+//! engine's own bulk format (PostgreSQL: one tuple of COPY BINARY; SQLite: storage classes); it moves untouched between
+//! two stores that have the same types. One buffer instead of a value each is what keeps a page cheap to fill, to count and to free.
 
-use crate::canonical::{NotCanonical, normal_decimal, write_canonical};
+use crate::canonical::{NotCanonical, begin_row, normal_decimal, write_canonical};
 use crate::digest::Digest;
+use crate::digest::portable::PortableDigest;
 use crate::domain::Domain;
 use crate::key::Key;
 use crate::value::{Interval, ValueRef};
@@ -48,7 +49,31 @@ impl RowPage {
         let likely = request.rows_max.saturating_mul(request.row_bytes_hint);
         let bytes = likely.saturating_add(likely / 8).min(request.bytes_max);
         let rows = request.rows_max.min(bytes / request.row_bytes_hint.max(1) + 1);
+        RowPage::with_capacity(form, key_len, rows, bytes)
+    }
+
+    pub fn with_capacity(form: Form, key_len: usize, rows: usize, bytes: usize) -> RowPage {
         RowPage { data: Vec::with_capacity(bytes), ends: Vec::with_capacity(rows), ..RowPage::new(form, key_len) }
+    }
+
+    /// The same rows in another form, of which `encode` appends one.
+    ///
+    /// # Errors
+    /// That of `encode`.
+    pub fn encoded<E>(
+        &self,
+        form: Form,
+        mut encode: impl FnMut(&[u8], &mut Vec<u8>) -> Result<(), E>,
+    ) -> Result<RowPage, E> {
+        let mut page = RowPage::with_capacity(form, self.key_len, self.len(), self.row_bytes());
+        for row in self.rows() {
+            encode(row, &mut page.data)?;
+            page.end_row();
+        }
+        page.last_key.clone_from(&self.last_key);
+        page.complete = self.complete;
+        page.bytes_read = self.bytes_read;
+        Ok(page)
     }
 
     pub fn len(&self) -> usize {
@@ -78,7 +103,7 @@ impl RowPage {
         &self.data[start..self.ends[index]]
     }
 
-    pub fn rows(&self) -> impl Iterator<Item = &[u8]> {
+    pub fn rows(&self) -> impl DoubleEndedIterator<Item = &[u8]> {
         (0..self.len()).map(|index| self.row(index))
     }
 
@@ -90,6 +115,11 @@ impl RowPage {
     /// Writes a field of the key; decimals and floats are normalised so that equal keys have equal bytes.
     pub fn push_key(&mut self, value: ValueRef<'_>) {
         push_key_field(&mut self.data, value);
+    }
+
+    /// The buffer that ends with the row in the making, for those who write its bytes themselves.
+    pub fn unfinished_row(&mut self) -> &mut Vec<u8> {
+        &mut self.data
     }
 
     /// Ends the row in the making.
@@ -146,6 +176,21 @@ impl RowPage {
         }
         Ok(digest)
     }
+
+    /// The portable digest of all rows, which have to be in key order. Pages in `Fields` form.
+    ///
+    /// # Errors
+    /// When a value has no canonical form.
+    pub fn portable_digest(&self, domains: &[Domain], salt: u64) -> Result<Digest, NotCanonical> {
+        debug_assert_eq!(self.form, Form::Fields, "raw bytes are not portable");
+        let mut digest = PortableDigest::new(salt);
+        let mut scratch = Vec::new();
+        for row in self.rows() {
+            canonical_row(row, domains, &mut scratch)?;
+            digest.add_row(&scratch);
+        }
+        Ok(digest.of_rows())
+    }
 }
 
 /// The hash of one row in `Fields` form over its canonical form.
@@ -162,7 +207,7 @@ pub fn row_hash(row: &[u8], domains: &[Domain], salt: u64, scratch: &mut Vec<u8>
 /// # Errors
 /// When a value has no canonical form.
 pub fn canonical_row(row: &[u8], domains: &[Domain], out: &mut Vec<u8>) -> Result<(), NotCanonical> {
-    out.clear();
+    begin_row(out, domains.len());
     for (field, domain) in fields(row).zip(domains) {
         let value = field.map_err(|_| NotCanonical { kind: "broken row", domain: *domain })?;
         write_canonical(out, value, *domain)?;

@@ -128,6 +128,9 @@ pub enum DataType {
     Dynamic,
     /// A type that only its own engine understands; moved natively, or as the engine's text.
     Other,
+    /// One whose native form holds numbers of its own database (an array of an enum, a composite, the name of a table);
+    /// moved as the engine's text.
+    Local,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

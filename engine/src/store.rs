@@ -4,10 +4,12 @@
 //!
 //! * Pages come in the key order of the view, each key once, and a page that is not `complete` holds at least one row.
 //! * A digest of the same rows is the same, however the ranges are cut: the digests of the parts add up to the whole.
+//!   A portable one does not add up, but is the same for the same rows in every store.
 //! * Inserting a row that is there already is a constraint error and leaves nothing behind; updating a row to what it is,
 //!   and deleting a row that is gone, change nothing. A step that got no answer is repeated from its comparison.
 //! * Nothing of a transaction is seen before `commit`; after it, every new answer of a `Latest` snapshot sees it.
 //!   Dropping a transaction rolls it back.
+//! * A digest of the kind `Raw` tells rows apart that differ in any value; equal values may differ in it.
 //! * A failure is an error, never an empty answer. Adapters do not try again by themselves.
 //! * Dropping the future of a call leaves the store usable.
 
@@ -16,6 +18,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use crate::change::{Applied, Changes};
+use crate::cost::LinkSpeed;
 use crate::digest::{Digest, DigestKind};
 use crate::error::StoreError;
 use crate::key::{Key, KeyRange};
@@ -91,13 +94,35 @@ pub trait Store: Send + Sync {
     /// A transaction on one table.
     async fn begin(&self, view: &Arc<TableView>) -> Result<Box<dyn Transaction>>;
 
+    /// Who says how this table will hold rows; `None` where that cannot be told before it holds them.
+    fn encoder(&self, _view: &Arc<TableView>) -> Option<Arc<dyn Encoder>> {
+        None
+    }
+
     /// Returns once all that was committed is safe on disk.
     async fn flush(&self) -> Result<()>;
+
+    /// What the way to it takes. Measured by questions as small as the way allows; a store in this process needs none.
+    async fn measure_link(&self) -> Result<LinkSpeed> {
+        Ok(LinkSpeed::LOCAL)
+    }
 
     /// The statement that would serve reading by this view, where the database lacks an index for it.
     async fn missing_index(&self, _view: &TableView) -> Result<Option<String>> {
         Ok(None)
     }
+}
+
+/// Brings rows into the form in which a table will hold them, so that they can be read back and compared byte by byte
+/// instead of value by value.
+pub trait Encoder: Send + Sync {
+    /// Rows in `Fields` form in the `Raw` form of the table. Their digest is the one of the kind `Raw` that the table has
+    /// once they are inserted; where it is not, the table holds something else, or holds the same in a spelling that
+    /// could not be foreseen, and only a comparison of the values tells.
+    ///
+    /// # Errors
+    /// When the table cannot hold a value.
+    fn encode(&self, rows: &RowPage) -> Result<RowPage>;
 }
 
 /// How many rows a table has, and what has changed since a moment.
@@ -110,6 +135,8 @@ pub struct Survey {
     pub newest: Option<Value>,
     /// Rows with NULL in the key, which no range can reach.
     pub null_keys: u64,
+    /// What a row takes on average, in bytes, where that is known without reading.
+    pub row_bytes: Option<u64>,
 }
 
 /// What a page may hold, and of which rows.
@@ -134,9 +161,9 @@ pub struct PageRequest {
 pub trait Snapshot: Send + Sync {
     async fn survey(&self, view: &Arc<TableView>, since: Option<&Value>) -> Result<Survey>;
 
-    /// Keys inside `range` that cut it into parts of about `rows_per_part` rows, in rising order; fewer or none where
-    /// there are not so many rows.
-    async fn split(&self, view: &Arc<TableView>, range: &KeyRange, rows_per_part: u64) -> Result<Vec<Key>>;
+    /// For each range, in the order of the ranges: keys inside it that cut it into parts of about `rows_per_part` rows,
+    /// in rising order; fewer or none where there are not so many rows.
+    async fn split(&self, view: &Arc<TableView>, ranges: &[KeyRange], rows_per_part: u64) -> Result<Vec<Vec<Key>>>;
 
     /// The key behind which the last `rows` rows of the table lie; `None` where it has no more than that.
     async fn before_last(&self, view: &Arc<TableView>, rows: u64) -> Result<Option<Key>>;
@@ -152,6 +179,16 @@ pub trait Snapshot: Send + Sync {
 
     /// The first rows of a range.
     async fn page(&self, view: &Arc<TableView>, request: &PageRequest) -> Result<RowPage>;
+
+    /// All rows of several ranges, in any order, in `Fields` form; `None` where they would take more than `bytes_max`.
+    /// One answer for many small ranges saves their round trips.
+    async fn gather(
+        &self,
+        view: &Arc<TableView>,
+        ranges: &[KeyRange],
+        keys_only: bool,
+        bytes_max: usize,
+    ) -> Result<Option<RowPage>>;
 
     /// The rows with these keys, in any order; keys without a row are left out. `Fields` form.
     async fn rows_by_key(&self, view: &Arc<TableView>, keys: &[Key]) -> Result<RowPage>;

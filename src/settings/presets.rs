@@ -80,6 +80,10 @@ presets! {
     BINARY_SEARCH_MAX_DIFF_PERCENT = Number(50);
     /// Splitting such a range further costs more questions than its rows cost to read.
     BINARY_SEARCH_READ_BATCH = Number(500);
+    /// What is cheapest depends on the link and on the table, both of which are known when it starts.
+    COMPARE_METHOD = Text("auto");
+    /// One that works while another is on its way keep a core of each database busy.
+    MAX_PARALLEL_RANGES = Number(2);
     /// What changed lately is mostly what was added lately.
     BINARY_SEARCH_RECENT_FIRST = Number(5000);
     /// A count that still differs is a difference that was not found yet.

@@ -3,6 +3,9 @@
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 
+use rowsync_engine::cost::CompareMethod;
+use rowsync_engine::digest::DigestKind;
+
 use super::keys::RawTuning;
 use super::problem::listed;
 use super::provenance::{Provenance, member};
@@ -36,6 +39,9 @@ pub struct TuningSettings {
     /// 0 to 100.
     pub binary_search_max_diff_percent: u8,
     pub binary_search_read_batch: NonZeroUsize,
+    /// None: the cheapest way.
+    pub compare_method: Option<CompareMethod>,
+    pub max_parallel_ranges: NonZeroUsize,
     /// 0 where the newest are not searched first.
     pub binary_search_recent_first: u64,
     pub fallback_full_compare_on_mismatch: bool,
@@ -67,6 +73,12 @@ impl ChangeTracking {
     }
 }
 
+/// None for `auto`; the check let only known words pass.
+fn compare_method(name: &str) -> Option<CompareMethod> {
+    let digests = [DigestKind::Server, DigestKind::Portable, DigestKind::Stream].map(CompareMethod::Digests);
+    digests.into_iter().chain([CompareMethod::OrderedStream]).find(|method| method.name() == name)
+}
+
 impl TuningSettings {
     /// `own` is what the table's entry says; nothing for tables without one.
     pub(super) fn resolve(top: &RawTuning, own: &RawTuning) -> TuningSettings {
@@ -96,6 +108,8 @@ impl TuningSettings {
             binary_search_min_table_size: set(of!(binary_search_min_table_size)),
             binary_search_max_diff_percent: set(of!(binary_search_max_diff_percent)),
             binary_search_read_batch: set(of!(binary_search_read_batch)),
+            compare_method: compare_method(&set(of!(compare_method))),
+            max_parallel_ranges: set(of!(max_parallel_ranges)),
             binary_search_recent_first: set(of!(binary_search_recent_first)),
             fallback_full_compare_on_mismatch: set(of!(fallback_full_compare_on_mismatch)),
             max_delete_percent: set(of!(max_delete_percent)),

@@ -79,7 +79,7 @@ impl Store for Memory {
             engine: Engine { name: "memory", major_version: 1 },
             frozen_snapshots: true,
             typed: true,
-            digests: vec![DigestKind::Count, DigestKind::Stream],
+            digests: vec![DigestKind::Count, DigestKind::Stream, DigestKind::Portable],
             raw_pages: false,
             bytewise_is_indexed: true,
             concurrency: 4,

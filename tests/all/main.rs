@@ -4,7 +4,9 @@
 
 mod cluster;
 mod command_line;
+mod comparing;
 mod connection;
+mod copied;
 mod crashes;
 mod drift;
 mod equality;

@@ -1,5 +1,6 @@
 //! What tests of the whole program share: a folder, the program, throwaway databases, and dumps as an oracle.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
@@ -97,7 +98,8 @@ impl Desk {
     /// A statement in one of the SQLite files.
     pub fn in_sqlite(&self, name: &str, sql: &str) {
         let connection = rusqlite::Connection::open(self.path(name)).unwrap();
-        connection.execute_batch(sql).unwrap();
+        // Not the statement: it may be a megabyte.
+        connection.execute_batch(sql).map_err(|error| error.to_string().chars().take(500).collect::<String>()).unwrap();
     }
 
     /// All rows of a table as text, in the order of its first columns: an oracle that shares nothing with rowsync.
@@ -158,6 +160,18 @@ impl Database {
             .status();
         assert!(status.unwrap().success());
         database
+    }
+
+    /// Runs statements that are too long for a command line.
+    pub fn script(&self, sql: &str) {
+        let mut psql = Command::new("psql")
+            .args(["-qX", "-v", "ON_ERROR_STOP=1", &self.url])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        psql.stdin.take().unwrap().write_all(sql.as_bytes()).unwrap();
+        assert!(psql.wait().unwrap().success());
     }
 
     pub fn sql(&self, sql: &str) -> String {

@@ -3,17 +3,26 @@
 //!
 //! Every page closes the gap to the one before it, and the last one is open to the end, so the ranges that are read
 //! back cover the whole table, and a row that somebody else puts between them is seen.
+//!
+//! Rows are read back in the target's own bytes where it can say beforehand which those will be: that is cheaper than
+//! finding out what they mean. The first page is compared by its values all the same, so that a mistake in how values
+//! are spelled is not believed because it was made twice; and once bytes came back otherwise than foreseen (JSON that
+//! the server spells anew, a trigger), the pages that follow are compared by their values too.
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use futures_util::stream::TryChunksError;
 use futures_util::{TryStreamExt, future, stream};
 use rowsync_engine::budget::Permit;
+use rowsync_engine::canonical::NotCanonical;
 use rowsync_engine::change::Changes;
 use rowsync_engine::digest::{Digest, DigestKind};
 use rowsync_engine::error::{Kind, StoreError};
 use rowsync_engine::key::{Key, KeyRange};
 use rowsync_engine::row::{Form, RowPage};
+use rowsync_engine::store::Encoder;
+use tokio::sync::oneshot;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::Desk;
@@ -28,14 +37,15 @@ const PAGES_OF_A_PROOF: usize = 16;
 const PROOFS_IN_FLIGHT: usize = 2;
 
 pub(super) async fn copy(desk: Arc<Desk>) -> Result<Found, Failure> {
-    let form = if desk.pair.raw { Form::Raw } else { Form::Fields };
-    let pages = stream::try_unfold(Some(None), |cursor| read_page(&desk, form, cursor));
+    let foreseen = Cell::new(true);
+    let pages = stream::try_unfold(Some(None), |cursor| read_page(&desk, cursor));
+    let mut turns = Turns::default();
     pages
-        .map_ok(|page| write_page(&desk, page))
+        .map_ok(|page| write_page(&desk, page, turns.next(), &foreseen))
         .try_buffered(WRITES_IN_FLIGHT)
         .try_chunks(PAGES_OF_A_PROOF)
         .map_err(|TryChunksError(_, failure)| failure)
-        .map_ok(|written| prove_pages(&desk, written))
+        .map_ok(|written| prove_pages(&desk, written, &foreseen))
         .try_buffered(PROOFS_IN_FLIGHT)
         .try_fold(Found::default(), |mut sum, found| {
             sum.absorb(found);
@@ -54,9 +64,10 @@ struct Page {
 type Cursor = Option<Option<Key>>;
 
 /// A page with its permit, taken whole before it is read and settled to what the page really holds.
-async fn read_page(desk: &Desk, form: Form, cursor: Cursor) -> Result<Option<(Page, Cursor)>, Failure> {
+async fn read_page(desk: &Desk, cursor: Cursor) -> Result<Option<(Page, Cursor)>, Failure> {
     let Some(after) = cursor else { return Ok(None) };
     desk.check_stop()?;
+    let form = if desk.pair.raw { Form::Raw } else { Form::Fields };
     let mut permit = desk.budget.take(desk.options.page_bytes).await;
     let rows = desk.source.page(desk.request(KeyRange::new(after.clone(), None), form)).await?;
     permit.settle(rows.bytes());
@@ -68,56 +79,102 @@ async fn read_page(desk: &Desk, form: Form, cursor: Cursor) -> Result<Option<(Pa
 
 struct Written {
     range: KeyRange,
-    /// The digest of the rows as they were read.
+    /// The digest of the rows as they have to be read back.
     wanted: Digest,
     form: Form,
     found: Found,
 }
 
-async fn write_page(desk: &Arc<Desk>, page: Page) -> Result<Written, Failure> {
-    let Page { rows, permit, range } = page;
+/// Pages are written in the order of their keys, which keeps the target's index dense, although some are prepared more
+/// quickly than those before them; and none is written behind one that was refused.
+#[derive(Default)]
+struct Turns {
+    last: Option<oneshot::Receiver<()>>,
+}
+
+struct Turn {
+    mine: Option<oneshot::Receiver<()>>,
+    next: oneshot::Sender<()>,
+}
+
+impl Turns {
+    fn next(&mut self) -> Turn {
+        let (next, last) = oneshot::channel();
+        Turn { mine: self.last.replace(last), next }
+    }
+}
+
+impl Turn {
+    /// Waits until the page before is written, and hands back who is to be told when this one is. Fails where the page
+    /// before never will be; its own failure is told first.
+    async fn come(self) -> Result<oneshot::Sender<()>, Failure> {
+        if let Some(mine) = self.mine {
+            mine.await.map_err(|_| Failure::Gone("page before"))?;
+        }
+        Ok(self.next)
+    }
+}
+
+async fn write_page(desk: &Arc<Desk>, page: Page, turn: Turn, foreseen: &Cell<bool>) -> Result<Written, Failure> {
+    let Page { rows, mut permit, range } = page;
+    let is_first = range.after.is_none();
+    let encoder = desk.encoder.clone().filter(|_| rows.form == Form::Fields && !is_first && foreseen.get());
+    if encoder.is_some() {
+        permit.settle(2 * rows.bytes());
+    }
+    let (rows, wanted) = prepare(desk, rows, encoder).await?;
+    permit.settle(rows.bytes());
     let (count, form) = (rows.len() as u64, rows.form);
-    let (rows, wanted) = digest_elsewhere(desk, rows).await?;
     let mut found = Found { missing: count, ..Found::default() };
+    let next = turn.come().await?;
     if count > 0 {
         found.applied = desk.writer.write(Changes::inserting(rows), permit).await?;
     }
+    // Nobody waits where this page is the last.
+    let _ = next.send(());
     desk.progress.rows_done(count);
     tell_progress(desk);
     Ok(Written { range, wanted, form, found })
 }
 
-/// Hashing a page takes a core for a while, so it is not done on the actors' thread.
-async fn digest_elsewhere(desk: &Arc<Desk>, rows: RowPage) -> Result<(RowPage, Digest), Failure> {
-    let (domains, salt, table) = (desk.domains(), desk.salt, desk.pair.source.table.clone());
-    let hashing = AbortOnDropHandle::new(tokio::spawn(async move {
-        let digest = rows.digest(&domains, salt);
-        (rows, digest)
+/// A page as it is written, and its digest. That takes a core for a while, so it is not done on the actors' thread.
+async fn prepare(
+    desk: &Arc<Desk>,
+    rows: RowPage,
+    encoder: Option<Arc<dyn Encoder>>,
+) -> Result<(RowPage, Digest), Failure> {
+    let (pair, salt) = (Arc::clone(&desk.pair), desk.salt);
+    let work = AbortOnDropHandle::new(tokio::spawn(async move {
+        let rows = match encoder {
+            Some(encoder) => encoder.encode(&rows).map_err(|error| error.at(&pair.target.table))?,
+            None => rows,
+        };
+        let digest = rows.digest(&pair.source.domains(), salt);
+        let broken = |error: NotCanonical| StoreError::new(Kind::BadValue, "read", error.to_string());
+        Ok((rows, digest.map_err(|error| broken(error).at(&pair.source.table))?))
     }));
-    let (rows, digest) = hashing.await.map_err(|_| Failure::Gone("hashing task"))?;
-    let digest = digest.map_err(|error| StoreError::new(Kind::BadValue, "read", error.to_string()).at(&table))?;
-    Ok((rows, digest))
+    let prepared: Result<_, StoreError> = work.await.map_err(|_| Failure::Gone("hashing task"))?;
+    Ok(prepared?)
 }
 
-/// Reads pages back. Raw rows are hashed as they come over the wire again: asking both servers for their hash instead
-/// was tried, and takes more of both than sending the rows of one takes.
-async fn prove_pages(desk: &Desk, written: Vec<Written>) -> Result<Found, Failure> {
-    let kind = match written.first().map(|page| page.form) {
-        Some(Form::Raw) => DigestKind::Raw,
-        _ => DigestKind::Stream,
-    };
+/// Reads pages back, neighbours as one range.
+async fn prove_pages(desk: &Desk, written: Vec<Written>, foreseen: &Cell<bool>) -> Result<Found, Failure> {
     let mut sum = Found::default();
-    let mut ranges = Vec::new();
-    let mut wanted = Vec::new();
-    for page in written {
-        sum.absorb(page.found);
-        ranges.push(page.range);
-        wanted.push(page.wanted);
+    for pages in written.chunk_by(|a, b| a.form == b.form) {
+        let ([first, ..], [.., last]) = (pages, pages) else { continue };
+        // Asking two PostgreSQL servers for their own hashes instead of one for its rows takes more of both.
+        let kind = if first.form == Form::Raw { DigestKind::Raw } else { DigestKind::Stream };
+        let range = KeyRange::new(first.range.after.clone(), last.range.through.clone());
+        let mut wanted = Digest::default();
+        pages.iter().for_each(|page| wanted += page.wanted);
+        let got = desk.target.digests(Arc::from([range.clone()]), kind, desk.salt).await?;
+        if got != [wanted] {
+            foreseen.set(false);
+            sum.unequal.push(range);
+        }
+        sum.stats.ranges += 1;
     }
-    sum.stats.ranges = ranges.len() as u64;
-    let got = desk.target.digests(Arc::from(ranges.as_slice()), kind, desk.salt).await?;
-    let pairs = ranges.into_iter().zip(wanted.into_iter().zip(got));
-    sum.unequal = pairs.filter(|(_, (wanted, got))| wanted != got).map(|(range, _)| range).collect();
+    written.into_iter().for_each(|page| sum.absorb(page.found));
     Ok(sum)
 }
 

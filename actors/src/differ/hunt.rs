@@ -2,17 +2,20 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use rowsync_engine::change::Changes;
 use rowsync_engine::digest::DigestKind;
 use rowsync_engine::key::KeyRange;
+use rowsync_engine::row::RowPage;
 use rowsync_engine::search::{Ask, Search, Seek, Step};
 use tokio_util::task::AbortOnDropHandle;
 
-use super::leaf::{Leaf, compare_first};
+use super::leaf::{Leaf, compare_some};
 use super::pending::Pending;
+use super::second_look::Doubtful;
 use super::{Desk, copy, prove};
 use crate::failure::Failure;
 use crate::found::Found;
@@ -20,14 +23,17 @@ use crate::messages::{Act, CompareRange};
 
 /// Ranges that are read and compared at once.
 const LEAVES_IN_FLIGHT: usize = 4;
+/// Most ranges of a group: what one statement takes.
+const GROUP_MAX: usize = 1000;
 /// Steps of the search that one progress line shows.
 const STEPS_OF_A_LINE: usize = 12;
 
 pub(super) async fn hunt(desk: Arc<Desk>, task: CompareRange) -> Result<Found, Failure> {
-    let CompareRange { range, source_count, target_count, options, act } = task;
+    let CompareRange { range, source_count, target_count, options, digest, act } = task;
     let mut search = Search::within(range, source_count, target_count, options);
     let mut sum = Found::default();
     let mut pending = Pending::new(&desk);
+    let mut doubtful = Doubtful::default();
     announce(&desk, &options, act, source_count.max(target_count));
     loop {
         desk.check_stop()?;
@@ -36,19 +42,19 @@ pub(super) async fn hunt(desk: Arc<Desk>, task: CompareRange) -> Result<Found, F
                 sum.search_queries += 1;
                 search.recent(desk.reader(side).recent(rows).await?);
             }
-            Ask::Split { side, range, rows_per_part } => {
+            Ask::Split { side, ranges, rows_per_part } => {
                 sum.search_queries += 1;
-                search.split(desk.reader(side).split(range, rows_per_part).await?);
+                search.split(desk.reader(side).split(ranges, rows_per_part).await?);
             }
             Ask::Digests(ranges) => {
-                sum.search_queries += prove::questions(ranges.len());
-                let kind = digest_kind(&desk, options.seek);
+                let kind = if options.seek == Seek::Differences { digest } else { DigestKind::Count };
+                sum.search_queries += prove::questions(&desk, ranges.len());
                 search.digests(&prove::digests(&desk, &ranges, kind).await?);
             }
             Ask::Rows(ranges) => {
                 let before = looked_for(&sum, act);
-                let ranges = ranges.into_iter().map(|(range, _)| range).collect();
-                compare_all(&desk, ranges, act, options.seek, &mut pending, &mut sum).await?;
+                let basket = Basket { act, pending: &mut pending, doubtful: &mut doubtful, sum: &mut sum };
+                compare_all(&desk, grouped(&desk, ranges), options.seek, basket).await?;
                 search.found(looked_for(&sum, act) - before);
             }
             Ask::Nothing => break,
@@ -56,15 +62,31 @@ pub(super) async fn hunt(desk: Arc<Desk>, task: CompareRange) -> Result<Found, F
         tell_steps(&desk, &search.take_steps());
     }
     pending.flush(&desk, &mut sum).await?;
+    if let Act::Observe { samples_max, explain } = act {
+        doubtful.look_again(&desk, &mut sum, samples_max, explain).await?;
+    }
     sum.stats = search.stats;
     Ok(sum)
 }
 
-fn digest_kind(desk: &Desk, seek: Seek) -> DigestKind {
-    match seek {
-        Seek::CountGap { .. } => DigestKind::Count,
-        Seek::Differences | Seek::Everything => desk.pair.digest,
+/// Small ranges are read together, as many as fit a page by what is known of them.
+fn grouped(desk: &Desk, ranges: Vec<(KeyRange, u64)>) -> VecDeque<Vec<KeyRange>> {
+    let row_bytes = desk.row_bytes.load(Relaxed).max(1) as u64;
+    // Half a page, since rows are larger than the mean as often as they are smaller.
+    let rows_max = (desk.options.page_bytes as u64 / 2 / row_bytes).min(desk.options.batch_rows.get() as u64);
+    let mut groups: VecDeque<Vec<KeyRange>> = VecDeque::new();
+    let mut rows_of_group = u64::MAX;
+    for (range, rows) in ranges {
+        rows_of_group = rows_of_group.saturating_add(rows);
+        match groups.back_mut() {
+            Some(group) if rows_of_group <= rows_max && group.len() < GROUP_MAX => group.push(range),
+            _ => {
+                groups.push_back(vec![range]);
+                rows_of_group = rows;
+            }
+        }
     }
+    groups
 }
 
 fn looked_for(found: &Found, act: Act) -> u64 {
@@ -75,67 +97,80 @@ fn looked_for(found: &Found, act: Act) -> u64 {
     }
 }
 
-/// Compares all ranges, a window of them at once; a range that does not fit a page goes on where the page ended.
+/// Compares all groups of ranges, a window of them at once; a range that does not fit a page goes on where the page
+/// ended.
 async fn compare_all(
     desk: &Arc<Desk>,
-    ranges: Vec<KeyRange>,
-    act: Act,
+    mut open: VecDeque<Vec<KeyRange>>,
     seek: Seek,
-    pending: &mut Pending,
-    sum: &mut Found,
+    mut basket: Basket<'_>,
 ) -> Result<(), Failure> {
-    let mut open: VecDeque<KeyRange> = ranges.into();
+    let act = basket.act;
     let mut running = FuturesUnordered::new();
     loop {
         while running.len() < LEAVES_IN_FLIGHT {
-            let Some(range) = open.pop_front() else { break };
+            let Some(ranges) = open.pop_front() else { break };
             // Comparing takes a core for a while, so it is not done on the actors' thread.
-            running.push(AbortOnDropHandle::new(tokio::spawn(compare_first(Arc::clone(desk), range, act))));
+            running.push(AbortOnDropHandle::new(tokio::spawn(compare_some(Arc::clone(desk), ranges, act))));
         }
         let Some(leaf) = running.next().await else { return Ok(()) };
         let leaf = leaf.map_err(|_| Failure::Gone("comparing task"))??;
-        open.extend(leaf.rest.clone());
+        open.extend(leaf.rest.iter().cloned().map(|range| vec![range]));
         if seek == Seek::Everything {
             desk.progress.rows_done(leaf.source_rows);
         }
-        take_in(desk, leaf, act, pending, sum).await?;
+        basket.take_in(desk, leaf).await?;
     }
 }
 
-/// Does with the differences of a range what the act says.
-async fn take_in(desk: &Desk, leaf: Leaf, act: Act, pending: &mut Pending, sum: &mut Found) -> Result<(), Failure> {
-    let Leaf { range, findings, samples, permit, .. } = leaf;
-    let mut changes = findings.changes;
-    sum.equal += findings.equal;
-    let (missing, different, extra) =
-        (changes.inserts.len() as u64, changes.updates.len() as u64, changes.deletes.len() as u64);
-    let nothing = Changes::new(desk.key_len());
-    match act {
-        Act::Observe { samples_max, .. } => {
-            sum.samples.extend(samples);
-            sum.samples.truncate(samples_max);
-            changes = nothing;
+/// Where differences go.
+struct Basket<'a> {
+    act: Act,
+    pending: &'a mut Pending,
+    doubtful: &'a mut Doubtful,
+    sum: &'a mut Found,
+}
+
+impl Basket<'_> {
+    /// Does with the differences of a range what the act says.
+    async fn take_in(&mut self, desk: &Desk, leaf: Leaf) -> Result<(), Failure> {
+        let Leaf { ranges, findings, samples, permit, .. } = leaf;
+        let (act, sum) = (self.act, &mut *self.sum);
+        let mut changes = findings.changes;
+        sum.equal += findings.equal;
+        let (missing, different, extra) =
+            (changes.inserts.len() as u64, changes.updates.len() as u64, changes.deletes.len() as u64);
+        let nothing = Changes::new(desk.key_len());
+        match act {
+            Act::Observe { samples_max, .. } => {
+                sum.samples.extend(samples);
+                sum.samples.truncate(samples_max);
+                let keys = |page: &RowPage| (0..page.len()).map(|index| page.key(index)).collect::<Vec<_>>();
+                let rows = keys(&changes.updates).into_iter().chain(keys(&changes.inserts));
+                self.doubtful.add(desk, rows.chain(std::mem::take(&mut changes.deletes)));
+                changes = nothing;
+            }
+            Act::Add => changes = Changes { inserts: changes.inserts, ..nothing },
+            Act::CollectExtras => {
+                collect(desk, sum, std::mem::take(&mut changes.deletes));
+                changes = nothing;
+            }
+            Act::DeleteExtras => changes = Changes { deletes: changes.deletes, ..nothing },
+            Act::Upsert => collect(desk, sum, std::mem::take(&mut changes.deletes)),
         }
-        Act::Add => changes = Changes { inserts: changes.inserts, ..nothing },
-        Act::CollectExtras => {
-            collect(desk, sum, std::mem::take(&mut changes.deletes));
-            changes = nothing;
+        let counted = |wanted: bool, count| if wanted { count } else { 0 };
+        sum.missing += counted(matches!(act, Act::Add | Act::Upsert | Act::Observe { .. }), missing);
+        sum.different += counted(matches!(act, Act::Upsert | Act::Observe { .. }), different);
+        sum.extra += counted(act != Act::Add, extra);
+        if missing + different + extra > 0 && !matches!(act, Act::Observe { .. }) {
+            ranges.into_iter().for_each(|range| sum.touch(range));
         }
-        Act::DeleteExtras => changes = Changes { deletes: changes.deletes, ..nothing },
-        Act::Upsert => collect(desk, sum, std::mem::take(&mut changes.deletes)),
+        if !changes.is_empty() {
+            self.pending.add(desk, changes, permit, sum).await?;
+            copy::tell_progress(desk);
+        }
+        Ok(())
     }
-    let counted = |wanted: bool, count| if wanted { count } else { 0 };
-    sum.missing += counted(matches!(act, Act::Add | Act::Upsert | Act::Observe { .. }), missing);
-    sum.different += counted(matches!(act, Act::Upsert | Act::Observe { .. }), different);
-    sum.extra += counted(act != Act::Add, extra);
-    if missing + different + extra > 0 && !matches!(act, Act::Observe { .. }) {
-        sum.touch(range);
-    }
-    if !changes.is_empty() {
-        pending.add(desk, changes, permit, sum).await?;
-        copy::tell_progress(desk);
-    }
-    Ok(())
 }
 
 /// Holds extra keys as far as they may be held.

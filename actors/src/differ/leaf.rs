@@ -3,43 +3,92 @@
 use std::sync::Arc;
 
 use rowsync_engine::budget::Permit;
-use rowsync_engine::compare::{Findings, compare, differing_columns};
+use rowsync_engine::change::Changes;
+use rowsync_engine::compare::{Findings, compare};
 use rowsync_engine::key::{Key, KeyRange};
-use rowsync_engine::report::{ColumnDifference, Sample, SampleKind};
-use rowsync_engine::row::{Form, RowPage, fields, key_bytes};
-use rowsync_engine::schema::TableView;
+use rowsync_engine::report::Sample;
+use rowsync_engine::row::{Form, RowPage};
 
 use super::Desk;
+use super::samples::samples;
 use crate::failure::Failure;
 use crate::messages::Act;
+use crate::ports::ReaderPort;
 
 /// What a step gave.
 pub(super) struct Leaf {
-    pub(super) range: KeyRange,
-    /// What lies behind the rows that were compared.
-    pub(super) rest: Option<KeyRange>,
+    /// What was compared.
+    pub(super) ranges: Vec<KeyRange>,
+    /// What was not, because it did not fit.
+    pub(super) rest: Vec<KeyRange>,
     pub(super) findings: Findings,
     pub(super) samples: Vec<Sample>,
     pub(super) source_rows: u64,
     pub(super) permit: Permit,
 }
 
-/// Compares the first rows of a range; `keys_only` where only missing and extra keys are looked for.
-pub(super) async fn compare_first(desk: Arc<Desk>, range: KeyRange, act: Act) -> Result<Leaf, Failure> {
+/// Whether only missing and extra keys are looked for.
+fn keys_only(act: Act) -> bool {
+    matches!(act, Act::CollectExtras | Act::DeleteExtras)
+}
+
+/// Compares several small ranges at once, which costs one round trip; or the first rows of a single one.
+pub(super) async fn compare_some(desk: Arc<Desk>, mut ranges: Vec<KeyRange>, act: Act) -> Result<Leaf, Failure> {
+    match ranges.pop() {
+        Some(single) if ranges.is_empty() => compare_first(desk, single, act).await,
+        last => {
+            ranges.extend(last);
+            compare_gathered(desk, ranges, act).await
+        }
+    }
+}
+
+async fn compare_gathered(desk: Arc<Desk>, ranges: Vec<KeyRange>, act: Act) -> Result<Leaf, Failure> {
+    desk.check_stop()?;
+    let mut permit = desk.budget.take(2 * desk.options.page_bytes).await;
+    let shared: Arc<[KeyRange]> = ranges.as_slice().into();
+    let gather = |side: &ReaderPort| {
+        let side = side.clone();
+        let ranges = Arc::clone(&shared);
+        let bytes_max = desk.options.page_bytes;
+        async move { side.gather(ranges, keys_only(act), bytes_max).await }
+    };
+    let (Some(source), Some(target)) = futures_util::try_join!(gather(&desk.source), gather(&desk.target))? else {
+        permit.settle(0);
+        let findings = Findings { changes: Changes::new(desk.key_len()), equal: 0 };
+        return Ok(Leaf { ranges: Vec::new(), rest: ranges, findings, samples: Vec::new(), source_rows: 0, permit });
+    };
+    permit.settle(source.bytes() + target.bytes());
+    judge(&desk, ranges, Vec::new(), (&source, &target), act, permit)
+}
+
+/// Compares the first rows of a range.
+async fn compare_first(desk: Arc<Desk>, range: KeyRange, act: Act) -> Result<Leaf, Failure> {
     desk.check_stop()?;
     let mut permit = desk.budget.take(2 * desk.options.page_bytes).await;
     let (source, target, through) = read_alike(&desk, &range, act).await?;
     permit.settle(source.bytes() + target.bytes());
     desk.learn(if source.is_empty() { &target } else { &source });
-    let rest = (through != range.through).then(|| KeyRange::new(through.clone(), range.through.clone()));
-    let findings = compare(&source, &target, &desk.domains())
+    let cut = through != range.through;
+    let rest = cut.then(|| KeyRange::new(through.clone(), range.through.clone())).into_iter().collect();
+    judge(&desk, vec![KeyRange::new(range.after, through)], rest, (&source, &target), act, permit)
+}
+
+fn judge(
+    desk: &Desk,
+    ranges: Vec<KeyRange>,
+    rest: Vec<KeyRange>,
+    (source, target): (&RowPage, &RowPage),
+    act: Act,
+    permit: Permit,
+) -> Result<Leaf, Failure> {
+    let findings = compare(source, target, &desk.domains())
         .map_err(|error| Failure::of_compare(error, &desk.pair.source.table))?;
     let samples = match act {
-        Act::Observe { samples_max, explain } => samples(&desk, &findings, &target, samples_max, explain),
+        Act::Observe { samples_max, explain } => samples(desk, &findings, target, samples_max, explain),
         _ => Vec::new(),
     };
-    let range = KeyRange::new(range.after, through);
-    Ok(Leaf { range, rest, findings, samples, source_rows: source.len() as u64, permit })
+    Ok(Leaf { ranges, rest, findings, samples, source_rows: source.len() as u64, permit })
 }
 
 /// Pages of both sides that hold the same range, and where that range ends.
@@ -47,10 +96,9 @@ pub(super) async fn compare_first(desk: Arc<Desk>, range: KeyRange, act: Act) ->
 /// When a page is cut, the other side is asked again for just as far. Keys need not be compared here, which only the
 /// databases can do where collations are at work.
 async fn read_alike(desk: &Desk, range: &KeyRange, act: Act) -> Result<(RowPage, RowPage, Option<Key>), Failure> {
-    let keys_only = matches!(act, Act::CollectExtras | Act::DeleteExtras);
     let request = |range: KeyRange| {
         let mut request = desk.request(range, Form::Fields);
-        request.keys_only = keys_only;
+        request.keys_only = keys_only(act);
         request
     };
     let whole = (desk.source.page(request(range.clone())), desk.target.page(request(range.clone())));
@@ -75,44 +123,4 @@ async fn read_alike(desk: &Desk, range: &KeyRange, act: Act) -> Result<(RowPage,
         }
     }
     Ok((source, target, through))
-}
-
-fn samples(desk: &Desk, findings: &Findings, target: &RowPage, samples_max: usize, explain: bool) -> Vec<Sample> {
-    let view = &desk.pair.source;
-    let mut samples = Vec::new();
-    let key_len = desk.key_len();
-    let sample = |kind, key: &Key, columns| Sample { kind, key: key_json(view, key), columns };
-    for row in findings.changes.updates.rows().take(samples_max) {
-        let key = Key::from_bytes(key_bytes(row, key_len));
-        let other = target.rows().find(|candidate| candidate.starts_with(key.as_bytes()));
-        let columns = other.filter(|_| explain).map(|other| explain_row(desk, row, other)).unwrap_or_default();
-        samples.push(sample(SampleKind::Different, &key, columns));
-    }
-    for index in 0..findings.changes.inserts.len().min(samples_max) {
-        samples.push(sample(SampleKind::Missing, &findings.changes.inserts.key(index), Vec::new()));
-    }
-    for key in findings.changes.deletes.iter().take(samples_max) {
-        samples.push(sample(SampleKind::Extra, key, Vec::new()));
-    }
-    samples.truncate(samples_max);
-    samples
-}
-
-fn key_json(view: &TableView, key: &Key) -> serde_json::Value {
-    key.to_json(view.key_columns().iter().map(|column| column.column.name.as_str()))
-}
-
-fn explain_row(desk: &Desk, source: &[u8], target: &[u8]) -> Vec<ColumnDifference> {
-    let domains = desk.domains();
-    let places = differing_columns(source, target, &domains).unwrap_or_default();
-    let value = |row: &[u8], place| {
-        fields(row).nth(place).and_then(Result::ok).map_or(serde_json::Value::Null, |value| value.to_json())
-    };
-    let difference = |place: usize| ColumnDifference {
-        column: desk.pair.source.columns[place].column.name.clone(),
-        source: value(source, place),
-        target: value(target, place),
-        rule: domains[place].rule().to_owned(),
-    };
-    places.into_iter().map(difference).collect()
 }

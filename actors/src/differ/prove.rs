@@ -9,10 +9,10 @@ use rowsync_engine::key::KeyRange;
 use super::Desk;
 use crate::failure::Failure;
 
-/// Ranges of one statement; more save nothing and make progress coarse.
-const RANGES_OF_A_QUESTION: usize = 256;
-/// Statements in flight on each side: one that works, one that is under way.
-const QUESTIONS_IN_FLIGHT: usize = 2;
+/// Fewer ranges of one statement save nothing, more make progress coarse.
+const RANGES_OF_A_QUESTION: std::ops::RangeInclusive<usize> = 64..=1024;
+/// Statements for each place in flight: uneven ones even out.
+const QUESTIONS_A_PLACE: usize = 4;
 
 /// The digests of both sides, in the order of the ranges.
 pub(super) async fn digests(
@@ -24,16 +24,24 @@ pub(super) async fn digests(
         .await
 }
 
+/// How many ranges are asked for by one statement. Where round trips are dear, none waits for another.
+fn ranges_of_a_question(desk: &Desk, ranges: usize) -> usize {
+    let places = desk.options.parallel_ranges.get();
+    let questions = if desk.far { places } else { places * QUESTIONS_A_PLACE };
+    ranges.div_ceil(questions).clamp(*RANGES_OF_A_QUESTION.start(), *RANGES_OF_A_QUESTION.end())
+}
+
 async fn ask_all(
     desk: &Desk,
     ranges: &[KeyRange],
     kind: DigestKind,
     tell: impl Fn(&[(Digest, Digest)]),
 ) -> Result<Vec<(Digest, Digest)>, Failure> {
-    let questions: Vec<Arc<[KeyRange]>> = ranges.chunks(RANGES_OF_A_QUESTION).map(Arc::from).collect();
+    let questions: Vec<Arc<[KeyRange]>> =
+        ranges.chunks(ranges_of_a_question(desk, ranges.len())).map(Arc::from).collect();
     let answers: Vec<Vec<(Digest, Digest)>> = stream::iter(questions)
         .map(|ranges| ask_both(desk, ranges, kind))
-        .buffered(QUESTIONS_IN_FLIGHT)
+        .buffered(desk.options.parallel_ranges.get())
         .inspect_ok(|answers| tell(answers))
         .try_collect()
         .await?;
@@ -41,8 +49,8 @@ async fn ask_all(
 }
 
 /// How many questions that were, on both sides together.
-pub(super) fn questions(ranges: usize) -> u64 {
-    2 * ranges.div_ceil(RANGES_OF_A_QUESTION) as u64
+pub(super) fn questions(desk: &Desk, ranges: usize) -> u64 {
+    2 * ranges.div_ceil(ranges_of_a_question(desk, ranges)) as u64
 }
 
 async fn ask_both(desk: &Desk, ranges: Arc<[KeyRange]>, kind: DigestKind) -> Result<Vec<(Digest, Digest)>, Failure> {

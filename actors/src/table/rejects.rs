@@ -2,12 +2,13 @@
 
 use rowsync_engine::change::Changes;
 use rowsync_engine::compare::compare;
+use rowsync_engine::cost::{self, CompareMethod};
 use rowsync_engine::error::{Class, Kind};
 use rowsync_engine::key::{Key, KeyRange};
 use rowsync_engine::recovery::remedy;
 use rowsync_engine::report::ErrorReport;
 use rowsync_engine::row::{Form, RowPage, fields};
-use rowsync_engine::search::{SearchOptions, Seek};
+use rowsync_engine::search::Seek;
 
 use super::work::{Work, send};
 use crate::failure::Failure;
@@ -84,16 +85,11 @@ impl Work {
     }
 
     fn look_at(&self, range: KeyRange, act: Act) -> CompareRange {
-        let options = SearchOptions {
-            seek: Seek::Everything,
-            leaf_rows: self.job.options.leaf_rows,
-            fan_out: 1,
-            recent_first: 0,
-            dense_percent: 100,
-            read_rows: self.job.options.batch_rows.get() as u64,
-        };
-        let (source_count, target_count) = (self.state.source.rows, self.state.target.rows);
-        CompareRange { range, source_count, target_count, options, act }
+        let chosen = cost::expect(CompareMethod::OrderedStream, &self.facts(&[]));
+        let mut task = self.task(range, Seek::Everything, &chosen, act);
+        // It is small, or at least not worth a question where to cut it.
+        task.options.fan_out = 1;
+        task
     }
 
     /// How many rows the target should have: without those it refused, with those it refused to let go.

@@ -6,7 +6,9 @@ use rowsync_engine::digest::{DigestKind, miss_probability};
 use rowsync_engine::error::StoreError;
 use rowsync_engine::plan::Plan;
 use rowsync_engine::recovery::{History, Verdict, judge, remedy};
-use rowsync_engine::report::{BinarySearch, ErrorReport, Method, Seconds, TableReport, TableStatus, Verification};
+use rowsync_engine::report::{
+    BinarySearch, Comparison, ErrorReport, Method, Seconds, TableReport, TableStatus, Verification,
+};
 use rowsync_engine::store::Survey;
 
 use super::rejects::failed_rows;
@@ -35,6 +37,7 @@ pub(crate) struct TableState {
     pub(crate) status: TableStatus,
     pub(crate) method: Method,
     pub(crate) digest: Option<DigestKind>,
+    pub(crate) comparison: Option<Comparison>,
     pub(crate) searches: u64,
     pub(crate) skipped: u64,
     pub(crate) failed: u64,
@@ -89,6 +92,7 @@ impl TableState {
             status: TableStatus::Completed,
             method: Method::None,
             digest: None,
+            comparison: None,
             searches: 0,
             skipped: 0,
             failed: 0,
@@ -215,6 +219,7 @@ impl TableState {
                 .collect(),
             verification: self.verification.clone(),
             digest: self.digest,
+            comparison: self.comparison.clone(),
             ..TableReport::new(&job.name, target_name(job))
         }
     }

@@ -4,11 +4,9 @@ use std::sync::Arc;
 
 use actix::{Addr, Handler, Message};
 use rowsync_engine::error::{Class, Kind};
-use rowsync_engine::key::KeyRange;
 use rowsync_engine::plan::{Facts, Operation, Plan, decide};
 use rowsync_engine::recovery::Verdict;
 use rowsync_engine::report::{Method, TableStatus};
-use rowsync_engine::search::{SearchOptions, Seek};
 
 use super::Children;
 use super::standing::TableState;
@@ -18,13 +16,9 @@ use crate::found::Found;
 use crate::job::{Goal, MassDelete, Shared, TableJob};
 use crate::keeper::Seen;
 use crate::ledger::Ledger;
-use crate::messages::{
-    Act, AwaitWrites, Broken, CompareChanged, CompareRange, CopyTable, DeleteKeys, Judge, Pass, TableOutcome,
-};
+use crate::messages::{Act, AwaitWrites, Broken, CompareChanged, CopyTable, DeleteKeys, Judge, Pass, TableOutcome};
 use crate::recovery::{Judgement, Recovery};
 
-/// Most parts into which a table is cut at once.
-const FAN_OUT: u64 = 4096;
 /// Smaller tables may lose any share of their rows; a share says little there.
 const MASS_DELETE_ROWS_MIN: u64 = 100;
 
@@ -247,29 +241,9 @@ impl Work {
     async fn clear_the_way(&mut self) -> Result<(), Failure> {
         tracing::info!(table = %self.job.name, "a constraint is in the way; rows that only the target has are deleted first");
         self.state.cleared = true;
-        let found = self.compare(Seek::Differences, Act::CollectExtras).await?;
+        let found = self.search_differences(Act::CollectExtras).await?;
         self.state.take_in(found);
         self.delete_extras().await
-    }
-
-    async fn compare_every_row(&mut self, act: Act) -> Result<Found, Failure> {
-        let (source, target) = (self.state.source.rows, self.state.target.rows);
-        let (seek, method) = match self.whole_compare_reason(self.job.options.search_for_add, source, target) {
-            None => {
-                tracing::info!(table = %self.job.name, "using binary search for changes (from={source}, to={target}, diff={})", source.abs_diff(target));
-                self.state.searches += 1;
-                (Seek::Differences, Method::BinarySearch)
-            }
-            Some(reason) => {
-                tracing::info!(table = %self.job.name, "using full compare for changes (reason={reason})");
-                (Seek::Everything, Method::FullCompare)
-            }
-        };
-        self.state.method = method;
-        if method == Method::BinarySearch {
-            self.state.digest = Some(self.job.pair.digest);
-        }
-        self.compare(seek, act).await
     }
 
     /// Looks for keys that only the target has.
@@ -283,58 +257,6 @@ impl Work {
         let found = self.seek_gap("adds", self.job.options.search_for_add, Act::Add).await?;
         self.state.take_in(found);
         Ok(())
-    }
-
-    /// A search by counts alone, where the tables are fit for it.
-    async fn seek_gap(&mut self, what: &str, allowed: bool, act: Act) -> Result<Found, Failure> {
-        let (source, target) = (self.state.source.rows, self.state.target.rows);
-        let need = source.abs_diff(target);
-        let (seek, method) = match self.whole_compare_reason(allowed, source, target) {
-            None => {
-                tracing::info!(table = %self.job.name, "using binary search for {what} (from={source}, to={target}, diff={need})");
-                self.state.searches += 1;
-                (Seek::CountGap { need }, Method::BinarySearch)
-            }
-            Some(reason) => {
-                tracing::info!(table = %self.job.name, "using full compare for {what} (reason={reason})");
-                (Seek::Everything, Method::FullCompare)
-            }
-        };
-        self.state.method = method;
-        self.compare(seek, act).await
-    }
-
-    /// Why a table is compared whole instead of searched; none where it is searched.
-    fn whole_compare_reason(&self, allowed: bool, source: u64, target: u64) -> Option<&'static str> {
-        let options = &self.job.options;
-        let larger = source.max(target);
-        if !allowed {
-            Some("binary search is off")
-        } else if larger < options.search_min_rows {
-            Some("small table")
-        } else if source.min(target) == 0 {
-            tracing::info!(table = %self.job.name, "Binary search: Invalid toCount=0");
-            Some("one side is empty")
-        } else if source.abs_diff(target) * 100 > larger * options.search_max_diff_percent {
-            Some("large difference")
-        } else {
-            None
-        }
-    }
-
-    async fn compare(&self, seek: Seek, act: Act) -> Result<Found, Failure> {
-        let options = &self.job.options;
-        let (source_count, target_count) = (self.state.source.rows, self.state.target.rows);
-        self.shared.board.table(&self.job.name).begin(source_count.max(target_count));
-        let options = SearchOptions {
-            seek,
-            leaf_rows: options.leaf_rows,
-            fan_out: FAN_OUT,
-            recent_first: options.recent_first,
-            dense_percent: options.search_max_diff_percent,
-            read_rows: options.batch_rows.get() as u64,
-        };
-        send(self.differ(), CompareRange { range: KeyRange::ALL, source_count, target_count, options, act }).await
     }
 
     async fn write_changed(&mut self) -> Result<(), Failure> {
@@ -362,9 +284,9 @@ impl Work {
             send(self.differ(), DeleteKeys { keys }).await?
         } else {
             // They are too many to hold, and a search by counts need not have seen all: count before deleting.
-            let all = self.compare(Seek::Differences, Act::CollectExtras).await?.extra;
+            let all = self.search_differences(Act::CollectExtras).await?.extra;
             self.refuse_mass_delete(all + self.state.sum.applied.deleted)?;
-            self.compare(Seek::Differences, Act::DeleteExtras).await?
+            self.search_differences(Act::DeleteExtras).await?
         };
         // These rows were counted when they were found.
         self.state.sum.extra -= self.state.extras;

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use actix::{Actor, AtomicResponse, Context, Handler, MessageResult, WrapFuture};
 use rowsync_actors::differ::{Desk, Differ, WRITES_IN_FLIGHT};
 use rowsync_actors::messages::{
-    ChangeSet, CopyTable, CountRows, DigestRanges, FindRecent, ReadKeys, ReadRange, SplitRange,
+    ChangeSet, CopyTable, CountRows, DigestRanges, FindRecent, GatherRows, ReadKeys, ReadRange, SplitRanges,
 };
 use rowsync_actors::ports::{ReaderPort, WriterPort};
 use rowsync_engine::budget::Budget;
@@ -75,10 +75,10 @@ macro_rules! not_asked {
     )*};
 }
 
-not_asked!(CountRows => Survey::default(), SplitRange => vec![], FindRecent => None, ReadKeys => RowPage::new(Form::Fields, 1));
+not_asked!(CountRows => Survey::default(), SplitRanges => vec![], FindRecent => None, GatherRows => None, ReadKeys => RowPage::new(Form::Fields, 1));
 
 /// Holds the first set of changes for ever.
-struct Blocked;
+pub struct Blocked;
 
 impl Actor for Blocked {
     type Context = Context<Self>;
@@ -108,12 +108,14 @@ async fn pages_until_it_waits(budget_bytes: usize, permit_bytes: usize) -> usize
         source: ReaderPort::to(&reader),
         target: ReaderPort::to(&reader),
         writer: WriterPort::new(Blocked.start().recipient()),
+        encoder: None,
         budget: budget.clone(),
         stop: CancellationToken::new(),
         options: rowsync_actors::job::TableOptions { page_bytes: permit_bytes, ..options() },
         ledger: Arc::default(),
         progress: Arc::default(),
         salt: 0,
+        far: false,
         row_bytes: AtomicUsize::new(0),
     })
     .start();

@@ -175,8 +175,17 @@ impl Snapshot for FaultySnapshot {
     async fn survey(&self, view: &Arc<TableView>, since: Option<&Value>) -> Result<Survey> {
         self.script.play(Spot::Survey, self.inner.survey(view, since)).await
     }
-    async fn split(&self, view: &Arc<TableView>, range: &KeyRange, rows_per_part: u64) -> Result<Vec<Key>> {
-        self.script.play(Spot::Split, self.inner.split(view, range, rows_per_part)).await
+    async fn split(&self, view: &Arc<TableView>, ranges: &[KeyRange], rows_per_part: u64) -> Result<Vec<Vec<Key>>> {
+        self.script.play(Spot::Split, self.inner.split(view, ranges, rows_per_part)).await
+    }
+    async fn gather(
+        &self,
+        view: &Arc<TableView>,
+        ranges: &[KeyRange],
+        keys_only: bool,
+        bytes_max: usize,
+    ) -> Result<Option<RowPage>> {
+        self.script.play(Spot::Page, self.inner.gather(view, ranges, keys_only, bytes_max)).await
     }
     async fn before_last(&self, view: &Arc<TableView>, rows: u64) -> Result<Option<Key>> {
         self.script.play(Spot::Split, self.inner.before_last(view, rows)).await

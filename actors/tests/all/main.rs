@@ -9,4 +9,5 @@ mod faulty;
 mod ordering;
 mod recovery;
 mod rejects;
+mod second_look;
 mod world;

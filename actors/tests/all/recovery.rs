@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rowsync_actors::messages::TableOutcome;
+use rowsync_engine::cost::CompareMethod;
+use rowsync_engine::digest::DigestKind;
 use rowsync_engine::error::{Class, Kind};
 use rowsync_engine::report::{TableReport, TableStatus};
 use rowsync_engine::store::Store;
@@ -176,7 +178,8 @@ fn what_was_given_up_for_one_table_is_given_up_for_all() {
 #[test]
 fn a_table_that_fails_again_and_again_without_coming_on_is_parked() {
     on_paused_system(async {
-        let world = world().await;
+        let mut world = world().await;
+        world.options.compare_method = Some(CompareMethod::Digests(DigestKind::Stream));
         let script = Script::default().always(Spot::Digests, LOST);
         let (report, _) = run_target(&world, &script).await;
         assert_eq!((report.status, report.generation, script.calls(Spot::Digests)), (TableStatus::Failed, 6, 6));

@@ -12,6 +12,7 @@ use rowsync_actors::messages::{StartRun, TableOutcome};
 use rowsync_actors::supervisor::Supervisor;
 use rowsync_engine::backoff::Backoff;
 use rowsync_engine::budget::Budget;
+use rowsync_engine::cost::LinkSpeed;
 use rowsync_engine::order::order;
 use rowsync_engine::pair::{PairOptions, Side, pair};
 use rowsync_engine::report::TableReport;
@@ -65,6 +66,8 @@ pub fn options() -> TableOptions {
         search_min_rows: 20,
         search_max_diff_percent: 50,
         leaf_rows: 5,
+        compare_method: None,
+        parallel_ranges: NonZeroUsize::new(2).unwrap(),
         recent_first: 10,
         fallback_full_compare: true,
         max_delete_percent: 100,
@@ -174,6 +177,8 @@ impl World {
                 stop: self.stop.clone(),
                 goal: self.goal,
                 salt: 7,
+                source_link: LinkSpeed::LOCAL,
+                target_link: LinkSpeed::LOCAL,
                 failures_max: self.failures_max,
                 dice: Arc::new(|| 1.0),
             },

@@ -99,18 +99,23 @@ impl Snapshot for MemorySnapshot {
                 changed,
                 newest: times().max_by(|a, b| SortedKey(vec![a.clone()]).cmp(&SortedKey(vec![b.clone()]))),
                 null_keys: table.rows.values().filter(null_key).count() as u64,
+                row_bytes: None,
             })
         })
     }
 
-    async fn split(&self, view: &Arc<TableView>, range: &KeyRange, rows_per_part: u64) -> Result<Vec<Key>> {
+    async fn split(&self, view: &Arc<TableView>, ranges: &[KeyRange], rows_per_part: u64) -> Result<Vec<Vec<Key>>> {
         let step = rows_per_part.max(1) as usize;
         self.with(view, |table, places| {
-            let nth = rows_in(table, range).skip(step - 1).step_by(step);
-            let mut keys: Vec<Key> = nth.map(|row| key_of(row, view, places)).collect();
-            // A cut behind the last row would make an empty part.
-            keys.pop_if(|key| rows_in(table, range).next_back().is_some_and(|row| key_of(row, view, places) == *key));
-            Ok(keys)
+            let cuts = |range: &KeyRange| {
+                let nth = rows_in(table, range).skip(step - 1).step_by(step);
+                let mut keys: Vec<Key> = nth.map(|row| key_of(row, view, places)).collect();
+                // A cut behind the last row would make an empty part.
+                let last = rows_in(table, range).next_back().map(|row| key_of(row, view, places));
+                keys.pop_if(|key| last.as_ref() == Some(key));
+                keys
+            };
+            Ok(ranges.iter().map(cuts).collect())
         })
     }
 
@@ -135,8 +140,11 @@ impl Snapshot for MemorySnapshot {
                 }
                 let mut page = RowPage::new(Form::Fields, view.key_len);
                 rows_in(table, range).for_each(|row| push(&mut page, row, places));
-                page.digest(&domains, salt)
-                    .map_err(|error| StoreError::new(Kind::BadValue, "digest", error.to_string()).at(&view.table))
+                let digest = match kind {
+                    DigestKind::Portable => page.portable_digest(&domains, salt),
+                    _ => page.digest(&domains, salt),
+                };
+                digest.map_err(|error| StoreError::new(Kind::BadValue, "digest", error.to_string()).at(&view.table))
             };
             ranges.iter().map(digest).collect()
         })
@@ -159,6 +167,24 @@ impl Snapshot for MemorySnapshot {
             page.finish();
             page.bytes_read = page.row_bytes() as u64;
             Ok(page)
+        })
+    }
+
+    async fn gather(
+        &self,
+        view: &Arc<TableView>,
+        ranges: &[KeyRange],
+        keys_only: bool,
+        bytes_max: usize,
+    ) -> Result<Option<RowPage>> {
+        self.with(view, |table, places| {
+            let places = if keys_only { &places[..view.key_len] } else { places };
+            let mut page = RowPage::new(Form::Fields, view.key_len);
+            let rows = ranges.iter().flat_map(|range| rows_in(table, range));
+            rows.for_each(|row| push(&mut page, row, places));
+            page.finish();
+            page.bytes_read = page.row_bytes() as u64;
+            Ok((page.row_bytes() <= bytes_max).then_some(page))
         })
     }
 

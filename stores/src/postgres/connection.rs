@@ -5,10 +5,11 @@ use std::str::FromStr;
 use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
+use futures_util::TryStreamExt;
 use rowsync_engine::error::{Kind, StoreError};
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions, PgRow};
-use sqlx::{AssertSqlSafe, ConnectOptions, Connection as _, Executor, Row as _};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection as _, Either, Executor, Row as _};
 
 use super::classify::classify;
 use super::literal::{identifier, text_literal};
@@ -269,6 +270,27 @@ impl Lease {
         rows.iter().map(|row| text_row(row).map_err(|e| classify(operation, &e))).collect()
     }
 
+    /// The same of several statements, in one round trip.
+    pub async fn texts_of<const N: usize>(&mut self, statements: [String; N]) -> Result<[TextRows; N], StoreError> {
+        let (operation, deadline) = (self.operation, self.deadline());
+        let mut answers = [const { Vec::new() }; N];
+        let mut place = 0;
+        let mut stream = (**self).fetch_many(sqlx::raw_sql(AssertSqlSafe(statements.join("; "))));
+        while let Some(item) = deadline.keep(stream.try_next()).await? {
+            match item {
+                // A statement has ended.
+                Either::Left(_) => place += 1,
+                Either::Right(row) => {
+                    let row = text_row(&row).map_err(|e| classify(operation, &e))?;
+                    if let Some(rows) = answers.get_mut(place) {
+                        rows.push(row);
+                    }
+                }
+            }
+        }
+        Ok(answers)
+    }
+
     pub fn operation(&self) -> &'static str {
         self.operation
     }
@@ -277,6 +299,9 @@ impl Lease {
         Deadline { operation: self.operation, silence: self.silence }
     }
 }
+
+/// Rows whose columns are all texts.
+pub type TextRows = Vec<Vec<Option<String>>>;
 
 fn text_row(row: &PgRow) -> Result<Vec<Option<String>>, sqlx::Error> {
     (0..row.len()).map(|index| row.try_get_unchecked::<Option<String>, _>(index)).collect()

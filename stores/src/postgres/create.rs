@@ -47,7 +47,7 @@ async fn definition(
 async fn type_of(lease: &mut Lease, column: &Column, name: &TableName) -> Result<String, StoreError> {
     match &column.data_type {
         DataType::Enum { labels } if !labels.is_empty() => enum_type(lease, column, labels, name).await,
-        DataType::Other if is_known(lease, &column.declared).await? => Ok(column.declared.clone()),
+        DataType::Other | DataType::Local if is_known(lease, &column.declared).await? => Ok(column.declared.clone()),
         DataType::Text { .. } if declares_citext(column) && is_known(lease, &column.declared).await? => {
             Ok(column.declared.clone())
         }

@@ -22,10 +22,13 @@ pub struct Encoder {
     wire: Wire,
     limits: Limits,
     chars_max: Option<usize>,
+    /// Whether shorter texts come back with spaces up to that.
+    pads: bool,
     /// Microseconds to which the column rounds.
     grain: i64,
     labels: Vec<String>,
     not_null: bool,
+    /// A float has more digits than 32 bits hold nearly always; a decimal or a moment that has too many is refused.
     rounds: bool,
     /// Whether values in the engine's own binary form are taken.
     native: bool,
@@ -38,7 +41,9 @@ impl Encoder {
         Encoder {
             wire: if spelled { Wire::Text } else { Wire::of(column) },
             limits: match data_type {
-                DataType::Decimal { precision, scale } => Limits { precision: *precision, scale: *scale },
+                DataType::Decimal { precision, scale } => {
+                    Limits { precision: *precision, scale: *scale, zeros: zeros(&column.declared) }
+                }
                 _ => Limits::default(),
             },
             chars_max: match data_type {
@@ -46,6 +51,7 @@ impl Encoder {
                 DataType::PaddedText { chars } => Some(*chars as usize),
                 _ => None,
             },
+            pads: matches!(data_type, DataType::PaddedText { .. }),
             grain: grain(&column.declared),
             labels: match data_type {
                 DataType::Enum { labels } => labels.clone(),
@@ -68,6 +74,7 @@ impl Encoder {
         match value {
             ValueRef::Native(bytes) if self.native => out.extend_from_slice(bytes),
             ValueRef::Native(_) => return Err(Misfit::new("a native value where a text is written")),
+            ValueRef::Uuid(uuid) if self.wire == Wire::Bytea => out.extend(uuid),
             _ => self.push(fit(value, self.wire.domain(), scratch)?, out)?,
         }
         let length = i32::try_from(out.len() - start - 4).map_err(|_| Misfit::new("a value of more than 2 GiB"))?;
@@ -142,7 +149,10 @@ impl Encoder {
         if !self.labels.is_empty() && !self.labels.iter().any(|label| label == text) {
             return Err(Misfit::new("a text that is none of the type's labels"));
         }
-        push_checked(text, out)
+        push_checked(text, out)?;
+        let spaces = self.chars_max.filter(|_| self.pads).map_or(0, |chars| chars.saturating_sub(text.chars().count()));
+        out.resize(out.len() + spaces, b' ');
+        Ok(())
     }
 
     fn time(&self, micros: i64) -> Result<i64, Misfit> {
@@ -194,9 +204,20 @@ fn grain(declared: &str) -> i64 {
     }
 }
 
+/// Of `numeric(5,-2)`: 2.
+fn zeros(declared: &str) -> u32 {
+    let digits = declared.strip_prefix("numeric(").and_then(|rest| rest.split_once(",-"));
+    digits.and_then(|(_, digits)| digits.trim_end_matches(')').parse().ok()).unwrap_or(0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_scale_below_zero_is_read_from_the_declaration() {
+        assert_eq!((zeros("numeric(5,-2)"), zeros("numeric(5,2)"), zeros("numeric")), (2, 0, 0));
+    }
 
     #[test]
     fn the_grain_of_moments_is_read_from_the_declaration() {

@@ -2,7 +2,7 @@
 //!
 //! A conversion either keeps the value or is refused; nothing is rounded or cut here.
 
-use rowsync_engine::canonical::{normal_decimal, plain_number};
+use rowsync_engine::canonical::{normal_decimal, plain_number, rounded_float};
 use rowsync_engine::domain::Domain;
 use rowsync_engine::moment;
 use rowsync_engine::value::{ValueRef, parse_uuid};
@@ -27,10 +27,13 @@ pub fn fit<'a>(value: ValueRef<'a>, domain: Domain, scratch: &'a mut String) -> 
         return Ok(value);
     }
     let fitted = match domain {
+        Domain::Coarse { moment, .. } => return fit(value, moment.domain(), scratch),
         Domain::Dynamic | Domain::Native => Some(value),
         Domain::Bool => boolean(value).map(ValueRef::Bool),
         Domain::Int => integer(value).map(ValueRef::Int),
-        Domain::Float | Domain::Float32 => float(value).map(ValueRef::Float),
+        Domain::Float => float(value).map(ValueRef::Float),
+        // Rounded here, so that keys are found again, whose bytes are compared as they are.
+        Domain::Float32 => float(value).map(rounded_float).map(ValueRef::Float),
         Domain::Decimal { .. } => decimal(value, scratch),
         Domain::Text => text(value, scratch).map(ValueRef::Text),
         Domain::PaddedText => text(value, scratch).map(|text| ValueRef::Text(text.trim_end_matches(' '))),
@@ -72,6 +75,7 @@ fn name(domain: Domain) -> &'static str {
         Domain::Time => "time of day",
         Domain::Timestamp => "timestamp",
         Domain::TimestampTz => "timestamp with time zone",
+        Domain::Coarse { .. } => "time or timestamp",
         Domain::Interval => "interval",
         Domain::Json => "JSON",
         Domain::Dynamic | Domain::Native => "value of this engine",
@@ -108,7 +112,8 @@ fn float(value: ValueRef<'_>) -> Option<f64> {
             "NaN" => Some(f64::NAN),
             "Infinity" => Some(f64::INFINITY),
             "-Infinity" => Some(f64::NEG_INFINITY),
-            _ => number(text)?.parse().ok(),
+            // A number beyond all floats is no infinity.
+            _ => number(text)?.parse().ok().filter(|f: &f64| f.is_finite()),
         },
         _ => None,
     }
@@ -218,6 +223,8 @@ mod tests {
         check(ValueRef::Timestamp(1), Domain::Date, None);
         check(ValueRef::Text("abc"), Domain::Decimal { scale: None }, None);
         check(ValueRef::Text("."), Domain::Float, None);
+        check(ValueRef::Text("1e400"), Domain::Float, None);
+        check(ValueRef::Float(1e300), Domain::Float32, Some(ValueRef::Float(1e300)));
         check(ValueRef::Bytes(&[1]), Domain::Uuid, None);
     }
 }

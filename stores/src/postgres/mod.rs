@@ -2,6 +2,7 @@
 
 #![allow(clippy::result_large_err, reason = "an error ends a statement of milliseconds; its size costs nothing")]
 
+mod canonical;
 mod classify;
 mod connection;
 mod copy;
@@ -12,7 +13,9 @@ mod fit;
 mod hash;
 mod index;
 mod literal;
+mod measure;
 mod numeric;
+mod portable;
 mod ranges;
 mod read;
 mod rows;
@@ -31,13 +34,15 @@ mod write;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use rowsync_engine::cost::LinkSpeed;
 use rowsync_engine::digest::DigestKind;
 use rowsync_engine::error::{Kind, StoreError};
 use rowsync_engine::schema::{ForeignKey, TableName, TableSchema, TableView};
-use rowsync_engine::store::{Capabilities, Consistency, Engine, Result, Snapshot, Store, Transaction};
+use rowsync_engine::store::{Capabilities, Consistency, Encoder, Engine, Result, Snapshot, Store, Transaction};
 use sqlx::Connection as _;
 
 use self::connection::{Door, Link};
+use self::rows::Foreseen;
 use self::snapshot::Reading;
 use self::write::Writing;
 use crate::{Access, Connection};
@@ -94,11 +99,15 @@ impl Postgres {
 #[async_trait]
 impl Store for Postgres {
     fn capabilities(&self) -> Capabilities {
+        let mut digests = vec![DigestKind::Count, DigestKind::Server, DigestKind::Stream, DigestKind::Raw];
+        if self.major_version >= canonical::OLDEST_MAJOR_VERSION {
+            digests.push(DigestKind::Portable);
+        }
         Capabilities {
             engine: Engine { name: "postgresql", major_version: self.major_version },
             frozen_snapshots: true,
             typed: true,
-            digests: vec![DigestKind::Count, DigestKind::Server, DigestKind::Stream, DigestKind::Raw],
+            digests,
             raw_pages: true,
             bytewise_is_indexed: false,
             // A frozen snapshot is kept by one connection of its own.
@@ -169,6 +178,10 @@ impl Store for Postgres {
         Ok(Box::new(Writing::begin(&self.link, view).await.map_err(|e| e.at(&view.table))?))
     }
 
+    fn encoder(&self, view: &Arc<TableView>) -> Option<Arc<dyn Encoder>> {
+        Some(Arc::new(Foreseen::of(view)?))
+    }
+
     /// Our commits do not wait for the disk, each on its own. The log is flushed in order, so one commit that does wait
     /// makes all before it safe. It has to write to the log for that, and a transaction number alone does not count:
     /// hence a message, which means nothing to anybody.
@@ -185,6 +198,10 @@ impl Store for Postgres {
             .await?;
         lease.release();
         Ok(())
+    }
+
+    async fn measure_link(&self) -> Result<LinkSpeed> {
+        measure::measure(self.link.lease("ping").await?).await
     }
 
     async fn missing_index(&self, view: &TableView) -> Result<Option<String>> {

@@ -76,8 +76,11 @@ fn push_digits(out: &mut String, group: u16, first: bool) {
 /// What `numeric(precision, scale)` allows.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Limits {
+    /// Digits before and behind the point.
     pub precision: Option<u32>,
     pub scale: Option<u32>,
+    /// Last digits before the point that have to be zero: two where the scale is -2.
+    pub zeros: u32,
 }
 
 /// Appends the binary form of a number in plain notation.
@@ -108,7 +111,9 @@ pub fn encode(text: &str, limits: Limits, out: &mut Vec<u8>) -> Result<(), Misfi
     let kept = &groups[leading..groups.len() - trailing];
     let weight = whole.len().div_ceil(4) as i32 - 1 - leading as i32;
     let (weight, sign) = if kept.is_empty() { (0, POSITIVE) } else { (weight, sign) };
-    header(out, kept.len(), weight, sign, fraction.len());
+    // The server shows as many digits as the column has, so that is how the number comes back.
+    let shown = limits.scale.map_or(fraction.len(), |scale| scale as usize);
+    header(out, kept.len(), weight, sign, shown);
     kept.iter().for_each(|group| out.extend(group.to_be_bytes()));
     Ok(())
 }
@@ -124,6 +129,10 @@ fn check(whole: &str, fraction: &str, limits: Limits) -> Result<(), Misfit> {
     let scale = limits.scale.unwrap_or(0) as usize;
     if fraction.trim_end_matches('0').len() > scale {
         return Err(Misfit(format!("a decimal with more than {scale} digits behind the point")));
+    }
+    let zeros = limits.zeros as usize;
+    if !whole.is_empty() && !whole.bytes().rev().take(zeros).all(|digit| digit == b'0') {
+        return Err(Misfit(format!("a decimal whose last {zeros} digits before the point are not zero")));
     }
     let room = (precision as usize).saturating_sub(scale);
     if whole.len() > room {
@@ -187,11 +196,25 @@ mod tests {
     }
 
     #[test]
+    fn a_number_is_shown_with_the_digits_of_its_column() {
+        let limits = Limits { precision: Some(5), scale: Some(2), zeros: 0 };
+        for (text, shown) in [("1", "1.00"), ("1.5", "1.50"), ("1.500", "1.50"), ("0", "0.00"), ("-0.01", "-0.01")] {
+            let (mut bytes, mut spelled) = (Vec::new(), String::new());
+            encode(text, limits, &mut bytes).unwrap();
+            decode(&bytes, &mut spelled).unwrap();
+            assert_eq!(spelled, shown);
+        }
+    }
+
+    #[test]
     fn numbers_beyond_the_column_are_refused() {
-        let limits = Limits { precision: Some(5), scale: Some(2) };
+        let limits = Limits { precision: Some(5), scale: Some(2), zeros: 0 };
         let fits = |text| encode(text, limits, &mut Vec::new()).is_ok();
         assert!(fits("999.99") && fits("1.500") && fits("-0.01") && fits("NaN"));
         assert!(!fits("1000") && !fits("1.005") && !fits("Infinity") && !fits("1e3"));
+        let limits = Limits { precision: Some(5), scale: Some(0), zeros: 2 };
+        let fits = |text| encode(text, limits, &mut Vec::new()).is_ok();
+        assert!(fits("12300") && fits("0") && fits("-100.0") && !fits("12340") && !fits("1") && !fits("100000"));
     }
 
     proptest! {

@@ -1,7 +1,7 @@
 //! Rows in key order, page by page, and rows by their keys.
 
 use rowsync_engine::error::{Kind, StoreError};
-use rowsync_engine::key::Key;
+use rowsync_engine::key::{Key, KeyRange};
 use rowsync_engine::row::{Form, RowPage, push_field, push_key_field};
 use rowsync_engine::schema::{TableName, TableView};
 use rowsync_engine::store::PageRequest;
@@ -10,6 +10,7 @@ use super::connection::Lease;
 use super::copy::{Flow, Tuple, copy_out, copy_out_once, tuple_of};
 use super::fit::Misfit;
 use super::literal::identifier;
+use super::ranges::{self, RANGES_A_STATEMENT};
 use super::select::{Selected, ViewSql};
 use super::values::{Scratch, decode};
 use super::wire::Wire;
@@ -204,6 +205,37 @@ fn last_raw_key(page: &RowPage, raw: &RawColumns, table: &TableName) -> Result<K
     key.unwrap_or_else(|| Err(StoreError::new(Kind::Bug, "read", "a raw row that is no tuple").at(table)))
 }
 
+/// All rows of several ranges; none where they take more than `bytes_max`.
+pub async fn gather(
+    mut lease: Lease,
+    view: &TableView,
+    ranges: &[KeyRange],
+    keys_only: bool,
+    bytes_max: usize,
+) -> Result<Option<RowPage>, StoreError> {
+    let sql = ViewSql::new(view);
+    let columns = if keys_only { sql.key_columns() } else { &sql.columns };
+    let mut fields = Fields::new(columns, view.key_len, &view.table);
+    let mut page = RowPage::new(Form::Fields, view.key_len);
+    let mut row = Vec::new();
+    for chunk in ranges.chunks(RANGES_A_STATEMENT) {
+        let select = ranges::select(&sql, chunk, &ViewSql::expressions(columns))?;
+        let ended = copy_out(&mut lease, &format!("COPY ({select}) TO STDOUT (FORMAT binary)"), |tuple| {
+            fields.read(&tuple, &mut row)?;
+            page.push_row(&row);
+            Ok(if page.row_bytes() > bytes_max { Flow::Stop } else { Flow::More })
+        })
+        .await?;
+        page.bytes_read += ended.bytes;
+        if page.row_bytes() > bytes_max {
+            return Ok(None);
+        }
+    }
+    lease.release();
+    page.finish();
+    Ok(Some(page))
+}
+
 /// The rows with these keys.
 pub async fn rows_by_key(mut lease: Lease, view: &TableView, keys: &[Key]) -> Result<RowPage, StoreError> {
     let sql = ViewSql::new(view);
@@ -235,16 +267,55 @@ pub async fn rows_by_key(mut lease: Lease, view: &TableView, keys: &[Key]) -> Re
 }
 
 /// The keys that a statement over the key's columns selects.
-pub async fn keys(lease: Lease, view: &TableView, sql: &ViewSql, select: &str) -> Result<Vec<Key>, StoreError> {
-    let mut fields = Fields::new(sql.key_columns(), view.key_len, &view.table);
-    let mut row = Vec::new();
+pub async fn keys(lease: &mut Lease, view: &TableView, sql: &ViewSql, select: &str) -> Result<Vec<Key>, StoreError> {
     let mut keys = Vec::new();
-    let statement = format!("COPY ({select}) TO STDOUT (FORMAT binary)");
-    copy_out_once(lease, &statement, |tuple| {
-        fields.read(&tuple, &mut row)?;
-        keys.push(Key::from_bytes(&row));
-        Ok(Flow::More)
+    each_key(lease, view, sql, select, |key, _| {
+        keys.push(key);
+        Some(())
     })
     .await?;
     Ok(keys)
+}
+
+/// The keys of a statement that selects a number behind each.
+pub async fn numbered_keys(
+    lease: &mut Lease,
+    view: &TableView,
+    sql: &ViewSql,
+    select: &str,
+    numbers: usize,
+) -> Result<Vec<Vec<Key>>, StoreError> {
+    let mut keys = vec![Vec::new(); numbers];
+    each_key(lease, view, sql, select, |key, tuple| {
+        keys.get_mut(last_number(tuple)?)?.push(key);
+        Some(())
+    })
+    .await?;
+    Ok(keys)
+}
+
+async fn each_key(
+    lease: &mut Lease,
+    view: &TableView,
+    sql: &ViewSql,
+    select: &str,
+    mut take: impl FnMut(Key, &Tuple<'_>) -> Option<()> + Send,
+) -> Result<(), StoreError> {
+    let mut fields = Fields::new(sql.key_columns(), view.key_len, &view.table);
+    let mut row = Vec::new();
+    copy_out(lease, &format!("COPY ({select}) TO STDOUT (FORMAT binary)"), |tuple| {
+        fields.read(&tuple, &mut row)?;
+        take(Key::from_bytes(&row), &tuple).ok_or_else(|| {
+            StoreError::new(Kind::Bug, "read", "the server's answer does not fit the question").at(&view.table)
+        })?;
+        Ok(Flow::More)
+    })
+    .await?;
+    Ok(())
+}
+
+/// The number that stands behind the other fields.
+pub fn last_number(tuple: &Tuple<'_>) -> Option<usize> {
+    let number = tuple.field(tuple.len().checked_sub(1)?)?;
+    usize::try_from(i32::from_be_bytes(number.try_into().ok()?)).ok()
 }

@@ -36,10 +36,11 @@ pub async fn describe(
     table: &TableName,
 ) -> Result<Option<TableSchema>, StoreError> {
     let Some((oid, name)) = find(lease, schema, table).await? else { return Ok(None) };
+    let [columns, key, foreign_keys] = lease.texts_of([of_columns(&oid), of_key(&oid), of_foreign_keys(&oid)]).await?;
     Ok(Some(TableSchema {
-        columns: columns(lease, &oid).await?,
-        primary_key: primary_key(lease, &oid).await?,
-        foreign_keys: foreign_keys(lease, &oid).await?,
+        columns: columns.iter().map(column).collect::<Result<_, _>>()?,
+        primary_key: key.first().map_or(Ok(Vec::new()), |row| names(&text(row, 0)?))?,
+        foreign_keys: read_foreign_keys(&foreign_keys)?,
         name,
     }))
 }
@@ -68,9 +69,15 @@ async fn find(
     Ok(find_name(&found, &table.name, |(_, name)| &name.name).cloned())
 }
 
+/// Whether the binary form of the type `t`, an array of `e` if it is one, names other things of its database by numbers:
+/// composites and arrays their parts' types, `regclass` and its kin what they refer to. Types that the server does not
+/// come with have numbers from 16384 on.
+const LOCAL_TYPE: &str = "t.oid >= 16384 AND t.typtype IN ('c', 'r', 'm') OR e.oid >= 16384 \
+     OR coalesce(e.typname, t.typname) LIKE 'reg%' AND coalesce(e.oid, t.oid) < 16384";
+
 /// Columns with their domains resolved to the base types, whose constraints on NULL they inherit.
-async fn columns(lease: &mut Lease, oid: &str) -> Result<Vec<Column>, StoreError> {
-    let statement = format!(
+fn of_columns(oid: &str) -> String {
+    format!(
         "WITH RECURSIVE typed AS ( \
          SELECT a.attnum, a.attname, a.atttypid AS type, a.atttypmod AS modifier, a.attnotnull AS not_null, \
            a.attidentity, a.attgenerated, a.attcollation, pg_catalog.pg_get_expr(d.adbin, d.adrelid) AS filler \
@@ -89,13 +96,13 @@ async fn columns(lease: &mut Lease, oid: &str) -> Result<Vec<Column>, StoreError
                ELSE coalesce(b.j ->> 'datlocale', b.j ->> 'daticulocale') END \
              ELSE coalesce(to_jsonb(c) ->> 'colllocale', to_jsonb(c) ->> 'colliculocale', c.collcollate::text) END, \
            CASE WHEN c.collprovider = 'd' THEN b.j ->> 'datcollversion' ELSE c.collversion END, \
-           (NOT c.collisdeterministic)::text \
+           (NOT c.collisdeterministic)::text, ({LOCAL_TYPE})::text \
          FROM typed y JOIN pg_catalog.pg_type t ON t.oid = y.type \
+         LEFT JOIN pg_catalog.pg_type e ON e.oid = t.typelem AND t.typlen = -1 \
          LEFT JOIN pg_catalog.pg_collation c ON c.oid = y.attcollation \
          CROSS JOIN (SELECT to_jsonb(d) FROM pg_catalog.pg_database d WHERE d.datname = current_database()) b(j) \
          WHERE t.typtype <> 'd' ORDER BY y.attnum"
-    );
-    lease.texts(&statement).await?.iter().map(column).collect()
+    )
 }
 
 fn column(row: &Row) -> Result<Column, StoreError> {
@@ -104,7 +111,10 @@ fn column(row: &Row) -> Result<Column, StoreError> {
     let filler = row[7].as_deref();
     let data_type = match &row[8] {
         Some(labels) => DataType::Enum { labels: names(labels)? },
-        None => data_type(&type_name, modifier),
+        None => match data_type(&type_name, modifier) {
+            DataType::Other if row[13].as_deref() == Some("true") => DataType::Local,
+            known => known,
+        },
     };
     Ok(Column {
         name: text(row, 0)?,
@@ -151,8 +161,8 @@ fn collation(row: &Row, type_name: &str) -> Option<String> {
 }
 
 /// The primary key, or else the shortest unique index that takes in every row and no NULL.
-async fn primary_key(lease: &mut Lease, oid: &str) -> Result<Vec<String>, StoreError> {
-    let statement = format!(
+fn of_key(oid: &str) -> String {
+    format!(
         "SELECT json_agg(a.attname ORDER BY u.place)::text FROM pg_catalog.pg_index i \
          CROSS JOIN LATERAL unnest(i.indkey) WITH ORDINALITY u(number, place) \
          JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = u.number \
@@ -160,22 +170,18 @@ async fn primary_key(lease: &mut Lease, oid: &str) -> Result<Vec<String>, StoreE
          AND u.place <= i.indnkeyatts \
          GROUP BY i.indexrelid, i.indisprimary, i.indnkeyatts HAVING i.indisprimary OR bool_and(a.attnotnull) \
          ORDER BY i.indisprimary DESC, i.indnkeyatts, i.indexrelid LIMIT 1"
-    );
-    match lease.texts(&statement).await?.first() {
-        Some(row) => names(&text(row, 0)?),
-        None => Ok(Vec::new()),
-    }
+    )
 }
 
 /// Those of the table, and those that only its partitions carry, each once.
-async fn foreign_keys(lease: &mut Lease, oid: &str) -> Result<Vec<ForeignKey>, StoreError> {
+fn of_foreign_keys(oid: &str) -> String {
     let columns = |numbers: &str, table: &str| {
         format!(
             "(SELECT json_agg(a.attname ORDER BY u.place)::text FROM unnest({numbers}) WITH ORDINALITY u(number, place) \
              JOIN pg_catalog.pg_attribute a ON a.attrelid = {table} AND a.attnum = u.number)"
         )
     };
-    let statement = format!(
+    format!(
         "SELECT k.conname::text, k.condeferrable::text, n.nspname::text, p.relname::text, {}, {} \
          FROM pg_catalog.pg_constraint k \
          JOIN pg_catalog.pg_class p ON p.oid = coalesce(pg_catalog.pg_partition_root(k.confrelid), k.confrelid) \
@@ -185,11 +191,13 @@ async fn foreign_keys(lease: &mut Lease, oid: &str) -> Result<Vec<ForeignKey>, S
          ORDER BY k.conrelid <> {oid}, k.conname COLLATE \"C\"",
         columns("k.conkey", "k.conrelid"),
         columns("k.confkey", "k.confrelid"),
-    );
-    let rows = lease.texts(&statement).await?;
+    )
+}
+
+fn read_foreign_keys(rows: &[Row]) -> Result<Vec<ForeignKey>, StoreError> {
     let mut seen = HashSet::new();
     let mut keys = Vec::new();
-    for row in &rows {
+    for row in rows {
         let key = ForeignKey {
             name: row[0].clone(),
             deferrable: text(row, 1)? == "true",

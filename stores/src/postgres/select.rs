@@ -3,7 +3,7 @@
 use rowsync_engine::domain::Domain;
 use rowsync_engine::error::{Kind, StoreError};
 use rowsync_engine::key::{Key, KeyRange};
-use rowsync_engine::schema::{DataType, KeyOrder, TableName, TableView, ViewColumn};
+use rowsync_engine::schema::{Column, DataType, KeyOrder, TableName, TableView, ViewColumn};
 use rowsync_engine::value::{Value, ValueRef};
 
 use super::fit::fit;
@@ -150,7 +150,7 @@ impl ViewSql {
         };
         let literal = literal(moment.as_ref(), wire.unwrap_or(Wire::Opaque), None)
             .ok_or_else(|| StoreError::new(Kind::BadValue, "read", "the modify time is no moment").at(&self.name))?;
-        Ok(format!("{column} > {literal}"))
+        Ok(format!("{column} > {}", literal.sql()))
     }
 
     /// The selected columns of a key, of the row called `name`, as the range compares them.
@@ -164,6 +164,11 @@ impl ViewSql {
 
     /// The literals of a key's values.
     pub fn literals(&self, key: &Key) -> Result<Vec<String>, StoreError> {
+        Ok(self.typed_literals(key)?.iter().map(Literal::sql).collect())
+    }
+
+    /// The same with their types told apart.
+    pub fn typed_literals(&self, key: &Key) -> Result<Vec<Literal>, StoreError> {
         let values = key.values().map_err(|e| StoreError::new(Kind::Bug, "read", e.to_string()).at(&self.name))?;
         if values.len() != self.parts.len() {
             return Err(StoreError::new(Kind::Bug, "read", "a key of other columns").at(&self.name));
@@ -207,7 +212,7 @@ fn selected(column: &ViewColumn, is_key: bool) -> Selected {
         Domain::Native if is_key => (plain, own, own.domain()),
         Domain::Native => (plain, Wire::Opaque, Domain::Native),
         domain @ (Domain::Text | Domain::PaddedText) if own != Wire::Text => {
-            (format!("{plain}::text"), Wire::Text, domain)
+            (as_text(&plain, &column.column), Wire::Text, domain)
         }
         domain => match Wire::cast_for(domain) {
             Some((wire, cast)) if own == Wire::Opaque => (format!("({plain}::text)::{cast}"), wire, domain),
@@ -218,6 +223,14 @@ fn selected(column: &ViewColumn, is_key: bool) -> Selected {
         },
     };
     Selected { expression, wire, domain, name: column.column.name.clone() }
+}
+
+/// As the server prints it. The cast of a single address adds its prefix length, which nobody writes.
+fn as_text(expression: &str, column: &Column) -> String {
+    match column.declared.as_str() {
+        "inet" => format!("textin(inet_out({expression}))"),
+        _ => format!("{expression}::text"),
+    }
 }
 
 fn key_part(column: &ViewColumn, order: KeyOrder) -> KeyPart {
@@ -276,8 +289,16 @@ fn is_citext(column: &ViewColumn) -> bool {
 }
 
 /// A literal that keeps the index usable: its type is of the family of the column's.
-fn literal(value: ValueRef<'_>, wire: Wire, literal_type: Option<&str>) -> Option<String> {
+fn literal(value: ValueRef<'_>, wire: Wire, literal_type: Option<&str>) -> Option<Literal> {
     let mut scratch = String::new();
+    let uuid;
+    let value = match value {
+        ValueRef::Uuid(bytes) if wire == Wire::Bytea => {
+            uuid = bytes;
+            ValueRef::Bytes(&uuid)
+        }
+        value => value,
+    };
     let fitted = match fit(value, wire.domain(), &mut scratch) {
         Ok(fitted) => fitted,
         // A bound between two values of the column: compared as what it is.
@@ -303,7 +324,19 @@ fn literal(value: ValueRef<'_>, wire: Wire, literal_type: Option<&str>) -> Optio
         ValueRef::Json(_) => Some("jsonb"),
         ValueRef::Null | ValueRef::Native(_) => None,
     })?;
-    Some(format!("{}::{literal_type}", text_literal(&text)))
+    Some(Literal { text, sql_type: literal_type.to_owned() })
+}
+
+/// A value as text, and the type that it is cast to.
+pub struct Literal {
+    pub text: String,
+    pub sql_type: String,
+}
+
+impl Literal {
+    pub fn sql(&self) -> String {
+        format!("{}::{}", text_literal(&self.text), self.sql_type)
+    }
 }
 
 /// Whether values of the column are written as text, for the server to read: those of opaque types that do not come in

@@ -15,7 +15,7 @@ use sqlx::{AssertSqlSafe, Executor, Row};
 
 use super::classify::classify;
 use super::connection::{BEGIN_FROZEN, Door, Link};
-use super::{digest, read, split, stream, survey};
+use super::{digest, portable, read, split, stream, survey};
 
 pub struct Reading {
     link: Arc<Link>,
@@ -52,8 +52,11 @@ impl Snapshot for Reading {
         of(view, async { survey::survey(self.link.lease("survey").await?, view, since).await }).await
     }
 
-    async fn split(&self, view: &Arc<TableView>, range: &KeyRange, rows_per_part: u64) -> Result<Vec<Key>> {
-        of(view, async { split::split(self.link.lease("split").await?, view, range, rows_per_part).await }).await
+    async fn split(&self, view: &Arc<TableView>, ranges: &[KeyRange], rows_per_part: u64) -> Result<Vec<Vec<Key>>> {
+        if ranges.is_empty() {
+            return Ok(Vec::new());
+        }
+        of(view, async { split::split(self.link.lease("split").await?, view, ranges, rows_per_part).await }).await
     }
 
     async fn before_last(&self, view: &Arc<TableView>, rows: u64) -> Result<Option<Key>> {
@@ -70,13 +73,14 @@ impl Snapshot for Reading {
         if ranges.is_empty() {
             return Ok(Vec::new());
         }
+        let lease = || self.link.lease("digest");
         let answer = async {
-            let lease = self.link.lease("digest").await?;
             match kind {
-                DigestKind::Count => digest::counts(lease, view, ranges).await,
-                DigestKind::Server => digest::hashes(lease, view, ranges, salt).await,
-                DigestKind::Stream => stream::by_values(lease, view, ranges, salt).await,
-                DigestKind::Raw => stream::by_bytes(lease, view, ranges, salt).await,
+                DigestKind::Count => digest::counts(lease().await?, view, ranges).await,
+                DigestKind::Server => digest::hashes(lease().await?, view, ranges, salt).await,
+                DigestKind::Stream => stream::by_values(lease().await?, view, ranges, salt).await,
+                DigestKind::Raw => stream::by_bytes(lease().await?, view, ranges, salt).await,
+                DigestKind::Portable => portable::digests(&self.link, view, ranges, salt).await,
             }
         };
         of(view, answer).await
@@ -84,6 +88,17 @@ impl Snapshot for Reading {
 
     async fn page(&self, view: &Arc<TableView>, request: &PageRequest) -> Result<RowPage> {
         of(view, async { read::page(self.link.lease("read").await?, view, request).await }).await
+    }
+
+    async fn gather(
+        &self,
+        view: &Arc<TableView>,
+        ranges: &[KeyRange],
+        keys_only: bool,
+        bytes_max: usize,
+    ) -> Result<Option<RowPage>> {
+        let answer = async { read::gather(self.link.lease("read").await?, view, ranges, keys_only, bytes_max).await };
+        of(view, answer).await
     }
 
     async fn rows_by_key(&self, view: &Arc<TableView>, keys: &[Key]) -> Result<RowPage> {

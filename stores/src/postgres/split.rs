@@ -7,6 +7,7 @@ use rowsync_engine::schema::TableView;
 use super::connection::Lease;
 use super::index;
 use super::literal::text_literal;
+use super::ranges;
 use super::read;
 use super::select::ViewSql;
 
@@ -22,56 +23,82 @@ const ROWS_A_BLOCK: f64 = 60.0;
 pub async fn split(
     mut lease: Lease,
     view: &TableView,
-    range: &KeyRange,
+    ranges: &[KeyRange],
     rows_per_part: u64,
-) -> Result<Vec<Key>, StoreError> {
+) -> Result<Vec<Vec<Key>>, StoreError> {
     let sql = ViewSql::new(view);
     let rows_per_part = rows_per_part.max(1);
-    let sample = match *range == KeyRange::ALL {
+    let sample = match ranges::are_whole(ranges) {
         true => size(&mut lease, &sql).await?.and_then(|size| size.sample(rows_per_part)),
         false => None,
     };
-    let select = match sample {
-        Some(sample) => sampled(&sql, &sample)?,
-        None if index::is_served(&mut lease, view).await? => hopped(&sql, range, rows_per_part)?,
-        None => counted(&sql, range, rows_per_part)?,
+    let keys = match sample {
+        Some(sample) => vec![read::keys(&mut lease, view, &sql, &sampled(&sql, &sample)?).await?],
+        None => cut(&mut lease, view, &sql, ranges, rows_per_part).await?,
     };
-    read::keys(lease, view, &sql, &select).await
+    lease.release();
+    Ok(keys)
+}
+
+/// The same, but each part but the last holds exactly so many rows.
+pub async fn split_exactly(
+    mut lease: Lease,
+    view: &TableView,
+    range: &KeyRange,
+    rows: u64,
+) -> Result<Vec<Key>, StoreError> {
+    let keys = cut(&mut lease, view, &ViewSql::new(view), std::slice::from_ref(range), rows).await?;
+    lease.release();
+    Ok(keys.concat())
+}
+
+async fn cut(
+    lease: &mut Lease,
+    view: &TableView,
+    sql: &ViewSql,
+    ranges: &[KeyRange],
+    rows_per_part: u64,
+) -> Result<Vec<Vec<Key>>, StoreError> {
+    let part = if index::is_served(lease, view).await? { hopped } else { counted };
+    let select = ranges::each(sql, ranges, |after, through| part(sql, after, through, rows_per_part))?;
+    // Behind the key stand its place among the cuts and the number of its range.
+    let columns = format!("{}, n, i", names(sql));
+    let select = format!("SELECT {columns} FROM ({select}) s({columns}) ORDER BY i, n");
+    read::numbered_keys(lease, view, sql, &select, ranges.len()).await
 }
 
 /// From cut to cut along the index: a quarter of the cost of numbering all rows.
-fn hopped(sql: &ViewSql, range: &KeyRange, rows_per_part: u64) -> Result<String, StoreError> {
-    let through = range.through.as_ref().map(|key| sql.literals(key)).transpose()?;
-    let beyond = sql.between(Some(&sql.as_bounds("rowsync_hop")), through.as_deref());
-    let hop = |condition: &str| {
+fn hopped(sql: &ViewSql, after: Option<&[String]>, through: Option<&[String]>, rows_per_part: u64) -> String {
+    let beyond = sql.between(Some(&sql.as_bounds("rowsync_hop")), through);
+    let hop = |condition: &str, place: &str| {
         let keys = ViewSql::expressions(sql.key_columns());
         let (from, order, skipped) = (&sql.from, sql.order_by(""), rows_per_part - 1);
-        format!("SELECT {keys} FROM {from} WHERE {condition} ORDER BY {order} OFFSET {skipped} LIMIT 1")
+        format!("SELECT {keys}, {place} FROM {from} WHERE {condition} ORDER BY {order} OFFSET {skipped} LIMIT 1")
     };
     // The last row would cut off an empty part.
-    Ok(format!(
-        "WITH RECURSIVE rowsync_hop({}) AS (({}) UNION ALL \
+    format!(
+        "WITH RECURSIVE rowsync_hop({}, n) AS (({}) UNION ALL \
          SELECT d.* FROM rowsync_hop CROSS JOIN LATERAL ({}) d) \
          SELECT * FROM rowsync_hop WHERE EXISTS (SELECT FROM {} WHERE {beyond})",
         names(sql),
-        hop(&sql.within(range)?),
-        hop(&beyond),
+        hop(&sql.between(after, through), "1"),
+        hop(&beyond, "rowsync_hop.n + 1"),
         sql.from,
-    ))
+    )
 }
 
 /// By numbering all rows, where no index has them in order.
-fn counted(sql: &ViewSql, range: &KeyRange, rows_per_part: u64) -> Result<String, StoreError> {
+fn counted(sql: &ViewSql, after: Option<&[String]>, through: Option<&[String]>, rows_per_part: u64) -> String {
     let keys = ViewSql::expressions(sql.key_columns());
     let order = sql.order_by("");
     let names = names(sql);
     // The last row would cut off an empty part.
-    Ok(format!(
-        "SELECT {names} FROM (SELECT {keys}, row_number() OVER w, lead(1) OVER w FROM {} WHERE {} \
-         WINDOW w AS (ORDER BY {order})) s({names}, rn, next) WHERE rn % {rows_per_part} = 0 AND next IS NOT NULL ORDER BY rn",
+    format!(
+        "SELECT {names}, n FROM (SELECT {keys}, row_number() OVER w, lead(1) OVER w FROM {} WHERE {} \
+         WINDOW w AS (ORDER BY {order})) s({names}, n, next) WHERE n % {rows_per_part} = 0 AND next IS NOT NULL",
         sql.from,
-        sql.within(range)?,
-    ))
+        sql.between(after, through),
+    )
 }
 
 /// The quantiles of the keys in some of the table's blocks.
@@ -95,7 +122,7 @@ fn names(sql: &ViewSql) -> String {
 }
 
 /// The key behind which the last `rows` rows lie.
-pub async fn before_last(lease: Lease, view: &TableView, rows: u64) -> Result<Option<Key>, StoreError> {
+pub async fn before_last(mut lease: Lease, view: &TableView, rows: u64) -> Result<Option<Key>, StoreError> {
     let sql = ViewSql::new(view);
     let select = format!(
         "SELECT {} FROM {} WHERE {} ORDER BY {} OFFSET {rows} LIMIT 1",
@@ -104,7 +131,9 @@ pub async fn before_last(lease: Lease, view: &TableView, rows: u64) -> Result<Op
         sql.within(&KeyRange::ALL)?,
         sql.order_by(" DESC"),
     );
-    Ok(read::keys(lease, view, &sql, &select).await?.pop())
+    let last = read::keys(&mut lease, view, &sql, &select).await?.pop();
+    lease.release();
+    Ok(last)
 }
 
 struct Size {

@@ -10,7 +10,7 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 use super::connection::Lease;
 use super::copy::{Flow, Tuple, copy_out};
 use super::ranges::{self, RANGES_A_STATEMENT};
-use super::read::{Fields, RawColumns};
+use super::read::{Fields, RawColumns, last_number};
 use super::select::ViewSql;
 
 /// By the canonical form of each row.
@@ -49,7 +49,8 @@ pub async fn by_bytes(
     .await
 }
 
-/// The order of the rows does not matter to a sum; each tuple says by its last field which range it is of.
+/// The order of the rows does not matter to a sum; where there are several ranges, each tuple says by its last field of
+/// which it is.
 async fn streamed<F>(
     mut lease: Lease,
     view: &TableView,
@@ -67,9 +68,13 @@ where
         lease.execute("SET enable_seqscan = on").await?;
     }
     for (chunk, digests) in ranges.chunks(RANGES_A_STATEMENT).zip(digests.chunks_mut(RANGES_A_STATEMENT)) {
-        let select = ranges::select(sql, chunk, expressions)?;
+        let select = match chunk {
+            [range] => ranges::select_one(sql, range, expressions)?,
+            several => ranges::select(sql, several, expressions)?,
+        };
         copy_out(&mut lease, &format!("COPY ({select}) TO STDOUT (FORMAT binary)"), |tuple| {
-            let digest = range_of(&tuple).and_then(|index| digests.get_mut(index));
+            let index = if digests.len() == 1 { Some(0) } else { last_number(&tuple) };
+            let digest = index.and_then(|index| digests.get_mut(index));
             let digest = digest.ok_or_else(|| {
                 StoreError::new(Kind::Bug, "digest", "a row of a range that was not asked for").at(&view.table)
             })?;
@@ -83,9 +88,4 @@ where
     }
     lease.release();
     Ok(digests)
-}
-
-fn range_of(tuple: &Tuple<'_>) -> Option<usize> {
-    let index = tuple.field(tuple.len().checked_sub(1)?)?;
-    usize::try_from(i32::from_be_bytes(index.try_into().ok()?)).ok()
 }

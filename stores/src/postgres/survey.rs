@@ -8,6 +8,7 @@ use rowsync_engine::value::{Value, ValueRef};
 
 use super::connection::Lease;
 use super::fit::fit;
+use super::literal::text_literal;
 use super::select::ViewSql;
 use super::wire::Wire;
 
@@ -22,20 +23,25 @@ pub async fn survey(mut lease: Lease, view: &TableView, since: Option<&Value>) -
     // The whole table is looked at, for which a scan is the best there is.
     let statement = format!(
         "SET enable_seqscan = on; \
-         SELECT count(*)::text, ({changed})::text, ({newest})::text, ({null_keys})::text FROM {}; \
-         SET enable_seqscan = off",
+         SELECT count(*)::text, ({changed})::text, ({newest})::text, ({null_keys})::text, \
+         (pg_table_size({}::regclass) / greatest(count(*), 1))::text FROM {}; SET enable_seqscan = off",
+        text_literal(&sql.table),
         sql.from
     );
     let rows = lease.texts(&statement).await?;
     lease.release();
     let [row] = rows.as_slice() else { return Err(unexpected(view)) };
-    let [Some(rows), changed, newest, Some(null_keys)] = row.as_slice() else { return Err(unexpected(view)) };
+    let [Some(rows), changed, newest, Some(null_keys), row_bytes] = row.as_slice() else {
+        return Err(unexpected(view));
+    };
     let number = |text: &str| text.parse::<u64>().map_err(|_| unexpected(view));
     Ok(Survey {
         rows: number(rows)?,
         changed: changed.as_deref().map(number).transpose()?,
         newest: newest.as_deref().map(|text| moment(view, text)).transpose()?,
         null_keys: number(null_keys)?,
+        // Views and partitioned tables have no size of their own.
+        row_bytes: row_bytes.as_deref().map(number).transpose()?.filter(|bytes| *bytes > 0),
     })
 }
 

@@ -28,6 +28,8 @@ pub fn data_type(name: &str, modifier: i32) -> DataType {
         "timestamptz" => DataType::TimestampTz,
         "interval" => DataType::Interval,
         "json" | "jsonb" => DataType::Json,
+        // No server reads the binary form of an empty query.
+        "tsquery" => DataType::Local,
         _ => DataType::Other,
     }
 }
@@ -39,7 +41,9 @@ fn decimal(modifier: i32) -> DataType {
     }
     let bits = modifier - MODIFIER_BASE;
     let scale = ((bits & 0x7ff) ^ 1024) - 1024;
-    DataType::Decimal { precision: Some((bits >> 16) as u32), scale: Some(scale.max(0) as u32) }
+    // A scale below zero means as many digits more before the point, all of them zero.
+    let precision = (bits >> 16) - scale.min(0);
+    DataType::Decimal { precision: Some(precision as u32), scale: Some(scale.max(0) as u32) }
 }
 
 /// The type that holds a column of any engine.
@@ -71,7 +75,8 @@ pub fn declaration(column: &Column) -> String {
         | DataType::PaddedText { .. }
         | DataType::Enum { .. }
         | DataType::Dynamic
-        | DataType::Other => "text".into(),
+        | DataType::Other
+        | DataType::Local => "text".into(),
     }
 }
 
@@ -142,6 +147,7 @@ mod tests {
     #[test]
     fn modifiers_tell_precision_and_length() {
         assert_eq!(data_type("numeric", 655_366), DataType::Decimal { precision: Some(10), scale: Some(2) });
+        assert_eq!(data_type("numeric", 329_730), DataType::Decimal { precision: Some(7), scale: Some(0) });
         assert_eq!(data_type("numeric", -1), DataType::Decimal { precision: None, scale: None });
         assert_eq!(data_type("varchar", 34), DataType::Text { max_chars: Some(30) });
         assert_eq!(data_type("bpchar", 7), DataType::PaddedText { chars: 3 });

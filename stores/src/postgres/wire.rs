@@ -50,7 +50,7 @@ impl Wire {
             DataType::Interval => Wire::Interval,
             DataType::Json if column.declared == "json" => Wire::Json,
             DataType::Json => Wire::Jsonb,
-            DataType::Dynamic | DataType::Other => Wire::Opaque,
+            DataType::Dynamic | DataType::Other | DataType::Local => Wire::Opaque,
         }
     }
 
@@ -89,6 +89,7 @@ impl Wire {
             Domain::Time => (Wire::Time, "time"),
             Domain::Timestamp => (Wire::Timestamp, "timestamp"),
             Domain::TimestampTz => (Wire::TimestampTz, "timestamptz"),
+            Domain::Coarse { moment, .. } => return Wire::cast_for(moment.domain()),
             Domain::Interval => (Wire::Interval, "interval"),
             Domain::Json => (Wire::Jsonb, "jsonb"),
             Domain::Dynamic | Domain::Native => return None,

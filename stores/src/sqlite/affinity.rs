@@ -4,6 +4,9 @@
 //! digits a float of 17. Nothing may be lost in silence here, so what would not come back equal is refused beforehand.
 
 use rowsync_engine::canonical::{normal_decimal, plain_number};
+use rusqlite::types::ValueRef as Stored;
+
+use super::values::whole;
 
 /// "Datatypes In SQLite", section 3.1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +40,38 @@ impl Affinity {
     /// Whether texts that look like numbers become numbers.
     pub fn is_numeric(self) -> bool {
         matches!(self, Affinity::Integer | Affinity::Real | Affinity::Numeric)
+    }
+
+    /// Hands over what a column of this affinity keeps of a value that is bound.
+    #[inline]
+    pub fn keep(self, bound: Stored<'_>, kept: impl FnOnce(Stored<'_>)) {
+        match (bound, self) {
+            (Stored::Real(f), Affinity::Integer | Affinity::Numeric) => kept(number(f)),
+            (Stored::Integer(i), Affinity::Real) => kept(Stored::Real(i as f64)),
+            (Stored::Integer(i), Affinity::Text) => kept(Stored::Text(i.to_string().as_bytes())),
+            (Stored::Text(text), _) if self.is_numeric() => kept(self.of_text(text)),
+            _ => kept(bound),
+        }
+    }
+
+    fn of_text(self, bytes: &[u8]) -> Stored<'_> {
+        let Some(text) = std::str::from_utf8(bytes).ok().filter(|text| looks_numeric(text)).map(str::trim) else {
+            return Stored::Text(bytes);
+        };
+        match (text.parse::<i64>(), text.parse::<f64>(), self) {
+            (Ok(i), _, Affinity::Integer | Affinity::Numeric) => Stored::Integer(i),
+            (_, Ok(f), Affinity::Real) => Stored::Real(f),
+            (_, Ok(f), _) => number(f),
+            _ => Stored::Text(bytes),
+        }
+    }
+}
+
+/// A float in a column that prefers whole numbers, which leaves out the ends of their range.
+fn number<'a>(f: f64) -> Stored<'a> {
+    match whole(f) {
+        Some(i) if i > i64::MIN && i < i64::MAX => Stored::Integer(i),
+        _ => Stored::Real(f),
     }
 }
 
@@ -84,6 +119,8 @@ pub fn float_text(float: f64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use rusqlite::types::{ToSqlOutput, Value};
+
     use super::*;
 
     #[test]
@@ -135,6 +172,31 @@ mod tests {
             let kind: String =
                 database.query_row("INSERT INTO t VALUES (?1) RETURNING typeof(a)", [text], |row| row.get(0)).unwrap();
             assert_eq!(looks_numeric(text), kind != "text", "{text:?}");
+        }
+    }
+
+    #[test]
+    fn what_a_column_keeps_is_foreseen() {
+        let database = rusqlite::Connection::open_in_memory().unwrap();
+        let declared = ["INTEGER", "TEXT", "BLOB", "REAL", "NUMERIC"];
+        let numbers = [0, 1, -7, 1 << 53, i64::MAX, i64::MIN].map(Stored::Integer);
+        let floats = [0.0, 1.5, -2.0, 1e15, 1e18, 9.3e18, -9.3e18, 1e300, f64::INFINITY, 0.1].map(Stored::Real);
+        let texts = ["", "a", "7", " 7 ", "+7", "1.0", "1.10", "1e3", "1e400", "9223372036854775807", "0x10", "1e-3"];
+        let texts = texts.map(|text| Stored::Text(text.as_bytes()));
+        let others = [Stored::Null, Stored::Blob(b"7")];
+        for declared in declared {
+            database.execute_batch(&format!("DROP TABLE IF EXISTS t; CREATE TABLE t(a {declared})")).unwrap();
+            let affinity = Affinity::of(declared);
+            for bound in numbers.iter().chain(&floats).chain(&texts).chain(&others) {
+                // Floats are spelled before they are bound to a text column, since SQLite drops digits.
+                if affinity == Affinity::Text && matches!(bound, Stored::Real(_)) {
+                    continue;
+                }
+                database.execute("INSERT INTO t VALUES (?1)", [ToSqlOutput::Borrowed(*bound)]).unwrap();
+                let last = "SELECT a FROM t WHERE rowid = last_insert_rowid()";
+                let read: Value = database.query_row(last, [], |row| row.get(0)).unwrap();
+                affinity.keep(*bound, |kept| assert_eq!(kept, (&read).into(), "{bound:?} in {declared}"));
+            }
         }
     }
 

@@ -43,8 +43,17 @@ impl<'a> Binder<'a> {
         parameter: usize,
         value: ValueRef<'_>,
     ) -> Result<(), StoreError> {
-        let stored = self.stored(value).ok_or_else(|| self.misfit(value))?;
-        statement.raw_bind_parameter(parameter, stored).map_err(|error| classify(error, "write"))
+        statement.raw_bind_parameter(parameter, self.bound(value)?).map_err(|error| classify(error, "write"))
+    }
+
+    /// What is bound for a value that is to be stored.
+    #[inline]
+    pub fn bound<'v>(&self, value: ValueRef<'v>) -> Result<ToSqlOutput<'v>, StoreError> {
+        self.stored(value).ok_or_else(|| self.misfit(value))
+    }
+
+    pub fn affinity(&self) -> Affinity {
+        self.affinity
     }
 
     /// Binds a value that rows are compared with.

@@ -66,7 +66,7 @@ pub fn declaration(like: &Column, is_key: bool) -> String {
         DataType::Decimal { precision, scale } => decimal(*precision, *scale, is_key),
         DataType::Text { max_chars: Some(chars) } => format!("VARCHAR({chars})"),
         DataType::PaddedText { chars } => format!("CHAR({chars})"),
-        DataType::Text { max_chars: None } | DataType::Enum { .. } | DataType::Other => "TEXT".into(),
+        DataType::Text { max_chars: None } | DataType::Enum { .. } | DataType::Other | DataType::Local => "TEXT".into(),
         DataType::Bytes => "BLOB".into(),
         DataType::Uuid => "UUID TEXT".into(),
         DataType::Date => "DATE".into(),
@@ -74,7 +74,7 @@ pub fn declaration(like: &Column, is_key: bool) -> String {
         DataType::Timestamp => "TIMESTAMP".into(),
         DataType::TimestampTz => "TIMESTAMPTZ".into(),
         DataType::Interval => "INTERVAL".into(),
-        DataType::Json => "JSON TEXT".into(),
+        DataType::Json => "JSON BLOB".into(),
         DataType::Dynamic => String::new(),
     }
 }
@@ -96,6 +96,8 @@ fn keeps_digits(like: &Column, is_key: bool) -> bool {
     match like.data_type {
         DataType::Decimal { precision: Some(..=DIGITS_KEPT), .. } => true,
         DataType::Decimal { .. } => is_key == Affinity::of(&like.declared).is_numeric(),
+        // A document may be a number, which would lose digits.
+        DataType::Json => !Affinity::of(&like.declared).is_numeric(),
         _ => true,
     }
 }
@@ -219,6 +221,8 @@ mod tests {
         check("timestamp with time zone", "timestamp with time zone");
         check("timestamp(3) with time zone", "TIMESTAMPTZ");
         check("STRING", "STRING");
+        check("jsonb", "JSON BLOB");
+        check("JSON TEXT", "JSON TEXT");
         check("TEXT NOT NULL", "TEXT");
         check("TEXT); DROP TABLE t; --", "TEXT");
     }

@@ -1,12 +1,14 @@
 //! Digests of ranges: counted by SQLite, or hashed on arrival.
 
-use rowsync_engine::canonical::write_canonical;
+use rowsync_engine::canonical::{begin_row, write_canonical};
+use rowsync_engine::digest::portable::PortableDigest;
 use rowsync_engine::digest::{Digest, DigestKind};
 use rowsync_engine::error::{Kind, StoreError};
 use rowsync_engine::key::KeyRange;
 use rowsync_engine::schema::TableView;
 use rusqlite::{Connection, Row};
 
+use super::raw;
 use super::read::{ROWS_BETWEEN_LOOKS, Result, failed};
 use super::sql;
 use super::thread::Caller;
@@ -21,16 +23,31 @@ pub fn digests(
     salt: u64,
     caller: &Caller<'_>,
 ) -> Result<Vec<Digest>> {
+    let reader = Reader { connection, view, caller };
     match kind {
         DigestKind::Count => ranges.iter().map(|range| count(connection, view, range, caller)).collect(),
         DigestKind::Stream => {
             check_domains(view, "read")?;
-            let mut hasher = Hasher { view, salt, canonical: Vec::new(), scratch: String::new() };
-            ranges.iter().map(|range| hasher.range(connection, range, caller)).collect()
+            let mut speller = Speller::new(view);
+            ranges.iter().map(|range| reader.sum(range, |row| Ok(hash(speller.row(row)?, salt)))).collect()
         }
-        DigestKind::Server | DigestKind::Raw => {
-            Err(StoreError::new(Kind::Bug, "read", "SQLite makes no digests of this kind"))
+        DigestKind::Portable => {
+            check_domains(view, "read")?;
+            let mut speller = Speller::new(view);
+            ranges.iter().map(|range| reader.portable(range, salt, &mut speller)).collect()
         }
+        DigestKind::Raw => {
+            let mut bytes = Vec::new();
+            let mut row_hash = |row: &Row<'_>| {
+                bytes.clear();
+                for index in 0..view.columns.len() {
+                    raw::push(&mut bytes, row.get_ref(index).map_err(failed)?);
+                }
+                Ok(hash(&bytes, salt))
+            };
+            ranges.iter().map(|range| reader.sum(range, &mut row_hash)).collect()
+        }
+        DigestKind::Server => Err(StoreError::new(Kind::Bug, "read", "SQLite makes no digests of this kind")),
     }
 }
 
@@ -45,40 +62,75 @@ fn count(connection: &Connection, view: &TableView, range: &KeyRange, caller: &C
     Ok(Digest { rows: count.unsigned_abs(), sum: 0 })
 }
 
-/// Spells rows in their canonical form, straight from where SQLite holds them, and hashes that.
-struct Hasher<'a> {
-    view: &'a TableView,
-    salt: u64,
-    canonical: Vec<u8>,
-    scratch: String,
+fn hash(row: &[u8], salt: u64) -> u64 {
+    xxhash_rust::xxh3::xxh3_64_with_seed(row, salt)
 }
 
-impl Hasher<'_> {
-    fn range(&mut self, connection: &Connection, range: &KeyRange, caller: &Caller<'_>) -> Result<Digest> {
-        // Unordered: a sum does not mind, and SQLite may walk the table instead of the key's index.
+/// Walks the rows of a range.
+struct Reader<'a> {
+    connection: &'a Connection,
+    view: &'a TableView,
+    caller: &'a Caller<'a>,
+}
+
+impl Reader<'_> {
+    /// Unordered: a sum does not mind, and SQLite may walk the table instead of the key's index.
+    fn sum(&self, range: &KeyRange, mut row_hash: impl FnMut(&Row<'_>) -> Result<u64>) -> Result<Digest> {
+        let mut digest = Digest::default();
+        self.each_row(range, "", |row| {
+            digest.add(row_hash(row)?);
+            Ok(())
+        })?;
+        Ok(digest)
+    }
+
+    fn portable(&self, range: &KeyRange, salt: u64, speller: &mut Speller<'_>) -> Result<Digest> {
+        let mut digest = PortableDigest::new(salt);
+        self.each_row(range, &sql::order(self.view), |row| {
+            digest.add_row(speller.row(row)?);
+            Ok(())
+        })?;
+        Ok(digest.of_rows())
+    }
+
+    fn each_row(&self, range: &KeyRange, order: &str, mut take: impl FnMut(&Row<'_>) -> Result<()>) -> Result<()> {
         let text = format!(
-            "SELECT {} FROM {}{}",
+            "SELECT {} FROM {}{}{order}",
             sql::columns(&self.view.columns),
             sql::table(self.view),
             sql::in_range(self.view, range)
         );
-        let mut statement = connection.prepare_cached(&text).map_err(failed)?;
+        let mut statement = self.connection.prepare_cached(&text).map_err(failed)?;
         sql::bind_range(&mut statement, self.view, range)?;
         let mut rows = statement.raw_query();
-        let mut digest = Digest::default();
-        caller.still_waits()?;
+        let mut seen = 0u64;
+        self.caller.still_waits()?;
         while let Some(row) = rows.next().map_err(failed)? {
-            digest.add(self.row(row)?);
-            if digest.rows.is_multiple_of(ROWS_BETWEEN_LOOKS) {
-                caller.still_waits()?;
+            take(row)?;
+            seen += 1;
+            if seen.is_multiple_of(ROWS_BETWEEN_LOOKS) {
+                self.caller.still_waits()?;
             }
         }
-        Ok(digest)
+        Ok(())
+    }
+}
+
+/// Spells rows in their canonical form, straight from where SQLite holds them.
+struct Speller<'a> {
+    view: &'a TableView,
+    canonical: Vec<u8>,
+    scratch: String,
+}
+
+impl Speller<'_> {
+    fn new(view: &TableView) -> Speller<'_> {
+        Speller { view, canonical: Vec::new(), scratch: String::new() }
     }
 
-    /// The same as `row_hash` of the row in a page.
-    fn row(&mut self, row: &Row<'_>) -> Result<u64> {
-        self.canonical.clear();
+    /// The same as `canonical_row` of the row in a page.
+    fn row(&mut self, row: &Row<'_>) -> Result<&[u8]> {
+        begin_row(&mut self.canonical, self.view.columns.len());
         for (index, column) in self.view.columns.iter().enumerate() {
             let stored = row.get_ref(index).map_err(failed)?;
             let value = if index < self.view.key_len {
@@ -92,6 +144,6 @@ impl Hasher<'_> {
                 StoreError::new(Kind::BadValue, "read", message).caused_by(error)
             })?;
         }
-        Ok(xxhash_rust::xxh3::xxh3_64_with_seed(&self.canonical, self.salt))
+        Ok(&self.canonical)
     }
 }

@@ -10,9 +10,11 @@ mod classify;
 mod create;
 mod declared;
 mod digest;
+mod encode;
 mod flush;
 mod index;
 mod location;
+mod raw;
 mod read;
 mod schema;
 mod snapshot;
@@ -30,9 +32,10 @@ use async_trait::async_trait;
 use rowsync_engine::digest::DigestKind;
 use rowsync_engine::error::{Kind, StoreError};
 use rowsync_engine::schema::{ForeignKey, TableName, TableSchema, TableView};
-use rowsync_engine::store::{Capabilities, Consistency, Engine, Snapshot, Store, Transaction};
+use rowsync_engine::store::{Capabilities, Consistency, Encoder, Engine, Snapshot, Store, Transaction};
 
 use crate::Connection;
+use encode::RowEncoder;
 use location::Location;
 use snapshot::ThreadSnapshot;
 use thread::Threads;
@@ -85,8 +88,8 @@ impl Store for Sqlite {
             engine: Engine { name: "sqlite", major_version: 3 },
             frozen_snapshots: true,
             typed: false,
-            digests: vec![DigestKind::Count, DigestKind::Stream],
-            raw_pages: false,
+            digests: vec![DigestKind::Count, DigestKind::Stream, DigestKind::Portable, DigestKind::Raw],
+            raw_pages: true,
             // Columns are compared byte by byte unless they say otherwise; `missing_index` tells of those that do.
             bytewise_is_indexed: true,
             concurrency: READERS,
@@ -128,6 +131,10 @@ impl Store for Sqlite {
 
     async fn begin(&self, view: &Arc<TableView>) -> Result<Box<dyn Transaction>> {
         Ok(Box::new(self.writer("write")?.begin(view).await?))
+    }
+
+    fn encoder(&self, view: &Arc<TableView>) -> Option<Arc<dyn Encoder>> {
+        Some(Arc::new(RowEncoder::new(view)))
     }
 
     async fn flush(&self) -> Result<()> {

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use rowsync_engine::canonical::is_json;
 use rowsync_engine::domain::Domain;
 use rowsync_engine::error::{Kind, StoreError};
 use rowsync_engine::key::{Key, KeyRange};
@@ -9,13 +10,15 @@ use rowsync_engine::row::{Form, RowPage};
 use rowsync_engine::schema::{Column, DataType, Filled, TableView, ViewColumn, find_name};
 use rowsync_engine::store::{PageRequest, Survey};
 use rowsync_engine::value::{Value, ValueRef};
+use rusqlite::types::ValueRef as Stored;
 use rusqlite::{CachedStatement, Connection, Row};
 
 use super::bind::Binder;
 use super::classify::classify;
+use super::raw;
 use super::sql;
 use super::thread::Caller;
-use super::values::{check_domains, expected, key_value, value};
+use super::values::{check_domains, expected, key_value, misfit, value};
 
 /// Rows between two looks at whether the answer is still wanted.
 pub const ROWS_BETWEEN_LOOKS: u64 = 4096;
@@ -54,6 +57,7 @@ pub fn survey(connection: &Connection, view: &TableView, since: Option<&Value>) 
         changed: count(1)?,
         newest: (newest != Value::Null).then_some(newest),
         null_keys: count(3)?.unwrap_or(0),
+        row_bytes: None,
     })
 }
 
@@ -77,10 +81,10 @@ fn modify_column(view: &TableView) -> Option<Cow<'_, ViewColumn>> {
 
 /// The first rows of a range.
 pub fn page(connection: &Connection, view: &TableView, request: &PageRequest) -> Result<RowPage> {
-    if request.form == Form::Raw {
-        return Err(StoreError::new(Kind::Bug, "read", "SQLite has no raw form of rows"));
-    }
     check_domains(view, "read")?;
+    if request.form == Form::Raw && !request.keys_only {
+        return raw_page(connection, view, request);
+    }
     let columns = if request.keys_only { view.key_columns() } else { &view.columns };
     let mut statement = prepare_page(connection, view, request, columns)?;
     let mut page = RowPage::for_request(Form::Fields, view.key_len, request);
@@ -96,6 +100,39 @@ pub fn page(connection: &Connection, view: &TableView, request: &PageRequest) ->
     page.bytes_read = page.row_bytes() as u64;
     page.finish();
     Ok(page)
+}
+
+fn raw_page(connection: &Connection, view: &TableView, request: &PageRequest) -> Result<RowPage> {
+    let mut statement = prepare_page(connection, view, request, &view.columns)?;
+    let mut page = RowPage::for_request(Form::Raw, view.key_len, request);
+    let mut rows = statement.raw_query();
+    while let Some(row) = rows.next().map_err(failed)? {
+        push_raw(page.unfinished_row(), row, &view.columns)?;
+        let is_full = page.len() == request.rows_max.max(1);
+        if is_full || (!page.is_empty() && page.row_bytes() > request.bytes_max) {
+            page.drop_unfinished_row();
+            page.complete = false;
+            break;
+        }
+        page.end_row();
+    }
+    page.bytes_read = page.row_bytes() as u64;
+    let last_key = page.rows().next_back().map(|row| raw::key(row, view)).transpose()?;
+    page.last_key = last_key;
+    page.shrink();
+    Ok(page)
+}
+
+/// Values are passed on without being looked at, but a text that is none is told here, where its column is known.
+fn push_raw(out: &mut Vec<u8>, row: &Row<'_>, columns: &[ViewColumn]) -> Result<()> {
+    for (index, column) in columns.iter().enumerate() {
+        let stored = row.get_ref(index).map_err(failed)?;
+        match stored {
+            Stored::Text(bytes) if std::str::from_utf8(bytes).is_err() => return Err(misfit(stored, column)),
+            _ => raw::push(out, stored),
+        }
+    }
+    Ok(())
 }
 
 fn prepare_page<'c>(
@@ -127,6 +164,37 @@ fn prepare_page<'c>(
         Binder::new(&column).bind_sought(&mut statement, bounds + 2, moment.as_ref())?;
     }
     Ok(statement)
+}
+
+/// All rows of several ranges; none where they take more than `bytes_max`.
+pub fn gather(
+    connection: &Connection,
+    view: &TableView,
+    ranges: &[KeyRange],
+    keys_only: bool,
+    bytes_max: usize,
+    caller: &Caller<'_>,
+) -> Result<Option<RowPage>> {
+    check_domains(view, "read")?;
+    let columns = if keys_only { view.key_columns() } else { &view.columns };
+    let mut page = RowPage::new(Form::Fields, view.key_len);
+    let mut reader = RowReader::new(view.key_len, columns);
+    for range in ranges {
+        caller.still_waits()?;
+        let (names, table, within) = (sql::columns(columns), sql::table(view), sql::in_range(view, range));
+        let mut statement =
+            connection.prepare_cached(&format!("SELECT {names} FROM {table}{within}")).map_err(failed)?;
+        sql::bind_range(&mut statement, view, range)?;
+        let mut rows = statement.raw_query();
+        while let Some(row) = rows.next().map_err(failed)? {
+            if !reader.push_within(&mut page, row, bytes_max)? || page.row_bytes() > bytes_max {
+                return Ok(None);
+            }
+        }
+    }
+    page.bytes_read = page.row_bytes() as u64;
+    page.finish();
+    Ok(Some(page))
 }
 
 /// The rows with these keys; keys without a row are left out.
@@ -185,10 +253,11 @@ impl<'a> RowReader<'a> {
 /// A text that is no JSON has no canonical form, so it ends here, where the column's name is known.
 fn check_json(value: ValueRef<'_>, column: &ViewColumn) -> Result<()> {
     let ValueRef::Json(text) = value else { return Ok(()) };
-    serde_json::from_str::<serde_json::Value>(text).map(drop).map_err(|_| {
-        let message = format!("column {} holds a text that is not {}", column.column.name, expected(column.domain));
-        StoreError::new(Kind::BadValue, "read", message)
-    })
+    if is_json(text) {
+        return Ok(());
+    }
+    let message = format!("column {} holds a text that is not {}", column.column.name, expected(column.domain));
+    Err(StoreError::new(Kind::BadValue, "read", message))
 }
 
 /// The key of a row of a statement that selects only the key.

@@ -70,11 +70,14 @@ impl Snapshot for ThreadSnapshot {
         Ok(survey)
     }
 
-    async fn split(&self, view: &Arc<TableView>, range: &KeyRange, rows_per_part: u64) -> Result<Vec<Key>> {
-        let range = range.clone();
+    async fn split(&self, view: &Arc<TableView>, ranges: &[KeyRange], rows_per_part: u64) -> Result<Vec<Vec<Key>>> {
+        let ranges = ranges.to_vec();
         let counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner).get(&view.table).copied();
-        let cut = Cut { range, rows_per_part, counted };
-        self.ask(view, move |connection, view, caller| split::split(connection, view, &cut, caller)).await
+        self.ask(view, move |connection, view, caller| {
+            let cuts = ranges.into_iter().map(|range| Cut { range, rows_per_part, counted });
+            cuts.map(|cut| split::split(connection, view, &cut, caller)).collect()
+        })
+        .await
     }
 
     async fn before_last(&self, view: &Arc<TableView>, rows: u64) -> Result<Option<Key>> {
@@ -96,6 +99,20 @@ impl Snapshot for ThreadSnapshot {
     async fn page(&self, view: &Arc<TableView>, request: &PageRequest) -> Result<RowPage> {
         let request = request.clone();
         self.ask(view, move |connection, view, _| read::page(connection, view, &request)).await
+    }
+
+    async fn gather(
+        &self,
+        view: &Arc<TableView>,
+        ranges: &[KeyRange],
+        keys_only: bool,
+        bytes_max: usize,
+    ) -> Result<Option<RowPage>> {
+        let ranges = ranges.to_vec();
+        self.ask(view, move |connection, view, caller| {
+            read::gather(connection, view, &ranges, keys_only, bytes_max, caller)
+        })
+        .await
     }
 
     async fn rows_by_key(&self, view: &Arc<TableView>, keys: &[Key]) -> Result<RowPage> {

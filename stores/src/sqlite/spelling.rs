@@ -8,6 +8,16 @@ const MICROS_OF_DAY: i64 = 86_400_000_000;
 const FIRST_MICROS: i64 = -719_162 * MICROS_OF_DAY;
 const LAST_MICROS: i64 = 2_932_897 * MICROS_OF_DAY - 1;
 
+/// Whether the text of the moment sorts as the moment does: not where the year has five digits or is one before Christ.
+pub fn sorts(micros: i64) -> bool {
+    matches!(micros, i64::MIN | i64::MAX) || (FIRST_MICROS..=LAST_MICROS).contains(&micros)
+}
+
+/// The same of a day.
+pub fn day_sorts(days: i32) -> bool {
+    matches!(days, i32::MIN | i32::MAX) || i64::from(days).checked_mul(MICROS_OF_DAY).is_some_and(sorts)
+}
+
 /// The same as [`timestamp_text`].
 pub fn timestamp(micros: i64) -> String {
     if (FIRST_MICROS..=LAST_MICROS).contains(&micros) { spell(micros, "") } else { timestamp_text(micros) }
@@ -61,6 +71,14 @@ mod tests {
         for micros in [i64::MIN, FIRST_MICROS - 1, FIRST_MICROS, -1, 0, LAST_MICROS, LAST_MICROS + 1, i64::MAX] {
             assert_eq!(timestamp(micros), timestamp_text(micros));
         }
+    }
+
+    #[test]
+    fn texts_of_far_years_do_not_sort() {
+        assert!(sorts(0) && sorts(i64::MIN) && sorts(i64::MAX) && sorts(FIRST_MICROS) && sorts(LAST_MICROS));
+        assert!(!sorts(FIRST_MICROS - 1) && !sorts(LAST_MICROS + 1));
+        assert!(day_sorts(0) && day_sorts(i32::MAX) && day_sorts(-719_162) && day_sorts(2_932_896));
+        assert!(!day_sorts(-719_163) && !day_sorts(2_932_897) && !day_sorts(i32::MAX - 1) && !day_sorts(i32::MIN + 1));
     }
 
     proptest! {

@@ -5,13 +5,15 @@
 
 use std::fmt::Write;
 
-use rowsync_engine::canonical::plain_number;
+use rowsync_engine::canonical::{plain_number, rounded_float};
 use rowsync_engine::domain::Domain;
 use rowsync_engine::error::{Kind, StoreError};
 use rowsync_engine::moment;
 use rowsync_engine::schema::{DataType, TableView, ViewColumn};
 use rowsync_engine::value::{ValueRef, parse_uuid};
 use rusqlite::types::ValueRef as Stored;
+
+use super::spelling;
 
 /// The value that is stored, in the domain of its column. What has to be spelled anew is spelled into `scratch`.
 ///
@@ -60,11 +62,12 @@ pub fn check_domains(view: &TableView, operation: &'static str) -> Result<(), St
 
 fn converted<'a>(stored: Stored<'a>, domain: Domain, scratch: &'a mut String) -> Option<ValueRef<'a>> {
     Some(match domain {
+        Domain::Coarse { moment, .. } => return converted(stored, moment.domain(), scratch),
         Domain::Dynamic => ValueRef::Text(text_of(stored)?),
         Domain::Bool => ValueRef::Bool(boolean(stored)?),
         Domain::Int => ValueRef::Int(integer(stored)?),
         Domain::Float => ValueRef::Float(float(stored)?),
-        Domain::Float32 => ValueRef::Float(f64::from(float(stored)? as f32)),
+        Domain::Float32 => ValueRef::Float(rounded_float(float(stored)?)),
         Domain::Decimal { .. } => ValueRef::Decimal(decimal(stored, scratch)?),
         Domain::Text => ValueRef::Text(text(stored, scratch)?),
         Domain::PaddedText => ValueRef::Text(text(stored, scratch)?.trim_end_matches(' ')),
@@ -116,6 +119,10 @@ fn float(stored: Stored<'_>) -> Option<f64> {
     match stored {
         Stored::Integer(i) => Some(i as f64),
         Stored::Real(f) => Some(f),
+        // A number beyond all floats is no infinity.
+        Stored::Text(text) if text.iter().any(u8::is_ascii_digit) => {
+            text_of(stored)?.parse().ok().filter(|f: &f64| f.is_finite())
+        }
         Stored::Text(_) => text_of(stored)?.parse().ok(),
         _ => None,
     }
@@ -202,10 +209,10 @@ fn is_looked_up_as_stored(stored: Stored<'_>, value: ValueRef<'_>, column: &View
         (_, ValueRef::Bytes(_)) => matches!(stored, Stored::Blob(_)),
         (_, ValueRef::Uuid(_)) if column.column.data_type == DataType::Bytes => matches!(stored, Stored::Blob(_)),
         (_, ValueRef::Uuid(_)) => matches!(stored, Stored::Text(text) if is_usual_uuid(text)),
-        (_, ValueRef::Date(days)) => is_text(&moment::date_text(days)),
+        (_, ValueRef::Date(days)) => spelling::day_sorts(days) && is_text(&moment::date_text(days)),
         (_, ValueRef::Time(micros)) => is_text(&moment::time_text(micros)),
-        (_, ValueRef::Timestamp(micros)) => is_text(&moment::timestamp_text(micros)),
-        (_, ValueRef::TimestampTz(micros)) => is_text(&moment::timestamptz_text(micros)),
+        (_, ValueRef::Timestamp(micros)) => spelling::sorts(micros) && is_text(&spelling::timestamp(micros)),
+        (_, ValueRef::TimestampTz(micros)) => spelling::sorts(micros) && is_text(&spelling::timestamptz(micros)),
         // NULL is kept out of ranges by the statement; spans and documents have no order in SQLite.
         _ => false,
     }
@@ -219,8 +226,9 @@ fn is_usual_uuid(text: &[u8]) -> bool {
         })
 }
 
+/// Why a value is not one of its column's domain.
 #[cold]
-fn misfit(stored: Stored<'_>, column: &ViewColumn) -> StoreError {
+pub fn misfit(stored: Stored<'_>, column: &ViewColumn) -> StoreError {
     let name = &column.column.name;
     if let Stored::Text(bytes) = stored
         && std::str::from_utf8(bytes).is_err()
@@ -256,6 +264,7 @@ pub fn expected(domain: Domain) -> &'static str {
         Domain::Time => "a time as hh:mm:ss",
         Domain::Timestamp => "a timestamp as YYYY-MM-DD hh:mm:ss without a zone",
         Domain::TimestampTz => "a timestamp as YYYY-MM-DD hh:mm:ss with a zone",
+        Domain::Coarse { moment, .. } => expected(moment.domain()),
         Domain::Interval => "an interval as PnMnDTnS",
         Domain::Json => "JSON",
         Domain::Dynamic => "a value of SQLite",

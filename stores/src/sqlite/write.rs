@@ -3,14 +3,16 @@
 use std::sync::Arc;
 
 use rowsync_engine::change::{Applied, Changes};
-use rowsync_engine::error::{Kind, StoreError};
+use rowsync_engine::error::StoreError;
 use rowsync_engine::key::Key;
 use rowsync_engine::row::{Form, RowPage, fields};
 use rowsync_engine::schema::{Filled, TableView};
+use rusqlite::types::ToSqlOutput;
 use rusqlite::{CachedStatement, Connection};
 
 use super::bind::Binder;
 use super::classify::classify;
+use super::raw::{self, broken_row};
 use super::sql;
 
 type Result<T> = std::result::Result<T, StoreError>;
@@ -112,26 +114,39 @@ impl<'a> Writer<'a> {
     /// Runs the statement once for each row; the parameters are numbered like the columns, and the first `sought` of
     /// them tell which row is meant. Returns the rows that it hit.
     fn execute_each(&self, statement: &mut CachedStatement<'_>, rows: &RowPage, sought: usize) -> Result<u64> {
-        if rows.form != Form::Fields {
-            return Err(StoreError::new(Kind::Bug, "write", "SQLite takes no raw form of rows"));
-        }
         let mut hit = 0;
         for row in rows.rows() {
-            let mut values = fields(row);
-            for (index, binder) in self.binders.iter().enumerate() {
-                let value = values.next().ok_or_else(broken_row)?.map_err(|error| broken_row().caused_by(error))?;
-                match binder {
-                    Some(binder) if index < sought => binder.bind_sought(statement, index + 1, value)?,
-                    Some(binder) => binder.bind(statement, index + 1, value)?,
-                    None => {}
-                }
+            match rows.form {
+                Form::Fields => self.bind_fields(statement, row, sought)?,
+                Form::Raw => self.bind_raw(statement, row)?,
             }
             hit += statement.raw_execute().map_err(failed)?;
         }
         Ok(hit as u64)
     }
-}
 
-fn broken_row() -> StoreError {
-    StoreError::new(Kind::Bug, "write", "a row does not have the values of its table's columns")
+    fn bind_fields(&self, statement: &mut CachedStatement<'_>, row: &[u8], sought: usize) -> Result<()> {
+        let mut values = fields(row);
+        for (index, binder) in self.binders.iter().enumerate() {
+            let value = values.next().ok_or_else(broken_row)?.map_err(|error| broken_row().caused_by(error))?;
+            match binder {
+                Some(binder) if index < sought => binder.bind_sought(statement, index + 1, value)?,
+                Some(binder) => binder.bind(statement, index + 1, value)?,
+                None => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Values of the storage classes that they are to have.
+    fn bind_raw(&self, statement: &mut CachedStatement<'_>, row: &[u8]) -> Result<()> {
+        let mut values = raw::values(row);
+        for (index, binder) in self.binders.iter().enumerate() {
+            let stored = values.next().ok_or_else(broken_row)?;
+            if binder.is_some() {
+                statement.raw_bind_parameter(index + 1, ToSqlOutput::Borrowed(stored)).map_err(failed)?;
+            }
+        }
+        Ok(())
+    }
 }

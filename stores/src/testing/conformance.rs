@@ -42,8 +42,10 @@ pub async fn run(store: Arc<dyn Store>, foreign_keys: ForeignKeys) {
     a_page_may_leave_out_rows_that_have_not_changed(&bench).await;
     digests_of_the_parts_add_up_to_the_whole(&bench).await;
     a_digest_on_arrival_is_that_of_the_page(&bench).await;
+    a_portable_digest_is_that_of_the_page(&bench).await;
     a_digest_tells_a_changed_row(&bench).await;
     cuts_lie_inside_the_range_and_rise(&bench).await;
+    rows_of_several_ranges_come_at_once(&bench).await;
     the_last_rows_lie_behind_a_key(&bench).await;
     rows_are_found_by_their_keys(&bench).await;
     a_survey_counts_rows_and_changes(&bench).await;
@@ -61,6 +63,8 @@ pub async fn run(store: Arc<dyn Store>, foreign_keys: ForeignKeys) {
     rows_may_point_at_each_other_within_a_transaction(&bench).await;
     a_failure_is_never_an_empty_answer(&bench).await;
     raw_pages_move_between_equal_tables(&bench).await;
+    encoded_rows_are_the_rows(&bench).await;
+    encoded_rows_come_back_as_foreseen(&bench).await;
     what_was_committed_can_be_flushed(&bench).await;
 }
 
@@ -215,8 +219,8 @@ async fn digests_of_the_parts_add_up_to_the_whole(bench: &Bench) {
         let digests = latest.digests(&table.view, &parts, kind, SALT).await.expect("digests");
         let mut sum = Digest::default();
         digests.iter().for_each(|digest| sum += *digest);
-        assert_eq!((digests.len(), sum.rows), (parts.len(), 300), "{kind:?}");
-        assert_eq!(vec![sum], whole, "{kind:?}");
+        assert_eq!((digests.len(), sum.rows, whole[0].rows), (parts.len(), 300, 300), "{kind:?}");
+        assert_eq!(vec![sum] == whole, kind.adds_up(), "{kind:?}");
         assert_eq!(digests[0], Digest::default(), "{kind:?}");
         assert_eq!(digests[1].rows, 1, "{kind:?}: a range holds its last key and not its first");
     }
@@ -230,6 +234,30 @@ async fn a_digest_on_arrival_is_that_of_the_page(bench: &Bench) {
     let expected = page.digest(&table.view.domains(), SALT).expect("a digest of the page");
     let digests = latest.digests(&table.view, &[KeyRange::ALL], DigestKind::Stream, SALT).await.expect("a digest");
     assert_eq!(digests, [expected]);
+}
+
+async fn a_portable_digest_is_that_of_the_page(bench: &Bench) {
+    if !bench.store.capabilities().digests.contains(&DigestKind::Portable) {
+        return;
+    }
+    let table = bench.table(&all_types(), 1).await;
+    table.insert(&rows_of_all_types()).await;
+    check_portable(&table).await;
+    // More rows than a chunk takes, and a row that is too long to stand as it is.
+    let table = bench.numbered().await;
+    table.insert(&numbered_rows(0..9_000)).await;
+    table.insert(&[vec![number(-1), text(&"long ".repeat(10_000))]]).await;
+    check_portable(&table).await;
+}
+
+async fn check_portable(table: &Table) {
+    let latest = table.latest().await;
+    for range in [KeyRange::ALL, KeyRange::new(Some(key(&[number(-1)])), Some(key(&[number(4_096)])))] {
+        let page = latest.page(&table.view, &asking(range.clone())).await.expect("a page");
+        let expected = page.portable_digest(&table.view.domains(), SALT).expect("a digest of the page");
+        let digests = latest.digests(&table.view, &[range], DigestKind::Portable, SALT).await.expect("a digest");
+        assert_eq!(digests, [expected]);
+    }
 }
 
 async fn a_digest_tells_a_changed_row(bench: &Bench) {
@@ -258,15 +286,47 @@ async fn cuts_lie_inside_the_range_and_rise(bench: &Bench) {
         table.insert(&numbered_rows(numbers.iter().copied())).await;
         let inner = KeyRange::new(Some(key(&[number(numbers[99])])), Some(key(&[number(numbers[699])])));
         for (range, rows) in [(KeyRange::ALL, 1000), (inner, 600)] {
-            let cuts = table.latest().await.split(&table.view, &range, 100).await.expect("cuts");
+            let latest = table.latest().await;
+            let cuts = latest.split(&table.view, std::slice::from_ref(&range), 100).await.expect("cuts").remove(0);
             assert!(cuts.len() as u64 >= rows / 100 - 2 && cuts.len() as u64 <= rows / 50, "{} cuts", cuts.len());
             let parts = range.cut_at(cuts.clone());
             assert_eq!(parts.len(), cuts.len() + 1, "each cut is a key inside the range, once");
             assert_eq!(rows_in(&table, &parts).await, rows);
+            let of_parts = latest.split(&table.view, &parts, 20).await.expect("cuts of cuts");
+            assert_eq!(of_parts.len(), parts.len());
+            let finer: Vec<KeyRange> = parts.iter().zip(of_parts).flat_map(|(part, cuts)| part.cut_at(cuts)).collect();
+            assert!(finer.len() > 2 * parts.len(), "{} parts of {}", finer.len(), parts.len());
+            assert_eq!(rows_in(&table, &finer).await, rows);
         }
     }
     let empty = bench.numbered().await;
-    assert!(empty.latest().await.split(&empty.view, &KeyRange::ALL, 10).await.expect("cuts").is_empty());
+    let cuts = empty.latest().await.split(&empty.view, &[KeyRange::ALL], 10).await.expect("cuts");
+    assert_eq!(cuts, [Vec::<Key>::new()]);
+}
+
+async fn rows_of_several_ranges_come_at_once(bench: &Bench) {
+    let table = bench.numbered().await;
+    table.insert(&numbered_rows(0..100)).await;
+    let range = |after: i64, through: i64| KeyRange::new(Some(key(&[number(after)])), Some(key(&[number(through)])));
+    let ranges = [
+        range(89, 95),
+        KeyRange::new(None, Some(key(&[number(4)]))),
+        range(10, 10),
+        range(20, 22),
+        KeyRange::new(Some(key(&[number(97)])), None),
+    ];
+    let latest = table.latest().await;
+    for keys_only in [false, true] {
+        let page = latest.gather(&table.view, &ranges, keys_only, 1 << 20).await.expect("rows").expect("they fit");
+        let mut found: Vec<Key> = (0..page.len()).map(|index| page.key(index)).collect();
+        found.sort();
+        let mut expected: Vec<Key> =
+            (90..=95).chain(0..=4).chain(21..=22).chain(98..=99).map(|i| key(&[number(i)])).collect();
+        expected.sort();
+        assert_eq!(found, expected);
+        assert!(keys_only || values(&page).iter().all(|row| row.len() == table.view.columns.len()));
+    }
+    assert!(latest.gather(&table.view, &ranges, false, 50).await.expect("an answer").is_none(), "too many bytes");
 }
 
 /// The rows in ranges that must follow each other: a gap or an overlap would show in the sum.
@@ -374,7 +434,7 @@ async fn a_dropped_future_leaves_the_store_usable(bench: &Bench) {
     for polls in 1..4 {
         dropped_after(polls, latest.page(&table.view, &asking(KeyRange::ALL))).await;
         dropped_after(polls, latest.digests(&table.view, &[KeyRange::ALL], DigestKind::Stream, SALT)).await;
-        dropped_after(polls, latest.split(&table.view, &KeyRange::ALL, 10)).await;
+        dropped_after(polls, latest.split(&table.view, &[KeyRange::ALL], 10)).await;
         dropped_after(polls, bench.store.begin(&table.view)).await;
         let mut transaction = bench.store.begin(&table.view).await.expect("begin");
         let changes = Arc::new(Changes::inserting(table.page_of(&numbered_rows(2000..2100))));
@@ -489,6 +549,39 @@ async fn raw_pages_move_between_equal_tables(bench: &Bench) {
         latest.digests(&table.view, &[KeyRange::ALL], DigestKind::Stream, SALT).await.expect("a digest")
     };
     assert_eq!(digest(&from).await, digest(&to).await);
+}
+
+/// Whatever bytes it foresees, once they are in the table they mean what was to be written.
+async fn encoded_rows_are_the_rows(bench: &Bench) {
+    let table = bench.table(&all_types(), 1).await;
+    let Some(encoder) = bench.store.encoder(&table.view) else { return };
+    let rows = table.page_of(&rows_of_all_types());
+    let encoded = encoder.encode(&rows).expect("encode rows");
+    assert_eq!((encoded.form, encoded.len(), &encoded.last_key), (Form::Raw, rows.len(), &rows.last_key));
+    table.apply(Changes::inserting(encoded)).await.expect("insert encoded rows");
+    let wanted = rows.digest(&table.view.domains(), SALT).expect("a digest of the page");
+    let got = table.latest().await.digests(&table.view, &[KeyRange::ALL], DigestKind::Stream, SALT).await;
+    assert_eq!(got.expect("a digest"), [wanted]);
+}
+
+/// All but JSON, which an engine may spell anew.
+async fn encoded_rows_come_back_as_foreseen(bench: &Bench) {
+    let (columns, rows) = (all_types(), rows_of_all_types());
+    let table = bench.table(&columns[..columns.len() - 1], 1).await;
+    let Some(encoder) = bench.store.encoder(&table.view) else { return };
+    let rows: Vec<_> = rows.iter().map(|row| row[..row.len() - 1].to_vec()).collect();
+    let encoded = encoder.encode(&table.page_of(&rows)).expect("encode rows");
+    let wanted = encoded.digest(&[], SALT).expect("a digest of bytes");
+    table.apply(Changes::inserting(encoded)).await.expect("insert encoded rows");
+    let digest = async || {
+        let got = table.latest().await.digests(&table.view, &[KeyRange::ALL], DigestKind::Raw, SALT).await;
+        got.expect("a digest")
+    };
+    assert_eq!(digest().await, [wanted]);
+    let mut changed = rows[0].clone();
+    changed[8] = text("changed");
+    update(&table, &[changed]).await;
+    assert_ne!(digest().await, [wanted]);
 }
 
 async fn what_was_committed_can_be_flushed(bench: &Bench) {

@@ -240,7 +240,7 @@ pub fn domain(data_type: &DataType) -> Domain {
         DataType::Float { bits: 32 } => Domain::Float32,
         DataType::Float { .. } => Domain::Float,
         DataType::Decimal { scale, .. } => Domain::Decimal { scale: *scale },
-        DataType::Text { .. } | DataType::Enum { .. } | DataType::Other => Domain::Text,
+        DataType::Text { .. } | DataType::Enum { .. } | DataType::Other | DataType::Local => Domain::Text,
         DataType::PaddedText { .. } => Domain::PaddedText,
         DataType::Bytes => Domain::Bytes,
         DataType::Uuid => Domain::Uuid,

@@ -273,6 +273,10 @@ async fn values_are_read_as_the_other_side_types_them() {
     check("'[1]'", Domain::Json, Some(Value::Json("[1]".into()))).await;
     check("1.5", Domain::Json, Some(Value::Json("1.5".into()))).await;
     check("'{secret'", Domain::Json, None).await;
+    check(r#"'["\u00e9"]'"#, Domain::Json, Some(Value::Json(r#"["\u00e9"]"#.into()))).await;
+    check(r#"'["\ud800"]'"#, Domain::Json, Some(Value::Json(r#"["\ud800"]"#.into()))).await;
+    let deep = format!("{}{}", "[".repeat(200), "]".repeat(200));
+    check(&format!("'{deep}'"), Domain::Json, Some(Value::Json(deep))).await;
     for domain in Domain::ALL.into_iter().filter(|domain| *domain != Domain::Native) {
         check("NULL", domain, Some(Value::Null)).await;
     }

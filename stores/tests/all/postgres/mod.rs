@@ -30,6 +30,12 @@ pub fn server() -> String {
         .unwrap_or_else(|_| panic!("no PostgreSQL to test with: run `make test`, or tests/with-postgres.sh cargo test"))
 }
 
+pub async fn run(url: &str, sql: &str) {
+    let mut connection = PgConnection::connect(url).await.unwrap();
+    connection.execute(sqlx::raw_sql(AssertSqlSafe(sql))).await.unwrap();
+    connection.close().await.unwrap();
+}
+
 /// A database of one test, dropped when the test ends.
 pub struct Database {
     pub url: String,
@@ -54,9 +60,7 @@ impl Database {
     }
 
     pub async fn run(&self, sql: &str) {
-        let mut connection = PgConnection::connect(&self.url).await.unwrap();
-        connection.execute(sqlx::raw_sql(AssertSqlSafe(sql))).await.unwrap();
-        connection.close().await.unwrap();
+        run(&self.url, sql).await;
     }
 
     pub async fn number(&self, sql: &str) -> i64 {
@@ -102,7 +106,7 @@ pub fn own_domain(data_type: &DataType) -> Domain {
         DataType::Float { bits: 32 } => Domain::Float32,
         DataType::Float { .. } => Domain::Float,
         DataType::Decimal { .. } => Domain::Decimal { scale: None },
-        DataType::Text { .. } | DataType::Enum { .. } => Domain::Text,
+        DataType::Text { .. } | DataType::Enum { .. } | DataType::Local => Domain::Text,
         DataType::PaddedText { .. } => Domain::PaddedText,
         DataType::Bytes => Domain::Bytes,
         DataType::Uuid => Domain::Uuid,

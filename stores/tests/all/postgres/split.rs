@@ -12,7 +12,7 @@ async fn check_parts(database: &Database, rows: u64, rows_per_part: u64) {
     let store = database.store().await;
     let view = view(&*store, "t").await;
     let snapshot = latest(&*store).await;
-    let cuts = snapshot.split(&view, &KeyRange::ALL, rows_per_part).await.unwrap();
+    let cuts = snapshot.split(&view, &[KeyRange::ALL], rows_per_part).await.unwrap().remove(0);
     let ranges = KeyRange::ALL.cut_at(cuts.clone());
     assert_eq!(ranges.len(), cuts.len() + 1, "no cut comes twice");
     let counts = snapshot.digests(&view, &ranges, DigestKind::Count, 0).await.unwrap();
@@ -47,9 +47,9 @@ async fn ranges_views_and_partitioned_tables_are_counted_out() {
     let store = database.store().await;
     let view = view(&*store, "t").await;
     let range = KeyRange::new(Some(key(&[Value::Int(100)])), Some(key(&[Value::Int(200)])));
-    let cuts = latest(&*store).await.split(&view, &range, 50).await.unwrap();
+    let cuts = latest(&*store).await.split(&view, std::slice::from_ref(&range), 50).await.unwrap().remove(0);
     assert_eq!(cuts, [key(&[Value::Int(150)])]);
-    assert!(latest(&*store).await.split(&view, &range, 100).await.unwrap().is_empty());
+    assert!(latest(&*store).await.split(&view, &[range], 100).await.unwrap()[0].is_empty());
     let tables = store.tables().await.unwrap();
     assert_eq!(tables.iter().map(|table| table.name.as_str()).collect::<Vec<_>>(), ["t"]);
 }

@@ -7,7 +7,7 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::Result;
+use super::Result;
 
 /// How often a running child is looked at. The kernel keeps the peak itself, so only what is reached within the last
 /// of these is not seen.
@@ -23,9 +23,10 @@ pub struct Usage {
     pub peak_bytes: Option<u64>,
 }
 
-/// Runs a command to its end. A command that failed is an output too.
+/// Runs a command to its end. A command that failed is an output too. No other child may end meanwhile.
 pub fn watch(command: &mut Command) -> Result<(Output, Usage)> {
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let reaped_before = cpu_seconds("self").map(|(_, reaped)| reaped);
     let start = Instant::now();
     let child = command.spawn().map_err(|error| format!("{}: {error}", command.get_program().display()))?;
     let process = child.id();
@@ -35,14 +36,15 @@ pub fn watch(command: &mut Command) -> Result<(Output, Usage)> {
         // The other end waits until it has this.
         let _ = ended.send((start.elapsed(), output));
     });
-    let mut usage = Usage { wall: Duration::ZERO, cpu_seconds: None, peak_bytes: None };
+    let mut peak = None;
     loop {
         match end.recv_timeout(LOOK_EVERY) {
-            Ok((wall, output)) => return Ok((output?, Usage { wall, ..usage })),
-            Err(RecvTimeoutError::Timeout) => {
-                usage.cpu_seconds = cpu_seconds(process).or(usage.cpu_seconds);
-                usage.peak_bytes = peak_bytes(process).or(usage.peak_bytes);
+            Ok((wall, output)) => {
+                let reaped = cpu_seconds("self").map(|(_, reaped)| reaped);
+                let cpu_seconds = reaped.zip(reaped_before).map(|(after, before)| after - before);
+                return Ok((output?, Usage { wall, cpu_seconds, peak_bytes: peak }));
             }
+            Err(RecvTimeoutError::Timeout) => peak = peak_bytes(process).or(peak),
             Err(RecvTimeoutError::Disconnected) => return Err("the thread that waits for the child is gone".into()),
         }
     }
@@ -55,13 +57,15 @@ fn peak_bytes(process: u32) -> Option<u64> {
     line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kibibytes| kibibytes * 1024)
 }
 
-/// User and system time of all threads.
-fn cpu_seconds(process: u32) -> Option<f64> {
+/// User and system time of a process with all of its threads, and of its children that have ended and were waited for.
+pub fn cpu_seconds(process: &str) -> Option<(f64, f64)> {
     let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
-    // Fields are counted from behind the name, which may hold anything; utime and stime are the 14th and 15th.
+    // Fields are counted from behind the name, which may hold anything; utime, stime, cutime and cstime are the 14th to
+    // the 17th.
     let (_, fields) = stat.rsplit_once(')')?;
-    let ticks: Vec<f64> = fields.split_whitespace().skip(11).take(2).filter_map(|field| field.parse().ok()).collect();
-    Some(ticks.iter().sum::<f64>() / TICKS_PER_SECOND).filter(|_| ticks.len() == 2)
+    let ticks: Vec<f64> = fields.split_whitespace().skip(11).take(4).filter_map(|field| field.parse().ok()).collect();
+    let [user, system, reaped_user, reaped_system] = ticks.try_into().ok()?;
+    Some(((user + system) / TICKS_PER_SECOND, (reaped_user + reaped_system) / TICKS_PER_SECOND))
 }
 
 /// Runs a command to its end and hands back what it wrote to stdout; anything but success is an error with its stderr.

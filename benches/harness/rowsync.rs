@@ -6,11 +6,26 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::process::{self, Usage};
-use crate::{Result, differences};
+use super::Result;
+use super::process::{self, Usage};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_rowsync");
+const EQUAL: i32 = 0;
 const FOUND_DIFFERENCES: i32 = 3;
+
+/// How a target differs from its source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Differences {
+    pub changed: u64,
+    pub missing: u64,
+    pub extra: u64,
+}
+
+impl Differences {
+    fn count(&self) -> u64 {
+        self.changed + self.missing + self.extra
+    }
+}
 
 /// Where a run reads and writes.
 pub struct Task<'a> {
@@ -23,28 +38,21 @@ pub struct Task<'a> {
 }
 
 impl Task<'_> {
-    /// Makes the target equal; anything but a completed and verified table is an error.
-    pub fn run(&self) -> Result<Usage> {
-        let (report, usage) = self.carry_out("run", 0)?;
+    /// Finds exactly these differences; any other number of any kind is an error.
+    pub fn verify(&self, expected: Differences) -> Result<Usage> {
+        let code = if expected.count() == 0 { EQUAL } else { FOUND_DIFFERENCES };
+        let (report, usage) = self.carry_out("verify", code)?;
         let table = only_table(&report)?;
-        if report["status"] != "completed" || table["verified"] != true {
-            return Err(format!("the report says neither completed nor verified: {report}").into());
+        let count = |kind: &str| table[kind].as_u64().ok_or_else(|| format!("no count of {kind} rows: {report}"));
+        let found = Differences { changed: count("different")?, missing: count("missing")?, extra: count("extra")? };
+        if found != expected {
+            return Err(format!("found {found:?} instead of {expected:?}: {report}").into());
         }
         Ok(usage)
     }
 
-    /// Finds the hundred differences; any other number of any kind is an error.
-    pub fn verify(&self) -> Result<Usage> {
-        let (report, usage) = self.carry_out("verify", FOUND_DIFFERENCES)?;
-        let table = only_table(&report)?;
-        let found = ["different", "missing", "extra"].map(|kind| table[kind].as_u64());
-        if found != [differences::CHANGED, differences::MISSING, differences::EXTRA].map(Some) {
-            return Err(format!("not the hundred differences that were made: {report}").into());
-        }
-        Ok(usage)
-    }
-
-    fn carry_out(&self, command: &str, code: i32) -> Result<(Value, Usage)> {
+    /// Runs a command that is to end with this code; its report, and what it used.
+    pub fn carry_out(&self, command: &str, code: i32) -> Result<(Value, Usage)> {
         let settings = self.write_settings()?;
         let mut rowsync = Command::new(BINARY);
         rowsync.arg(command).arg(settings).args(["--quiet", "--no-progress", "--output", "json"]);
@@ -80,7 +88,8 @@ impl Task<'_> {
     }
 }
 
-fn only_table(report: &Value) -> Result<&Value> {
+/// The report's part about the only table there is.
+pub fn only_table(report: &Value) -> Result<&Value> {
     match report["tables"].as_array().map(Vec::as_slice) {
         Some([table]) => Ok(table),
         _ => Err(format!("the report does not tell of one table: {report}").into()),

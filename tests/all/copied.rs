@@ -1,0 +1,115 @@
+//! What a copy proves: pages behind the first are read back in the target's own bytes.
+
+use crate::support::{Database, Desk};
+
+/// Pages of a hundred rows, so that most of a thousand are read back byte by byte.
+const SMALL_PAGES: &str = r#""batch_size": 100,"#;
+
+const ITEMS: &str = "create table items (id integer primary key, name text, price numeric(12,2), seen timestamp)";
+
+fn fill_sqlite(desk: &Desk, file: &str) {
+    desk.in_sqlite(
+        file,
+        &format!(
+            "{ITEMS}; with recursive n(i) as (select 1 union all select i + 1 from n where i < 1000)
+             insert into items select i, 'name ' || i, i / 4.0, datetime(i * 1000, 'unixepoch') from n"
+        ),
+    );
+}
+
+fn filled_postgres() -> Database {
+    let database = Database::new();
+    database.sql(&format!(
+        "{ITEMS}; insert into items
+         select i, 'name ' || i, i / 4.0, timestamp '1970-01-01' + i * interval '1000 s' from generate_series(1, 1000) i"
+    ));
+    database
+}
+
+/// Empty, and changes one of the rows that come: not one of the first page.
+fn meddling_postgres() -> Database {
+    let database = Database::new();
+    database.sql(&format!(
+        "{ITEMS}; create function meddle() returns trigger language plpgsql as
+         'begin if new.id = 901 then new.price := new.price + 0.01; end if; return new; end';
+         create trigger meddle before insert on items for each row execute function meddle()"
+    ));
+    database
+}
+
+fn meddling_sqlite(desk: &Desk, file: &str) -> String {
+    desk.in_sqlite(
+        file,
+        &format!(
+            "{ITEMS}; create trigger meddle after insert on items when new.id = 901
+             begin update items set price = price + 0.01 where id = 901; end"
+        ),
+    );
+    desk.sqlite(file)
+}
+
+#[test]
+fn a_row_that_the_target_changes_while_it_is_copied_is_found_and_mended() {
+    let desk = Desk::new();
+    fill_sqlite(&desk, "source.sqlite");
+    let (lite, source) = (desk.sqlite("source.sqlite"), filled_postgres());
+    let (first, second) = (meddling_postgres(), meddling_postgres());
+    for (name, from, to) in [
+        ("lite_to_pg", &lite, &first.url),
+        ("pg_to_pg", &source.url, &second.url),
+        ("lite_to_lite", &lite, &meddling_sqlite(&desk, "first.sqlite")),
+        ("pg_to_lite", &source.url, &meddling_sqlite(&desk, "second.sqlite")),
+    ] {
+        desk.sync(name, from, to, SMALL_PAGES);
+        assert_eq!(desk.run(name).totals(), (1000, 1, 0), "{name}");
+        assert_eq!(desk.verify_code(name), Some(0), "{name}");
+    }
+    assert_eq!(first.sql("select price from items where id = 901"), "225.25");
+}
+
+#[test]
+fn values_that_the_target_spells_otherwise_are_equal_after_a_copy() {
+    let desk = Desk::new();
+    let target = Database::new();
+    // The server orders the keys of jsonb, and puts spaces between them.
+    target.sql("create table items (id bigint primary key, j jsonb, n numeric, c char(5), t time(0))");
+    desk.in_sqlite(
+        "source.sqlite",
+        r#"create table items (id integer primary key, j json, n numeric, c text, t time);
+           with recursive n(i) as (select 1 union all select i + 1 from n where i < 1000)
+           insert into items select i, '{"zz":' || i || ',"a":[1.0,1e2]}', i / 8.0, substr('abcde', 1, i % 6), '10:00:00' from n"#,
+    );
+    desk.sync("spelled", &desk.sqlite("source.sqlite"), &target.url, SMALL_PAGES);
+    assert_eq!(desk.run("spelled").totals(), (1000, 0, 0));
+    desk.sync("back", &target.url, &desk.sqlite("back.sqlite"), SMALL_PAGES);
+    assert_eq!(desk.run("back").totals(), (1000, 0, 0));
+    assert_eq!((desk.verify_code("spelled"), desk.verify_code("back")), (Some(0), Some(0)));
+}
+
+#[test]
+fn a_file_is_copied_class_by_class() {
+    let desk = Desk::new();
+    desk.in_sqlite(
+        "source.sqlite",
+        "create table loose (id text primary key, any, n numeric, r real, t text);
+         with recursive n(i) as (select 1 union all select i + 1 from n where i < 1000)
+         insert into loose select 'k' || i, case i % 5 when 0 then i when 1 then i / 2.0 when 2 then '0' || i
+            when 3 then x'00ff' end, i / 2.0, i, i from n",
+    );
+    desk.sync("loose", &desk.sqlite("source.sqlite"), &desk.sqlite("copy.sqlite"), SMALL_PAGES);
+    assert_eq!(desk.run("loose").totals(), (1000, 0, 0));
+    assert_eq!(desk.dump("copy.sqlite", "loose"), desk.dump("source.sqlite", "loose"));
+}
+
+#[test]
+fn a_text_that_is_none_is_told_with_its_column() {
+    let desk = Desk::new();
+    desk.in_sqlite(
+        "source.sqlite",
+        "create table t (id integer primary key, name text); insert into t values (1, cast(x'ff' as text))",
+    );
+    desk.sync("broken", &desk.sqlite("source.sqlite"), &desk.sqlite("copy.sqlite"), "");
+    let ended = desk.rowsync(&["run", "broken.json"]);
+    assert_eq!(ended.code, Some(1));
+    assert!(ended.stdout.contains("column name holds a text that is not UTF-8"), "{}", ended.stdout);
+}
