@@ -111,7 +111,8 @@ fn the_maximum_stops_a_table_and_what_is_below_it_does_not() {
         assert_eq!(target.sql("select count(*) from t"), added.to_string());
         let told = "maximum error count 25 was reached";
         assert_eq!((ended.stdout.contains(told), ended.stderr.contains(told)), (reached, reached), "{}", ended.stderr);
-        assert_eq!(added == ROWS - bad, !reached);
+        // Where it stops, some of what lies behind may have been written before; below it nothing is left out.
+        assert!(reached || added == ROWS - bad);
         assert_eq!(kept(&desk, "most").len() as u64, bad.min(25));
     }
 }
