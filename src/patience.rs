@@ -44,7 +44,7 @@ pub async fn patiently<T>(
         let Some(pause) = pause_before_the_next(&problem, settings, tries) else { return Err(problem) };
         tracing::warn!(?pause, "sync connection failed: {problem}");
         tokio::select! {
-            () = stop.cancelled() => return Err(problem),
+            () = stop.cancelled() => return Err(Problem::Interrupted),
             () = tokio::time::sleep(pause) => tries += 1,
         }
     }

@@ -33,6 +33,8 @@ pub enum Problem {
     State(#[from] StateError),
     #[error("{side} `{name}`: {error}\n  {}", remedy(.error.kind))]
     Store { side: &'static str, name: String, error: Box<StoreError> },
+    #[error("stopped on request, while waiting for a database")]
+    Interrupted,
     #[error("{0}")]
     Internal(String),
 }
@@ -40,6 +42,7 @@ pub enum Problem {
 impl Problem {
     pub fn exit(&self) -> Exit {
         match self {
+            Problem::Interrupted => Exit::Interrupted,
             Problem::Settings(_) | Problem::Usage(_) | Problem::State(_) => Exit::Usage,
             Problem::Store { error, .. } if error.class() == Class::Connection => Exit::Unreachable,
             Problem::Store { .. } | Problem::Internal(_) => Exit::Failed,

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use actix::{Actor, Addr};
 use rowsync_engine::error::{Kind, StoreError};
-use rowsync_engine::recovery::Verdict;
+use rowsync_engine::recovery::{Verdict, remedy};
 use rowsync_engine::search::SideName;
 
 use crate::end::pause_unless;
@@ -21,6 +21,8 @@ pub struct Keeper {
     job: TableJob,
     shared: Shared,
     recovery: Addr<Recovery>,
+    /// Recovery actors that panicked.
+    judges_lost: u32,
     table: Option<Addr<Table>>,
     past: Past,
     ledger: Arc<Ledger>,
@@ -29,7 +31,7 @@ pub struct Keeper {
 impl Keeper {
     pub fn new(job: TableJob, shared: Shared) -> Keeper {
         let recovery = Recovery::new(&job.name, &shared).start();
-        Keeper { job, shared, recovery, table: None, past: Past::default(), ledger: Arc::default() }
+        Keeper { job, shared, recovery, judges_lost: 0, table: None, past: Past::default(), ledger: Arc::default() }
     }
 
     /// One pass, begun again until the table stands or is given up.
@@ -72,12 +74,13 @@ impl Keeper {
             batch_rows: self.job.options.batch_rows.get(),
         };
         let judgement = self.recovery.send(judge).await;
-        let judgement = judgement.unwrap_or_else(|_| Judgement::without_history(failure.kind));
+        let judgement = judgement.unwrap_or_else(|_| Judgement::of_a_lost_judge());
         Broken { failure, judgement, seen: Seen::default(), past: self.past.clone() }
     }
 
     /// Does what the next actor needs before it begins; an error where there is none to be.
     async fn prepare(&mut self, failure: &Arc<StoreError>, judgement: Judgement, seen: Seen) -> Result<(), Failure> {
+        self.have_a_judge(failure)?;
         match judgement.verdict {
             Verdict::Park { .. } | Verdict::Abort { .. } | Verdict::IsolateRow => {
                 return Err(Failure::Judged { error: Arc::clone(failure), verdict: judgement.verdict });
@@ -91,6 +94,21 @@ impl Keeper {
             Verdict::Again => {}
         }
         pause_unless(&self.shared.stop, judgement.pause).await
+    }
+
+    /// A recovery actor that panicked took the history with it, so how often that may happen is counted here.
+    fn have_a_judge(&mut self, failure: &Arc<StoreError>) -> Result<(), Failure> {
+        if self.recovery.connected() {
+            return Ok(());
+        }
+        self.shared.board.table(&self.job.name).panics.fetch_add(1, Relaxed);
+        self.judges_lost += 1;
+        if self.judges_lost > self.shared.failures_max {
+            let verdict = Verdict::Park { remedy: remedy(Kind::Panic) };
+            return Err(Failure::Judged { error: Arc::clone(failure), verdict });
+        }
+        self.recovery = Recovery::new(&self.job.name, &self.shared).start();
+        Ok(())
     }
 
     fn given_up(&self, failure: Failure) -> TableOutcome {

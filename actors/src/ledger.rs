@@ -15,6 +15,8 @@ use rowsync_engine::row::{Form, RowPage};
 pub struct Ledger {
     doubts: Mutex<Vec<Doubt>>,
     rejected: Mutex<BTreeMap<Key, Rejected>>,
+    /// Rows that were refused in a form that does not tell their keys, until a compare finds them.
+    nameless: AtomicU64,
     /// Changes that the writer was given.
     pub wanted: AtomicU64,
     /// So many rows failed that the table is to stop.
@@ -119,6 +121,18 @@ impl Ledger {
             all.insert(key, rejected);
         }
         all.len() as u64
+    }
+
+    /// Counts a refused row whose key cannot be told. How many rows are put aside now.
+    pub fn reject_nameless(&self) -> u64 {
+        self.nameless.fetch_add(1, Relaxed) + 1 + self.rejected_count()
+    }
+
+    /// Forgets the rows without a key, since they are looked for now. How many they were.
+    pub fn take_nameless(&self) -> u64 {
+        let nameless = self.nameless.swap(0, Relaxed);
+        self.want_less(nameless);
+        nameless
     }
 
     pub fn rejected(&self) -> Vec<(Key, Rejected)> {

@@ -35,9 +35,9 @@ pub struct Judgement {
 }
 
 impl Judgement {
-    /// Where nobody is left who knows the history, nothing is tried again.
-    pub fn without_history(kind: Kind) -> Judgement {
-        Judgement { verdict: judge(kind, &History::of_a_question()), pause: Duration::ZERO }
+    /// Of a failure whose judge panicked. The keeper finds another judge, and counts how often.
+    pub fn of_a_lost_judge() -> Judgement {
+        Judgement { verdict: Verdict::Again, pause: Duration::ZERO }
     }
 }
 

@@ -59,6 +59,16 @@ impl Work {
         Ok(())
     }
 
+    /// Finds the keys of rows that were refused without telling them: they are missing in these ranges, and are refused
+    /// again when they are written as fields.
+    pub(super) async fn find_in(&mut self, ranges: Vec<KeyRange>) -> Result<(), Failure> {
+        for range in ranges {
+            let found = send(self.differ(), self.look_at(range, Act::Upsert)).await?;
+            self.state.take_in(found);
+        }
+        Ok(())
+    }
+
     /// Whether nothing differs in these ranges but rows that the target refused.
     pub(super) async fn only_rejected_differ(&self, ranges: Vec<KeyRange>) -> Result<bool, Failure> {
         let rejected: Vec<serde_json::Value> =

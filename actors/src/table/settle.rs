@@ -34,8 +34,7 @@ impl Work {
             self.try_rejected_again().await?;
             let why = match (self.proven().await?, self.counts_are_equal().await?) {
                 (true, true) => {
-                    // A server that goes down after this must not take with it what is reported.
-                    self.shared.target.store().flush().await.map_err(|error| error.on(SideName::Target))?;
+                    self.make_safe().await?;
                     self.state.verified = self.ledger.rejected_count() == 0;
                     if !self.state.verified {
                         self.state.status = TableStatus::CompletedWithErrors;
@@ -55,6 +54,14 @@ impl Work {
             message: format!("{} still differs after a full compare", self.job.pair.target.table),
             remedy: REMEDY.into(),
         })
+    }
+
+    /// A server that goes down after this must not take with it what is reported.
+    async fn make_safe(&self) -> Result<(), Failure> {
+        if self.shared.board.table(&self.job.name).rows_written() == 0 {
+            return Ok(());
+        }
+        Ok(self.shared.target.store().flush().await.map_err(|error| error.on(SideName::Target))?)
     }
 
     /// Whether all that was touched is equal now.

@@ -213,14 +213,19 @@ impl Work {
     async fn copy(&mut self) -> Result<(), Failure> {
         self.state.method = Method::Bulk;
         let mut found = match send(self.differ(), CopyTable).await {
-            // Rows that are not taken apart cannot be put aside one by one; a compare writes the rest, and finds them.
+            // Rows that do not tell their keys, or did not even come as far as the writer; a compare writes the rest, and
+            // finds them.
             Err(Failure::Store(error)) if error.class() == Class::Data && !self.ledger.is_closed() => {
                 tracing::warn!(table = %self.job.name, %error, "a row is refused; the rest of the table is compared");
+                self.ledger.take_nameless();
                 return self.cover(Act::Upsert).await;
             }
             found => found?,
         };
         self.state.covered = true;
+        if self.ledger.take_nameless() > 0 {
+            self.find_in(found.unequal.clone()).await?;
+        }
         // What did not read back equal is looked at again, with the other touched ranges, before success is reported.
         found.touched.append(&mut found.unequal);
         self.state.take_in(found);
@@ -347,7 +352,7 @@ impl Work {
             batch_rows: self.job.options.batch_rows.get(),
         };
         let judgement = self.recovery.send(judge).await;
-        let judgement = judgement.unwrap_or_else(|_| Judgement::without_history(error.kind));
+        let judgement = judgement.unwrap_or_else(|_| Judgement::of_a_lost_judge());
         match judgement.verdict {
             verdict @ (Verdict::Park { .. } | Verdict::Abort { .. } | Verdict::IsolateRow) => {
                 Err(Failure::Judged { error, verdict })

@@ -37,7 +37,6 @@ impl Pen {
         Ok(applied)
     }
 
-    /// Raw rows have no keys that could be told; their table is compared instead, in the form that has.
     fn can_isolate(&self, part: &Changes, error: &StoreError) -> bool {
         let history = History {
             step: Step::Batch,
@@ -46,7 +45,9 @@ impl Pen {
             rows_failed_max: self.rows_failed_max(),
             ..History::of_a_question()
         };
-        part.inserts.form == Form::Fields && judge(error.kind, &history) == Verdict::IsolateRow
+        // Nothing is to be written behind the first row that fails, and of a raw row that could not be told.
+        let can_be_told = part.inserts.form == Form::Fields || self.options.continue_on_error;
+        can_be_told && judge(error.kind, &history) == Verdict::IsolateRow
     }
 
     fn rows_failed_max(&self) -> u64 {
@@ -74,8 +75,14 @@ impl Pen {
     }
 
     fn reject_unless_full(&self, change: &Changes, error: &StoreError) -> Result<()> {
-        let failed = self.reject(change, error);
         let max = self.rows_failed_max();
+        if change.inserts.form == Form::Raw {
+            // Raw rows do not tell their keys. A compare of their page does, and one of the table where they are too many.
+            let too_many = self.ledger.reject_nameless() >= max;
+            let again = || StoreError::new(error.kind, "write", error.message.clone()).at(&self.view.table);
+            return if too_many { Err(again()) } else { Ok(()) };
+        }
+        let failed = self.reject(change, error);
         if failed < max { Ok(()) } else { Err(self.stopped(error, format!("maximum error count {max} was reached"))) }
     }
 

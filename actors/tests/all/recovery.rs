@@ -1,5 +1,6 @@
 //! What becomes of a table whose databases fail. Time is paused: half an hour costs a millisecond.
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use rowsync_engine::digest::DigestKind;
 use rowsync_engine::error::{Class, Kind};
 use rowsync_engine::report::{TableReport, TableStatus};
 use rowsync_engine::store::Store;
+use rowsync_engine::value::Value;
 
 use crate::faulty::{Fault, Faulty, Script, Spot};
 use crate::ordering::child;
@@ -277,4 +279,63 @@ fn a_stop_is_heard_while_waiting_for_a_connection() {
         let (report, took) = run_target(&world, &Script::default().nth(Spot::Page, 1, LOST)).await;
         assert_eq!((report.status, took), (TableStatus::Interrupted, PATIENCE / 2));
     });
+}
+
+thread_local! {
+    /// Whoever logs these words on this thread panics, once.
+    static FATAL_WORDS: Cell<Option<&'static str>> = const { Cell::new(None) };
+}
+
+/// For all threads, since a log of one thread alone is not heard while other tests are without one.
+struct PanicsAtWords;
+
+struct Words<'a>(&'a str, bool);
+
+impl tracing::field::Visit for Words<'_> {
+    fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn std::fmt::Debug) {
+        self.1 |= field.name() == "message" && format!("{value:?}").contains(self.0);
+    }
+}
+
+impl tracing::Subscriber for PanicsAtWords {
+    fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
+        true
+    }
+    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        tracing::span::Id::from_u64(1)
+    }
+    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+    fn event(&self, event: &tracing::Event<'_>) {
+        let Some(fatal) = FATAL_WORDS.get() else { return };
+        let mut words = Words(fatal, false);
+        event.record(&mut words);
+        if words.1 {
+            FATAL_WORDS.set(None);
+            panic!("as the test wants it");
+        }
+    }
+    fn enter(&self, _: &tracing::span::Id) {}
+    fn exit(&self, _: &tracing::span::Id) {}
+}
+
+#[test]
+fn an_actor_that_panics_in_the_midst_of_its_work_is_replaced() {
+    // Said by the table, by the differ, and by the recovery actor, which takes the history of the table with it.
+    for words in ["target has more rows", "need to find", "sync connection failed"] {
+        on_paused_system(async {
+            let mut world = world().await;
+            world.source.fill("t", (3..60).map(|id| row(id, Some("x"), id))).unwrap();
+            world.options.trust_modify_id = true;
+            world.earlier = Some(rowsync_actors::job::Earlier { newest: Some(Value::Timestamp(500)) });
+            // Set already where another test of this process was quicker.
+            let _ = tracing::subscriber::set_global_default(PanicsAtWords);
+            FATAL_WORDS.set(Some(words));
+            let lost = Script::default().nth(Spot::Flush, 1, LOST);
+            let script = if words == "sync connection failed" { lost } else { Script::default() };
+            let (report, _) = run_target(&world, &script).await;
+            assert_eq!(FATAL_WORDS.take(), None, "nobody said the words");
+            assert_eq!((report.status, report.generation, report.deleted), (TableStatus::Completed, 2, 3), "{words}");
+        });
+    }
 }
