@@ -1,5 +1,7 @@
 //! What is remembered from run to run, in a SQLite file: the executions, and what each table's newest change was.
 
+mod leases;
+
 use std::path::Path;
 
 use rowsync_actors::job::Earlier;
@@ -18,6 +20,8 @@ pub struct StateError {
     #[source]
     source: sqlx::Error,
 }
+
+pub use leases::Holder;
 
 /// An open state store.
 pub struct State {
@@ -40,8 +44,15 @@ impl State {
     /// When the file cannot be opened or written, or is no state.
     pub async fn open(path: &Path) -> Result<State, StateError> {
         let state = State::connect(path, true).await?;
-        MIGRATIONS.run(&state.pool).await.map_err(|error| state.error(sqlx::Error::from(error)))?;
+        state.migrate().await.map_err(|error| state.error(error))?;
         Ok(state)
+    }
+
+    /// Under one lock: of two processes that begin together, the second one finds all done.
+    async fn migrate(&self) -> Result<(), sqlx::Error> {
+        let mut transaction = self.pool.begin_with("begin immediate").await?;
+        MIGRATIONS.run(&mut *transaction).await?;
+        transaction.commit().await
     }
 
     /// Opens the state where there is one, and changes nothing.
