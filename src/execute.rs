@@ -43,6 +43,19 @@ pub struct Hooks {
 /// # Errors
 /// When it cannot be begun: the settings do not fit the databases, or one of them cannot be reached.
 pub async fn execute(settings: &SyncSettings, goal: Goal, hooks: &Hooks) -> Result<RunReport, Problem> {
+    let mut kept = Kept::default();
+    let ended = see_through(settings, goal, hooks, &mut kept).await;
+    kept.give_back().await;
+    ended
+}
+
+/// From the first connection to the report.
+async fn see_through(
+    settings: &SyncSettings,
+    goal: Goal,
+    hooks: &Hooks,
+    kept: &mut Kept,
+) -> Result<RunReport, Problem> {
     let started_at = now();
     let execution_id = Uuid::now_v7();
     hooks.board.clear();
@@ -52,15 +65,8 @@ pub async fn execute(settings: &SyncSettings, goal: Goal, hooks: &Hooks) -> Resu
     };
     let writes = matches!(goal, Goal::Sync { .. });
     let place = place_of(settings);
-    let mut kept = Kept::default();
-    let begun = patiently(settings, &hooks.stop, async || begin(settings, goal, hooks, execution_id, &mut kept).await);
-    let Begun { state, roster, job, parked } = match begun.await {
-        Ok(begun) => begun,
-        Err(problem) => {
-            kept.give_back().await;
-            return Err(problem);
-        }
-    };
+    let begun = patiently(settings, &hooks.stop, async || begin(settings, goal, hooks, execution_id, kept).await);
+    let Begun { state, roster, job, parked } = begun.await?;
     for cycle in roster.cycles() {
         tracing::warn!("foreign keys form a cycle: {cycle}");
     }
@@ -93,7 +99,6 @@ pub async fn execute(settings: &SyncSettings, goal: Goal, hooks: &Hooks) -> Resu
     if !report.errors.is_empty() && report.status == RunStatus::Completed {
         report.status = RunStatus::CompletedWithErrors;
     }
-    kept.give_back().await;
     Ok(report)
 }
 
@@ -167,7 +172,7 @@ async fn begin(
         Goal::Plan => Missing::Imagine,
         Goal::Verify { .. } => Missing::Report,
     };
-    let roster = Roster::call(settings, &ends, missing, &mut kept.made).await?;
+    let roster = Roster::call(settings, &ends, missing, &*footing.leave, &mut kept.made).await?;
     let (job, parked) = make_job(settings, goal, hooks, &ends, &roster, &footing, execution_id).await?;
     Ok(Begun { state: footing.state, roster, job, parked })
 }

@@ -11,7 +11,12 @@ fn signal(process: u32, name: &str) {
     assert!(Command::new("kill").args([name, &process.to_string()]).status().unwrap().success());
 }
 
-/// Two tables, `a` before `b`, in a source whose first process stops when it comes to `b`: nothing of it is under way.
+/// What a process asks of the source when it comes to `b`, and when it wants to know what its tables look like.
+const AT_B: &str = "FROM \"public\".\"b\"";
+const AT_THE_START: &str = "pg_attrdef";
+
+/// Two tables, `a` before `b`, and a first process that is stopped when it asks something of the source: nothing else of
+/// it is under way then.
 struct World {
     desk: Desk,
     source: Database,
@@ -21,7 +26,7 @@ struct World {
 }
 
 impl World {
-    fn new(more: &str) -> World {
+    fn new(stops_at: &'static str, more: &str) -> World {
         let (desk, source, target) = (Desk::new(), Database::new(), Database::new());
         for table in ["a", "b"] {
             source.sql(&format!(
@@ -36,7 +41,7 @@ impl World {
             signal(*known.wait(), "-STOP");
             stopped.send(()).unwrap();
         }));
-        let proxy = Proxy::before(&source.url).when("FROM \"public\".\"b\"", 1, stop);
+        let proxy = Proxy::before(&source.url).when(stops_at, 1, stop);
         let keys = r#""max_parallel_tables": 1, "tables": ["a", { "name": "b", "depends_on": ["a"] }],"#;
         let place = |name: &str, source: &str| {
             desk.sync(name, source, &target.url, &format!("{keys} {more} \"state\": \"{}\",", desk.sqlite("state")));
@@ -51,6 +56,17 @@ impl World {
         process.set(first.id()).unwrap();
         stops.recv().unwrap();
         World { desk, source, target, _proxy: proxy, first }
+    }
+
+    /// Another process runs, as soon as the lease of the first one has run out.
+    fn run_in_its_place(&self, added: u64) {
+        loop {
+            let ended = self.other("run");
+            if ended.code != Some(4) {
+                assert_eq!((ended.code, ended.totals()), (Some(0), (added, 0, 0)), "{}", ended.stderr);
+                return;
+            }
+        }
     }
 
     /// What another process does meanwhile.
@@ -70,7 +86,7 @@ impl World {
 
 #[test]
 fn a_second_process_is_refused_and_told_who_writes() {
-    let world = World::new("");
+    let world = World::new(AT_B, "");
     let ended = world.other("run");
     assert_eq!((ended.code, ended.stdout.as_str()), (Some(4), ""), "{}", ended.stderr);
     let who = format!("sync `sync` is being written by process {} on host ", world.first.id());
@@ -88,31 +104,18 @@ fn a_second_process_is_refused_and_told_who_writes() {
 
 #[test]
 fn a_process_that_was_killed_is_replaced_at_once() {
-    let mut world = World::new(r#""lease_seconds": 86400,"#);
+    let mut world = World::new(AT_B, r#""lease_seconds": 86400,"#);
     assert_eq!(world.other("run").code, Some(4));
     world.first.kill().unwrap();
-    // Nobody has asked for its end yet.
-    loop {
-        let ended = world.other("run");
-        if ended.code == Some(0) {
-            assert_eq!(ended.totals(), (50, 0, 0));
-            break;
-        }
-        assert_eq!(ended.code, Some(4), "{}", ended.stderr);
-    }
     world.first.wait().unwrap();
+    let ended = world.other("run");
+    assert_eq!((ended.code, ended.totals()), (Some(0), (50, 0, 0)), "{}", ended.stderr);
 }
 
 #[test]
 fn a_process_that_slept_too_long_is_replaced_and_writes_nothing_when_it_wakes() {
-    let world = World::new(r#""lease_seconds": 1,"#);
-    let ended = loop {
-        let ended = world.other("run");
-        if ended.code != Some(4) {
-            break ended;
-        }
-    };
-    assert_eq!((ended.code, ended.totals()), (Some(0), (50, 0, 0)), "{}", ended.stderr);
+    let world = World::new(AT_B, r#""lease_seconds": 1,"#);
+    world.run_in_its_place(50);
     // What the first one would have to bring in, as it sees the source.
     world.target.sql("delete from b where id > 40");
     let (output, _source, target, desk) = world.wake();
@@ -127,8 +130,19 @@ fn a_process_that_slept_too_long_is_replaced_and_writes_nothing_when_it_wakes() 
 }
 
 #[test]
+fn a_process_that_slept_before_its_first_write_makes_no_tables() {
+    let world = World::new(AT_THE_START, r#""lease_seconds": 1,"#);
+    world.run_in_its_place(100);
+    world.target.sql("drop table a, b");
+    let (output, _source, target, _desk) = world.wake();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.code() == Some(4) && stderr.contains("another process has taken the lease"), "{stderr}");
+    assert_eq!(target.sql("select to_regclass('a') is null and to_regclass('b') is null"), "t");
+}
+
+#[test]
 fn syncs_that_share_a_state_do_not_wait_for_one_another() {
-    let world = World::new("");
+    let world = World::new(AT_B, "");
     let state = world.desk.sqlite("state");
     let other = Database::new();
     world.desk.sync("other", &world.source.url, &other.url, &format!("\"state\": \"{state}\","));
