@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use rowsync_actors::leave::Unshared;
 use rowsync_stores::Access;
 use serde::Serialize;
 
@@ -44,7 +45,7 @@ impl CheckReport {
 /// When a database cannot be reached, or a table of the settings is not there.
 pub async fn check(settings: &SyncSettings) -> Result<CheckReport, Problem> {
     let ends = Ends::connect(settings, Access::Look).await?;
-    let roster = Roster::call(settings, &ends, Missing::Report, &mut BTreeSet::new()).await?;
+    let roster = Roster::call(settings, &ends, Missing::Report, &Unshared, &mut BTreeSet::new()).await?;
     let mut tables = Vec::new();
     for entry in &roster.entries {
         tables.push(check_table(settings, &ends, entry).await?);

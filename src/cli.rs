@@ -20,7 +20,7 @@ Exit codes:
   1    finished, but rows or tables failed, or conflicts wait
   2    usage or configuration is wrong, nothing was touched
   3    `verify` found differences
-  4    a database cannot be reached or refuses
+  4    a database cannot be reached or refuses, or another process writes this sync
   130  interrupted";
 
 #[derive(Clone, Debug, Subcommand)]

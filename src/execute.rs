@@ -9,6 +9,7 @@ use rowsync_actors::board::Board;
 use rowsync_actors::end::End;
 use rowsync_actors::failure::Failure;
 use rowsync_actors::job::{Earlier, Goal, RunJob, Shared, TableJob, TableOptions, page_bytes};
+use rowsync_actors::leave::{Leave, Unshared};
 use rowsync_actors::messages::{StartRun, TableOutcome};
 use rowsync_actors::supervisor::Supervisor;
 use rowsync_engine::budget::Budget;
@@ -23,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::ends::{Ends, told};
+use crate::lease::{Lease, system_clock};
 use crate::patience::{dice, patience_of, patiently};
 use crate::problem::Problem;
 use crate::roster::{Entry, Missing, Roster, wished_foreign_keys};
@@ -41,6 +43,19 @@ pub struct Hooks {
 /// # Errors
 /// When it cannot be begun: the settings do not fit the databases, or one of them cannot be reached.
 pub async fn execute(settings: &SyncSettings, goal: Goal, hooks: &Hooks) -> Result<RunReport, Problem> {
+    let mut kept = Kept::default();
+    let ended = see_through(settings, goal, hooks, &mut kept).await;
+    kept.give_back().await;
+    ended
+}
+
+/// From the first connection to the report.
+async fn see_through(
+    settings: &SyncSettings,
+    goal: Goal,
+    hooks: &Hooks,
+    kept: &mut Kept,
+) -> Result<RunReport, Problem> {
     let started_at = now();
     let execution_id = Uuid::now_v7();
     hooks.board.clear();
@@ -50,13 +65,12 @@ pub async fn execute(settings: &SyncSettings, goal: Goal, hooks: &Hooks) -> Resu
     };
     let writes = matches!(goal, Goal::Sync { .. });
     let place = place_of(settings);
-    let mut made = BTreeSet::new();
-    let begun = patiently(settings, &hooks.stop, async || begin(settings, goal, hooks, execution_id, &mut made).await);
+    let begun = patiently(settings, &hooks.stop, async || begin(settings, goal, hooks, execution_id, kept).await);
     let Begun { state, roster, job, parked } = begun.await?;
     for cycle in roster.cycles() {
         tracing::warn!("foreign keys form a cycle: {cycle}");
     }
-    let target = Arc::clone(&job.shared.target);
+    let (target, leave) = (Arc::clone(&job.shared.target), Arc::clone(&job.shared.leave));
     let outcomes = Supervisor.start().send(StartRun { job }).await;
     let outcomes = outcomes.map_err(|_| {
         Problem::Internal("the supervisor ended before it reported; this is a mistake in rowsync".into())
@@ -64,7 +78,7 @@ pub async fn execute(settings: &SyncSettings, goal: Goal, hooks: &Hooks) -> Resu
     let mut tables = put_back(&roster, parked, &outcomes);
     let mut errors = Vec::new();
     if writes {
-        errors.extend(finish_writing(&target, settings.max_error_loop, &roster, &mut tables).await);
+        errors.extend(finish_writing(&target, &*leave, settings.max_error_loop, &roster, &mut tables).await);
     }
     let mut report = RunReport {
         execution_id: execution_id.to_string(),
@@ -90,37 +104,79 @@ pub async fn execute(settings: &SyncSettings, goal: Goal, hooks: &Hooks) -> Resu
 
 /// Both databases reached and their tables laid beside each other: all that may fail before the first row moves.
 struct Begun {
-    state: Option<State>,
+    state: Option<Arc<State>>,
     roster: Roster,
     job: RunJob,
     /// Places of the tables that cannot be begun.
     parked: Vec<usize>,
 }
 
-/// `made` are the tables that were created, also by an attempt before this one.
+/// What an execution remembers by, and by what right it writes.
+struct Footing {
+    state: Option<Arc<State>>,
+    leave: Arc<dyn Leave>,
+}
+
+/// What an attempt to begin leaves to the next one.
+#[derive(Default)]
+struct Kept {
+    /// The tables that were created.
+    made: BTreeSet<String>,
+    lease: Option<Lease>,
+}
+
+impl Kept {
+    /// Lets the next process in.
+    async fn give_back(&mut self) {
+        if let Some(lease) = self.lease.take() {
+            lease.give_back().await;
+        }
+    }
+
+    /// Takes the lease, unless it is had already.
+    async fn take_lease(
+        &mut self,
+        settings: &SyncSettings,
+        state: &Arc<State>,
+        execution_id: Uuid,
+    ) -> Result<Arc<dyn Leave>, Problem> {
+        let lease = match self.lease.take() {
+            Some(lease) => lease,
+            None => {
+                let (state, place) = (Arc::clone(state), place_of(settings));
+                Lease::take(state, place, execution_id.to_string(), settings.lease, system_clock()).await?
+            }
+        };
+        Ok(self.lease.insert(lease).leave())
+    }
+}
+
 async fn begin(
     settings: &SyncSettings,
     goal: Goal,
     hooks: &Hooks,
     execution_id: Uuid,
-    made: &mut BTreeSet<String>,
+    kept: &mut Kept,
 ) -> Result<Begun, Problem> {
     let writes = matches!(goal, Goal::Sync { .. });
     let mut ends = Ends::connect(settings, if writes { Access::Write } else { Access::Look }).await?;
-    let state = if writes {
-        Some(State::open(&settings.state.path()).await?)
+    let footing = if writes {
+        let state = Arc::new(State::open(&settings.state.path()).await?);
+        let leave = kept.take_lease(settings, &state, execution_id).await?;
+        Footing { state: Some(state), leave }
     } else {
-        State::look_at(&settings.state.path()).await?
+        Footing { state: State::look_at(&settings.state.path()).await?.map(Arc::new), leave: Arc::new(Unshared) }
     };
     let missing = match goal {
         Goal::Sync { .. } => Missing::Create,
         Goal::Plan => Missing::Imagine,
         Goal::Verify { .. } => Missing::Report,
     };
-    let (roster, links) = tokio::try_join!(Roster::call(settings, &ends, missing, made), ends.measure(settings))?;
+    let calling = Roster::call(settings, &ends, missing, &*footing.leave, &mut kept.made);
+    let (roster, links) = tokio::try_join!(calling, ends.measure(settings))?;
     ends.links = links;
-    let (job, parked) = make_job(settings, goal, hooks, &ends, &roster, state.as_ref(), execution_id).await?;
-    Ok(Begun { state, roster, job, parked })
+    let (job, parked) = make_job(settings, goal, hooks, &ends, &roster, &footing, execution_id).await?;
+    Ok(Begun { state: footing.state, roster, job, parked })
 }
 
 /// Each outcome with what its memory depends on.
@@ -161,7 +217,7 @@ async fn make_job(
     hooks: &Hooks,
     ends: &Ends,
     roster: &Roster,
-    state: Option<&State>,
+    footing: &Footing,
     execution_id: Uuid,
 ) -> Result<(RunJob, Vec<usize>), Problem> {
     let (parked, place) = (parked_places(roster), place_of(settings));
@@ -173,7 +229,7 @@ async fn make_job(
             name: entry.settings.name.clone(),
             pair: Arc::clone(pair),
             options: table_options(&entry.settings.tuning, budget_bytes, settings.max_parallel_tables),
-            earlier: remembered(entry, state, &place).await?,
+            earlier: remembered(entry, footing.state.as_deref(), &place).await?,
             target_missing: entry.target_missing,
             has_children: roster.order.has_children[index],
             notes: if entry.created { vec!["the target's table was created".into()] } else { Vec::new() },
@@ -190,6 +246,7 @@ async fn make_job(
     let shared = Shared {
         source: source.map_err(|error| told("source", &settings.source, error))?,
         target: target.map_err(|error| told("target", &settings.target, error))?,
+        leave: Arc::clone(&footing.leave),
         budget: Budget::new(NonZeroUsize::new(budget_bytes).unwrap_or(NonZeroUsize::MIN)),
         board: hooks.board.clone(),
         stop: hooks.stop.clone(),
@@ -293,6 +350,7 @@ fn blocked(entry: &Entry) -> TableReport {
 /// rows are written.
 async fn finish_writing(
     target: &End,
+    leave: &dyn Leave,
     failures_max: u32,
     roster: &Roster,
     tables: &mut [TableReport],
@@ -307,6 +365,7 @@ async fn finish_writing(
     let mut refused: BTreeMap<usize, ErrorReport> = BTreeMap::new();
     let finished = target.insist(failures_max, async || {
         let store = target.store();
+        leave.to_write().await?;
         for (place, table, foreign_keys) in &created {
             match store.add_foreign_keys(table, foreign_keys).await {
                 Err(error) if error.class() == Class::Connection && error.kind != Kind::Forbidden => return Err(error),

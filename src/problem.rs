@@ -3,6 +3,7 @@
 use rowsync_engine::error::{Class, StoreError};
 use rowsync_engine::recovery::remedy;
 
+use crate::lease::Held;
 use crate::settings::SettingsError;
 use crate::state::StateError;
 
@@ -17,7 +18,7 @@ pub enum Exit {
     Usage = 2,
     /// `verify` found differences.
     Differences = 3,
-    /// A database cannot be reached or refuses.
+    /// A database cannot be reached or refuses, or another process writes this sync.
     Unreachable = 4,
     Interrupted = 130,
 }
@@ -35,6 +36,8 @@ pub enum Problem {
     Store { side: &'static str, name: String, error: Box<StoreError> },
     #[error("stopped on request, while waiting for a database")]
     Interrupted,
+    #[error(transparent)]
+    Held(Box<Held>),
     #[error("{0}")]
     Internal(String),
 }
@@ -45,6 +48,7 @@ impl Problem {
             Problem::Interrupted => Exit::Interrupted,
             Problem::Settings(_) | Problem::Usage(_) | Problem::State(_) => Exit::Usage,
             Problem::Store { error, .. } if error.class() == Class::Connection => Exit::Unreachable,
+            Problem::Held(_) => Exit::Unreachable,
             Problem::Store { .. } | Problem::Internal(_) => Exit::Failed,
         }
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
+use rowsync_actors::leave::Leave;
 use rowsync_engine::error::{Class, StoreError};
 use rowsync_engine::order::{Order, order};
 use rowsync_engine::pair::{Mismatch, Pair, PairOptions, Side, pair};
@@ -57,6 +58,7 @@ impl Roster {
         settings: &SyncSettings,
         ends: &Ends,
         missing: Missing,
+        leave: &dyn Leave,
         made: &mut BTreeSet<String>,
     ) -> Result<Roster, Problem> {
         let wanted = wanted_tables(settings, ends).await?;
@@ -65,7 +67,7 @@ impl Roster {
         refuse_missing(settings, &entries, missing)?;
         let order = sort(&entries);
         if missing == Missing::Create {
-            create_missing(settings, ends, &mut entries, &order, made).await?;
+            create_missing(settings, ends, &mut entries, &order, leave, made).await?;
         }
         for entry in &mut entries {
             entry.created = made.contains(&entry.settings.name);
@@ -209,6 +211,7 @@ async fn create_missing(
     ends: &Ends,
     entries: &mut [Entry],
     order: &Order,
+    leave: &dyn Leave,
     made: &mut BTreeSet<String>,
 ) -> Result<(), Problem> {
     for place in order.waves.iter().flatten() {
@@ -217,11 +220,9 @@ async fn create_missing(
         }
         let like = wished_table(&entries[*place]);
         let foreign_keys = wished_foreign_keys(entries, *place);
-        let created = ends
-            .target
-            .create_table(&like, &foreign_keys)
-            .await
-            .map_err(|error| told("target", &settings.target, error))?;
+        let target_failed = |error| told("target", &settings.target, error);
+        leave.to_write().await.map_err(target_failed)?;
+        let created = ends.target.create_table(&like, &foreign_keys).await.map_err(target_failed)?;
         tracing::info!(table = %entries[*place].settings.name, target = %created.name, "created the missing table");
         entries[*place].target = Some(created);
         made.insert(entries[*place].settings.name.clone());

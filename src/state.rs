@@ -1,6 +1,9 @@
 //! What is remembered from run to run, in a SQLite file: the executions, and what each table's newest change was.
 
+mod leases;
+
 use std::path::Path;
+use std::time::Duration;
 
 use rowsync_actors::job::Earlier;
 use rowsync_actors::messages::TableOutcome;
@@ -18,6 +21,8 @@ pub struct StateError {
     #[source]
     source: sqlx::Error,
 }
+
+pub use leases::Holder;
 
 /// An open state store.
 pub struct State {
@@ -40,8 +45,15 @@ impl State {
     /// When the file cannot be opened or written, or is no state.
     pub async fn open(path: &Path) -> Result<State, StateError> {
         let state = State::connect(path, true).await?;
-        MIGRATIONS.run(&state.pool).await.map_err(|error| state.error(sqlx::Error::from(error)))?;
+        state.migrate().await.map_err(|error| state.error(error))?;
         Ok(state)
+    }
+
+    /// Under one lock: of two processes that begin together, the second one finds all done.
+    async fn migrate(&self) -> Result<(), sqlx::Error> {
+        let mut transaction = self.pool.begin_with("begin immediate").await?;
+        MIGRATIONS.run(&mut *transaction).await?;
+        transaction.commit().await
     }
 
     /// Opens the state where there is one, and changes nothing.
@@ -56,8 +68,7 @@ impl State {
         let shown = path.display().to_string();
         let options = SqliteConnectOptions::new().filename(path).create_if_missing(write).read_only(!write);
         let options = if write { options.journal_mode(SqliteJournalMode::Wal) } else { options };
-        let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await;
-        let pool = pool.map_err(|source| StateError { path: shown.clone(), source })?;
+        let pool = connect_when_free(options).await.map_err(|source| StateError { path: shown.clone(), source })?;
         Ok(State { pool, path: shown })
     }
 
@@ -136,6 +147,30 @@ impl State {
     }
 }
 
+/// Of two processes that make the same new file one has to wait while the other changes its journal, and that is a lock
+/// for which SQLite does not wait by itself.
+async fn connect_when_free(options: SqliteConnectOptions) -> Result<SqlitePool, sqlx::Error> {
+    let mut tries = 0;
+    loop {
+        match SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await {
+            Err(error) if is_busy(&error) && tries < BUSY_TRIES => tries += 1,
+            connected => return connected,
+        }
+        tokio::time::sleep(BUSY_PAUSE).await;
+    }
+}
+
+/// As long as SQLite waits for other locks: five seconds.
+const BUSY_TRIES: u32 = 500;
+const BUSY_PAUSE: Duration = Duration::from_millis(10);
+
+fn is_busy(error: &sqlx::Error) -> bool {
+    const SQLITE_BUSY: u32 = 5;
+    let code = error.as_database_error().and_then(|error| error.code()?.parse::<u32>().ok());
+    // The upper bytes only say more about it.
+    code.is_some_and(|code| code & 0xff == SQLITE_BUSY)
+}
+
 /// Keeps the rows that failed. Those that a table worked through took this time are none any more.
 async fn write_row_errors(
     connection: &mut SqliteConnection,
@@ -203,6 +238,19 @@ fn parse_moment(text: &str) -> Option<Value> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn processes_that_begin_together_on_a_new_state_make_it_once() {
+        for _ in 0..20 {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("state.sqlite");
+            // Each has a connection, and so a thread, of its own.
+            let opened = tokio::join!(State::open(&path), State::open(&path), State::open(&path), State::open(&path));
+            for state in <[_; 4]>::from(opened) {
+                state.unwrap();
+            }
+        }
+    }
 
     #[test]
     fn moments_survive_being_kept() {

@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::board::Board;
 use crate::end::{Dice, End};
+use crate::leave::Leave;
 
 /// One run of one sync.
 pub struct RunJob {
@@ -29,6 +30,8 @@ pub struct Shared {
     pub source: Arc<End>,
     /// Its rows are those of each question.
     pub target: Arc<End>,
+    /// Asked before anything is written.
+    pub leave: Arc<dyn Leave>,
     pub budget: Budget,
     pub board: Board,
     /// Looked at between steps.

@@ -10,6 +10,7 @@ pub mod failure;
 pub mod found;
 pub mod job;
 pub mod keeper;
+pub mod leave;
 pub mod ledger;
 pub mod messages;
 pub mod ports;

@@ -123,7 +123,7 @@ impl Walk {
         match (broken, pass) {
             (Some(other), Pass::Upserts) => Some(format!("its parent {other} was not brought to a good end")),
             (Some(other), Pass::Deletes) => Some(format!("{other}, which refers to it, was not brought to a good end")),
-            (None, _) if run.abort => Some("a connection is lost".into()),
+            (None, _) if run.abort => Some("the run was aborted".into()),
             (None, _) => None,
         }
     }

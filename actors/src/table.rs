@@ -71,6 +71,7 @@ impl Children {
             view: Arc::clone(&job.pair.target),
             progress: Arc::clone(&progress),
             ledger: Arc::clone(ledger),
+            leave: Arc::clone(&shared.leave),
             options: job.options.clone(),
         };
         let writer = Writer::new(pen).start();

@@ -17,6 +17,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use crate::board::{Progress, Spent};
 use crate::job::TableOptions;
+use crate::leave::Leave;
 use crate::ledger::{Doubt, Ledger, Witness};
 use crate::messages::{AwaitWrites, ChangeSet};
 
@@ -30,6 +31,7 @@ pub struct Pen {
     pub view: Arc<TableView>,
     pub progress: Arc<Progress>,
     pub ledger: Arc<Ledger>,
+    pub leave: Arc<dyn Leave>,
     pub options: TableOptions,
 }
 
@@ -92,8 +94,11 @@ impl Pen {
     /// Applies a set in one transaction, and counts what was done.
     async fn apply(&self, changes: &Arc<Changes>) -> Result<Applied> {
         let witness = Witness::of(changes);
+        self.leave.to_write().await?;
         let mut transaction = self.store.begin(&self.view).await?;
         let applied = transaction.write(Arc::clone(changes)).await?;
+        // A process that was suspended since then must not commit what another one may have done meanwhile.
+        self.leave.to_write().await?;
         match (transaction.commit().await, witness) {
             (Ok(()), _) => {
                 self.progress.applied(&applied);

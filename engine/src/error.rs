@@ -49,6 +49,8 @@ pub enum Kind {
     BadValue,
     /// A row that had to be there is gone, or one that had to be gone is there.
     RowChanged,
+    /// Another process may write this sync now.
+    LeaseLost,
     /// An invariant of rowsync is broken.
     Bug,
     /// A part of rowsync panicked or ended while it was asked.
@@ -75,7 +77,8 @@ impl Kind {
             | Kind::NoDatabase
             | Kind::Full
             | Kind::Exhausted
-            | Kind::Fault => Class::Connection,
+            | Kind::Fault
+            | Kind::LeaseLost => Class::Connection,
             Kind::SchemaMismatch => Class::Schema,
             Kind::Constraint | Kind::Duplicate | Kind::BadValue | Kind::RowChanged => Class::Data,
             Kind::Bug | Kind::Panic => Class::Logic,

@@ -127,6 +127,8 @@ rules! {
         "lower `batch_size`, or raise the limit of the server that is named here";
     Fault, "the database reports a fault of its own: an internal error, damaged files": None, then Park;
         "look into the log of the database; the fault is its own";
+    LeaseLost, "this process was away for longer than `lease_seconds`, and another one writes the sync now": None, then Abort;
+        "see that one process at a time runs this sync; the other one brings in what this one did not";
     SchemaMismatch, "a table or column is missing, or unlike what it was when the run was planned": None, then Park;
         "bring the table's columns in line, or name the difference in the configuration; `rowsync check` shows both sides";
     Constraint, "a check, NOT NULL, foreign key or trigger of the target refuses a row": IsolateRow, then Park;
@@ -261,6 +263,7 @@ mod tests {
             (Full, abort(Full)),
             (Exhausted, Verdict::SmallerBatch),
             (Fault, park(Fault)),
+            (LeaseLost, abort(LeaseLost)),
             (SchemaMismatch, park(SchemaMismatch)),
             (Constraint, Verdict::IsolateRow),
             (Duplicate, Verdict::IsolateRow),

@@ -46,6 +46,8 @@ const TRIES: Kind = Kind::Number(0, 1_000_000);
 const SECONDS: Kind = Kind::Duration { unit: "seconds", max: 31_536_000 };
 const PAUSE: Kind = Kind::Seconds(0.0, 31_536_000.0);
 const PATIENCE: Kind = Kind::Seconds(0.001, 31_536_000.0);
+/// Shorter ones run out while a machine is busy; longer ones are a mistake of typing.
+const LEASE: Kind = Kind::Seconds(1.0, 86_400.0);
 const MILLISECONDS: Kind = Kind::Duration { unit: "milliseconds", max: 86_400_000 };
 
 keys! {
@@ -75,6 +77,9 @@ keys! {
     after: Vec<String>, Kind::NamesOrNone, NOTHING, NotYet;
     /// Give a table up after it was begun so many times in a row without writing a row.
     max_error_loop: u32, TRIES, MAX_ERROR_LOOP, Now;
+    /// How long a process that writes may be silent before another one may write in its place, in seconds. It says three
+    /// times as often that it is still there. A process of the same machine that is gone is replaced at once.
+    lease_seconds: f64, LEASE, LEASE_SECONDS, Now;
     /// Pause between cycles.
     sleep_seconds: u64, SECONDS, NOTHING, NotYet;
     /// The same as `sleep_seconds` under its other name.

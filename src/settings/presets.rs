@@ -109,6 +109,8 @@ presets! {
     MAX_CONNECTIONS = Number(8);
     /// Half a minute is what a failover usually takes.
     RECONNECT_WAIT_SECONDS = Number(30);
+    /// Longer than any pause of a working process, short enough that nobody starts mending by hand.
+    LEASE_SECONDS = Number(30);
     /// The day of the machine is the day of its user.
     TIME_ZONE = Text("local");
     /// An hour, so that a clock that was set is noticed within one.

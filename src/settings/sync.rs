@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::connection::{ConnectionSettings, sqlite_path};
 use super::keys::{RawConnection, RawSettings, RawTuning};
@@ -30,6 +31,7 @@ pub struct SyncSettings {
     pub max_parallel_tables: NonZeroUsize,
     pub max_bytes_in_flight: NonZeroU64,
     pub max_error_loop: u32,
+    pub lease: Duration,
     pub enabled: bool,
 }
 
@@ -71,6 +73,7 @@ impl SyncSettings {
             max_parallel_tables: set(raw.max_parallel_tables),
             max_bytes_in_flight: set(raw.max_bytes_in_flight),
             max_error_loop: set(raw.max_error_loop),
+            lease: Duration::from_secs_f64(set(raw.lease_seconds)),
             enabled: set(raw.enabled),
         })
     }

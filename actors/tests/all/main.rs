@@ -6,6 +6,7 @@ mod backpressure;
 mod convergence;
 mod decisions;
 mod faulty;
+mod leave;
 mod ordering;
 mod recovery;
 mod rejects;

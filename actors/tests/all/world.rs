@@ -8,6 +8,7 @@ use actix::Actor;
 use rowsync_actors::board::Board;
 use rowsync_actors::end::{Dice, End, Patience};
 use rowsync_actors::job::{Earlier, Goal, MassDelete, RunJob, Shared, TableJob, TableOptions, page_bytes};
+use rowsync_actors::leave::{Leave, Unshared};
 use rowsync_actors::messages::{StartRun, TableOutcome};
 use rowsync_actors::supervisor::Supervisor;
 use rowsync_engine::backoff::Backoff;
@@ -91,6 +92,7 @@ pub struct World {
     pub stop: CancellationToken,
     pub patience: Patience,
     pub failures_max: u32,
+    pub leave: Arc<dyn Leave>,
 }
 
 /// Half a minute before the first try, three more after five seconds and longer: only paused time can bear it.
@@ -120,6 +122,7 @@ impl World {
             stop: CancellationToken::new(),
             patience: patience(),
             failures_max: 5,
+            leave: Arc::new(Unshared),
         }
     }
 
@@ -172,6 +175,7 @@ impl World {
             shared: Shared {
                 source: self.end(SideName::Source, source, Consistency::Frozen).await,
                 target: self.end(SideName::Target, target, Consistency::Latest).await,
+                leave: Arc::clone(&self.leave),
                 budget: Budget::new(NonZeroUsize::new(BUDGET).unwrap()),
                 board: Board::default(),
                 stop: self.stop.clone(),
