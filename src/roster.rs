@@ -295,7 +295,7 @@ fn lay(ends: &Ends, entry: &mut Entry, in_cycle: bool) -> Result<Arc<Pair>, Mism
     let source = Side { schema: &entry.source, capabilities: &source_can };
     let target = Side { schema: target, capabilities: &target_can };
     let mut pair = pair(source, target, &pair_options(&entry.settings.tuning))?;
-    let refers_to_itself = entry.source.foreign_keys.iter().any(|key| key.parent.name == entry.source.name.name);
+    let refers_to_itself = refers_to_itself(&entry.source) || entry.target.as_ref().is_some_and(refers_to_itself);
     if in_cycle || refers_to_itself {
         Arc::make_mut(&mut pair.target).in_cycle = true;
     }
@@ -303,6 +303,10 @@ fn lay(ends: &Ends, entry: &mut Entry, in_cycle: bool) -> Result<Arc<Pair>, Mism
         pair.notes.push("lies on a cycle of foreign keys".into());
     }
     Ok(Arc::new(pair))
+}
+
+fn refers_to_itself(table: &TableSchema) -> bool {
+    table.foreign_keys.iter().any(|key| key.parent.name.eq_ignore_ascii_case(&table.name.name))
 }
 
 fn pair_options(tuning: &TuningSettings) -> PairOptions {

@@ -16,3 +16,4 @@ mod proxy;
 mod rejects;
 mod settings;
 mod support;
+mod traps;

@@ -3,6 +3,7 @@
 #![allow(clippy::result_large_err, reason = "an error ends a statement of milliseconds; its size costs nothing")]
 
 mod canonical;
+mod cascade;
 mod classify;
 mod connection;
 mod copy;

@@ -10,6 +10,7 @@ use rowsync_engine::row::{Form, RowPage};
 use rowsync_engine::schema::TableView;
 use rowsync_engine::store::{Result, Transaction};
 
+use super::cascade::{Cascade, cascades, refuse_orphans};
 use super::connection::{Lease, Link};
 use super::copy::{Copied, copy_in};
 use super::literal::{identifier, identifiers, table};
@@ -24,6 +25,8 @@ pub struct Writing {
     lease: Lease,
     view: Arc<TableView>,
     stage: Stage,
+    /// Looked up before the first delete.
+    cascades: Option<Vec<Cascade>>,
     /// Set while a write is under way, and so for good when it failed or was abandoned: PostgreSQL answers the COMMIT of
     /// a failed transaction with a quiet rollback.
     broken: bool,
@@ -35,7 +38,7 @@ impl Writing {
         // On a cycle of foreign keys rows refer to rows that come later; constraints that can wait do so.
         let deferred = if view.in_cycle { "; SET CONSTRAINTS ALL DEFERRED" } else { "" };
         lease.execute(&format!("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE{deferred}")).await?;
-        Ok(Writing { lease, stage: Stage::new(view), view: Arc::clone(view), broken: false })
+        Ok(Writing { lease, stage: Stage::new(view), cascades: None, view: Arc::clone(view), broken: false })
     }
 
     async fn apply(&mut self, changes: &Changes) -> Result<Applied> {
@@ -55,6 +58,7 @@ impl Writing {
 
     async fn delete(&mut self, keys: &[Key]) -> Result<Applied> {
         let sql = ViewSql::new(&self.view);
+        self.refuse_orphans(&sql, keys).await?;
         let names: Vec<String> = (0..self.view.key_len).map(|index| format!("rowsync_k{index}")).collect();
         let statement = format!(
             "DELETE FROM {} USING (VALUES {}) rowsync_keys({}) WHERE {}",
@@ -65,6 +69,16 @@ impl Writing {
         );
         let deleted = self.lease.execute(&statement).await?;
         Ok(Applied { deleted, queries: 1, bytes_written: statement.len() as u64, ..Applied::default() })
+    }
+
+    async fn refuse_orphans(&mut self, sql: &ViewSql, keys: &[Key]) -> Result<()> {
+        let cascades = match self.cascades.take() {
+            Some(known) => known,
+            None => cascades(&mut self.lease, &self.view).await?,
+        };
+        refuse_orphans(&mut self.lease, sql, self.view.key_len, keys, &cascades).await?;
+        self.cascades = Some(cascades);
+        Ok(())
     }
 
     async fn update(&mut self, rows: &RowPage) -> Result<Applied> {

@@ -6,6 +6,7 @@
 
 mod affinity;
 mod bind;
+mod cascade;
 mod classify;
 mod create;
 mod declared;

@@ -11,6 +11,7 @@ use rusqlite::types::ToSqlOutput;
 use rusqlite::{CachedStatement, Connection};
 
 use super::bind::Binder;
+use super::cascade::guards;
 use super::classify::classify;
 use super::raw::{self, broken_row};
 use super::sql;
@@ -57,8 +58,12 @@ impl<'a> Writer<'a> {
         }
         let mut statement =
             self.prepare(format!("DELETE FROM {}{}", sql::table(self.view), sql::has_key(self.view)))?;
+        let mut guards = guards(self.connection, self.view)?;
         let mut deleted = 0;
-        for key in keys {
+        for (place, key) in keys.iter().enumerate() {
+            for guard in &mut guards {
+                guard.refuse_orphans(self.view, key).map_err(|error| error.placed(place))?;
+            }
             sql::bind_key(&mut statement, self.view, key, 0)?;
             deleted += statement.raw_execute().map_err(failed)?;
         }

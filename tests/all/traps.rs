@@ -1,0 +1,95 @@
+//! What a target does of itself when it is written to: deletes that reach further, values that must not meet, numbers
+//! that it gives. Each ends with both sides equal, or with a report that says what a person must do.
+
+use crate::support::{Database, Desk, Ended};
+
+/// Parents 1 to 5 in the source; the target has 6 and 7 as well, and 6 has a child that this run knows nothing of.
+fn parents(desk: &Desk) -> String {
+    desk.in_sqlite("s.sqlite", "create table p (id integer primary key); insert into p values (1), (2), (3), (4), (5)");
+    desk.sqlite("s.sqlite")
+}
+
+const ACTIONS: [&str; 3] = ["cascade", "set null", "set default"];
+
+fn children(action: &str, key: &str) -> String {
+    format!(
+        "create table p (id {key} primary key); insert into p values (1), (2), (3), (4), (5), (6), (7);
+         create table c (id {key} primary key, p {key} default 1 references p on delete {action});
+         insert into c values (1, 6), (2, 5)"
+    )
+}
+
+/// The row without children went, the other one is told with what to do.
+fn refused(ended: &Ended, action: &str) {
+    assert_eq!((ended.code, ended.totals()), (Some(1), (0, 0, 1)), "{action}: {}", ended.stdout);
+    let error = ended.report()["tables"][0]["errors"][0].clone();
+    assert_eq!((&error["class"], &error["key"]["id"]), (&"data".into(), &6.into()), "{error}");
+    assert!(error["remedy"].as_str().unwrap().contains("sync the table that refers to it"), "{error}");
+}
+
+#[test]
+fn a_delete_on_a_server_never_takes_children_along_that_the_plan_does_not_name() {
+    for action in ACTIONS {
+        let (desk, target) = (Desk::new(), Database::new());
+        target.sql(&children(action, "bigint"));
+        desk.sync("orphans", &parents(&desk), &target.url, r#""tables": ["p"],"#);
+        refused(&desk.rowsync(&["run", "orphans.json"]), action);
+        assert_eq!(target.sql("select string_agg(id || '-' || p, ' ' order by id) from c"), "1-6 2-5", "{action}");
+    }
+}
+
+#[test]
+fn a_delete_in_a_file_never_takes_children_along_that_the_plan_does_not_name() {
+    for action in ACTIONS {
+        let desk = Desk::new();
+        desk.in_sqlite("t.sqlite", &children(action, "integer"));
+        desk.sync("orphans", &parents(&desk), &desk.sqlite("t.sqlite"), r#""tables": ["p"],"#);
+        refused(&desk.rowsync(&["run", "orphans.json"]), action);
+        assert_eq!(desk.dump("t.sqlite", "c"), ["Integer(1)|Integer(6)", "Integer(2)|Integer(5)"], "{action}");
+    }
+}
+
+#[test]
+fn a_table_that_refers_to_itself_keeps_its_children_in_other_tables() {
+    let desk = Desk::new();
+    let people = "create table e (id integer primary key, boss integer references e on delete cascade);";
+    desk.in_sqlite("s.sqlite", &format!("{people} insert into e values (1, null)"));
+    let more = "insert into e values (1, null), (2, 1), (3, 2), (4, 1)";
+    desk.in_sqlite(
+        "t.sqlite",
+        &format!("{people} {more}; create table c (id integer primary key, e integer references e); insert into c values (1, 4)"),
+    );
+    desk.sync("file", &desk.sqlite("s.sqlite"), &desk.sqlite("t.sqlite"), r#""tables": ["e"],"#);
+    let ended = desk.rowsync(&["run", "file.json"]);
+    assert_eq!((ended.code, ended.totals()), (Some(1), (0, 0, 2)), "{}", ended.stdout);
+    assert_eq!(desk.dump("t.sqlite", "c").len(), 1);
+    let target = Database::new();
+    target.sql(&format!(
+        "create table e (id bigint primary key, boss bigint references e on delete cascade); {more};
+         create table c (id bigint primary key, e bigint references e on delete cascade); insert into c values (1, 4)"
+    ));
+    desk.sync("server", &desk.sqlite("s.sqlite"), &target.url, r#""tables": ["e"],"#);
+    let ended = desk.rowsync(&["run", "server.json"]);
+    assert_eq!((ended.code, ended.totals()), (Some(1), (0, 0, 2)), "{}", ended.stdout);
+    assert_eq!(target.sql("select e from c"), "4");
+}
+
+#[test]
+fn children_that_the_plan_names_go_before_their_parents() {
+    for action in ACTIONS {
+        let (desk, target) = (Desk::new(), Database::new());
+        let tables = |key: &str| {
+            format!(
+                "create table p (id {key} primary key);
+                 create table c (id {key} primary key, p {key} references p on delete {action});
+                 insert into p values (1), (2), (3); insert into c values (1, 1), (2, 2), (3, 2)"
+            )
+        };
+        desk.in_sqlite("s.sqlite", &tables("integer"));
+        target.sql(&tables("bigint"));
+        desk.in_sqlite("s.sqlite", "delete from c where p = 2; delete from p where id = 2");
+        desk.sync("named", &desk.sqlite("s.sqlite"), &target.url, "");
+        let ended = desk.run("named");
+        assert_eq!((ended.table("c"), ended.table("p")), ((0, 0, 2), (0, 0, 1)), "{action}");
+    }
+}
