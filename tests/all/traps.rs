@@ -93,3 +93,63 @@ fn children_that_the_plan_names_go_before_their_parents() {
         assert_eq!((ended.table("c"), ended.table("p")), ((0, 0, 2), (0, 0, 1)), "{action}");
     }
 }
+
+/// Definitions of a table `t (id, a, b, n)`, none of whose unique columns are alike, with a child that refers to it.
+const UNIQUE: [&str; 3] = [
+    "a varchar(40) not null unique, b integer unique, n integer",
+    "a varchar(40) not null, b integer not null, n integer, unique (b), unique (a, b)",
+    "a varchar(40) not null, b integer unique, n integer unique",
+];
+
+const FILL: &str = "with recursive n(i) as (select 1 union all select i + 1 from n where i < 40)
+     insert into t select i, 'v' || i, i, 100 + i from n";
+
+/// Two rows that swap, a ring of three, and a chain that ends at a value that is free.
+const SWAPS: &str = "update t set a = '-' || id, b = -id, n = -id;
+     update t set a = 'v' || w, b = w, n = 100 + w from (select id as i, case id when 1 then 2 when 2 then 1
+       when 3 then 4 when 4 then 5 when 5 then 3 when 40 then 99 when 39 then 40 else id end as w from t) m where m.i = id";
+
+fn swapped(definition: &str, key: &str) -> String {
+    format!(
+        "create table t (id {key} primary key, {definition});
+         {FILL}; create table c (id {key} primary key, t {key} references t on delete cascade);
+         insert into c select id, id from t"
+    )
+}
+
+#[test]
+fn unique_values_that_rows_hand_to_each_other_end_where_they_belong() {
+    for definition in UNIQUE {
+        for batch in [5_000, 4] {
+            let (desk, server) = (Desk::new(), Database::new());
+            let more = format!(r#""tables": ["t"], "batch_size": {batch},"#);
+            for file in ["s.sqlite", "t.sqlite"] {
+                desk.in_sqlite(file, &swapped(definition, "integer"));
+            }
+            server.sql(&swapped(definition, "bigint"));
+            desk.in_sqlite("s.sqlite", SWAPS);
+            for (name, target) in [("file", desk.sqlite("t.sqlite")), ("server", server.url.clone())] {
+                desk.sync(name, &desk.sqlite("s.sqlite"), &target, &more);
+                assert_eq!(desk.run(name).totals(), (0, 7, 0), "{name} {batch} {definition}");
+            }
+            assert_eq!(desk.dump("t.sqlite", "t"), desk.dump("s.sqlite", "t"));
+            assert_eq!((desk.dump("t.sqlite", "c").len(), server.sql("select count(*) from c")), (40, "40".into()));
+        }
+    }
+}
+
+#[test]
+fn a_unique_value_that_two_rows_of_the_source_have_is_still_refused() {
+    let (desk, target) = (Desk::new(), Database::new());
+    desk.in_sqlite(
+        "s.sqlite",
+        "create table t (id integer primary key, a text); insert into t values (1, 'y'), (2, 'y'), (3, 'w')",
+    );
+    target.sql(
+        "create table t (id bigint primary key, a text unique); insert into t values (1, 'x'), (2, 'y'), (3, 'z')",
+    );
+    desk.sync("twice", &desk.sqlite("s.sqlite"), &target.url, "");
+    let ended = desk.rowsync(&["run", "twice.json"]);
+    assert_eq!((ended.code, ended.totals()), (Some(1), (0, 1, 0)), "{}", ended.stdout);
+    assert_eq!(target.sql("select string_agg(a, '' order by id) from t"), "xyw");
+}

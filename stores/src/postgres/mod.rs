@@ -16,6 +16,7 @@ mod index;
 mod literal;
 mod measure;
 mod numeric;
+mod park;
 mod portable;
 mod ranges;
 mod read;

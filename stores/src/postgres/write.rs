@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use rowsync_engine::change::{Applied, Changes};
-use rowsync_engine::error::{Kind, StoreError};
+use rowsync_engine::error::{Class, Kind, StoreError};
 use rowsync_engine::key::Key;
 use rowsync_engine::row::{Form, RowPage};
 use rowsync_engine::schema::TableView;
@@ -14,6 +14,7 @@ use super::cascade::{Cascade, cascades, refuse_orphans};
 use super::connection::{Lease, Link};
 use super::copy::{Copied, copy_in};
 use super::literal::{identifier, identifiers, table};
+use super::park::parking;
 use super::rows::RowEncoder;
 use super::select::ViewSql;
 use super::stage::Stage;
@@ -86,9 +87,27 @@ impl Writing {
             return Ok(Applied::default());
         }
         let mut applied = self.stage.fill(&mut self.lease, &self.view, rows).await?;
-        applied.updated = self.lease.execute(&self.stage.update(&self.view)).await?;
+        let update = self.stage.update(&self.view);
+        applied.updated = match self.lease.execute(&format!("SAVEPOINT rowsync_update; {update}")).await {
+            Err(error) if error.kind == Kind::Duplicate && rows.len() > 1 => self.update_parked(&update, error).await?,
+            updated => updated?,
+        };
         applied.queries += 1;
         Ok(applied)
+    }
+
+    /// The update again, with the unique values of its rows out of the way.
+    async fn update_parked(&mut self, update: &str, error: StoreError) -> Result<u64> {
+        self.lease.execute("ROLLBACK TO SAVEPOINT rowsync_update").await?;
+        let Some(park) = parking(&mut self.lease, &self.view, &self.stage).await? else { return Err(error) };
+        match self.lease.execute(&park).await {
+            // What was in the way is told rather than why it could not be moved.
+            Err(refused) if refused.class() == Class::Data => Err(error),
+            parked => {
+                parked?;
+                self.lease.execute(update).await
+            }
+        }
     }
 
     async fn insert(&mut self, rows: &RowPage) -> Result<Applied> {

@@ -15,6 +15,7 @@ mod encode;
 mod flush;
 mod index;
 mod location;
+mod park;
 mod raw;
 mod read;
 mod schema;
