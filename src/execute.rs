@@ -22,6 +22,7 @@ use rowsync_stores::Access;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use crate::closing::close_tables;
 use crate::ends::{Ends, told};
 use crate::patience::{dice, patience_of, patiently};
 use crate::problem::Problem;
@@ -64,6 +65,7 @@ pub async fn execute(settings: &SyncSettings, goal: Goal, hooks: &Hooks) -> Resu
     let mut tables = put_back(&roster, parked, &outcomes);
     let mut errors = Vec::new();
     if writes {
+        close_tables(&target, settings.max_error_loop, &roster, &mut tables).await;
         errors.extend(finish_writing(&target, settings.max_error_loop, &roster, &mut tables).await);
     }
     let mut report = RunReport {
@@ -297,7 +299,7 @@ async fn finish_writing(
     tables: &mut [TableReport],
 ) -> Option<ErrorReport> {
     let interrupted = RunReport::status_of(tables) == RunStatus::Interrupted;
-    let created = roster.entries.iter().enumerate().filter(|(_, entry)| entry.created && !interrupted);
+    let created = roster.entries.iter().enumerate().filter(|(_, entry)| entry.lacks_foreign_keys && !interrupted);
     let created: Vec<(usize, &TableName, Vec<ForeignKey>)> = created
         .filter_map(|(place, entry)| {
             Some((place, &entry.target.as_ref()?.name, wished_foreign_keys(&roster.entries, place)))

@@ -34,6 +34,8 @@ pub struct Entry {
     pub pair: Result<Arc<Pair>, Mismatch>,
     /// The table was made by this run.
     pub created: bool,
+    /// It was made by this run, or by an earlier one that did not come to its end.
+    pub lacks_foreign_keys: bool,
     pub target_missing: bool,
 }
 
@@ -65,8 +67,12 @@ impl Roster {
         if missing == Missing::Create {
             create_missing(settings, ends, &mut entries, &order, made).await?;
         }
+        let unfinished =
+            ends.target.unfinished_tables().await.map_err(|error| told("target", &settings.target, error))?;
         for entry in &mut entries {
             entry.created = made.contains(&entry.settings.name);
+            let is_unfinished = entry.target.as_ref().is_some_and(|target| unfinished.contains(&target.name));
+            entry.lacks_foreign_keys = entry.created || is_unfinished;
         }
         for (place, entry) in entries.iter_mut().enumerate() {
             entry.pair = lay(ends, entry, order.in_cycle(place));
@@ -152,7 +158,15 @@ async fn describe(settings: &SyncSettings, ends: &Ends, table: TableSettings) ->
     };
     let unpaired =
         Mismatch { message: format!("the target has no table {}", table.target), remedy: CREATE_REMEDY.into() };
-    Ok(Entry { settings: table, source, target, pair: Err(unpaired), created: false, target_missing: false })
+    Ok(Entry {
+        settings: table,
+        source,
+        target,
+        pair: Err(unpaired),
+        created: false,
+        lacks_foreign_keys: false,
+        target_missing: false,
+    })
 }
 
 const CREATE_REMEDY: &str = "create it, or set `create_missing_tables` to true";

@@ -18,6 +18,7 @@ mod location;
 mod park;
 mod raw;
 mod read;
+mod references;
 mod schema;
 mod snapshot;
 mod spelling;
@@ -34,7 +35,7 @@ use async_trait::async_trait;
 use rowsync_engine::digest::DigestKind;
 use rowsync_engine::error::{Kind, StoreError};
 use rowsync_engine::schema::{ForeignKey, TableName, TableSchema, TableView};
-use rowsync_engine::store::{Capabilities, Consistency, Encoder, Engine, Snapshot, Store, Transaction};
+use rowsync_engine::store::{BrokenKey, Capabilities, Consistency, Encoder, Engine, Snapshot, Store, Transaction};
 
 use crate::Connection;
 use encode::RowEncoder;
@@ -122,6 +123,11 @@ impl Store for Sqlite {
     /// They were declared with the table.
     async fn add_foreign_keys(&self, _table: &TableName, _foreign_keys: &[ForeignKey]) -> Result<()> {
         Ok(())
+    }
+
+    async fn broken_foreign_keys(&self, table: &TableName) -> Result<Vec<BrokenKey>> {
+        let table = table.clone();
+        self.readers.call(move |connection, _| references::broken(connection, &table)).await
     }
 
     async fn snapshot(&self, consistency: Consistency) -> Result<Arc<dyn Snapshot>> {
