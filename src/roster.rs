@@ -77,6 +77,12 @@ impl Roster {
         for (place, entry) in entries.iter_mut().enumerate() {
             entry.pair = lay(ends, entry, order.in_cycle(place));
         }
+        for place in 0..entries.len() {
+            let circular = circular(&entries, &order, place);
+            if let Ok(pair) = &mut entries[place].pair {
+                Arc::make_mut(pair).circular = circular;
+            }
+        }
         Ok(Roster { entries, order })
     }
 
@@ -317,6 +323,20 @@ fn lay(ends: &Ends, entry: &mut Entry, in_cycle: bool) -> Result<Arc<Pair>, Mism
         pair.notes.push("lies on a cycle of foreign keys".into());
     }
     Ok(Arc::new(pair))
+}
+
+/// Columns of the target that refer to its own table or to one on its cycle, and can be NULL, by their place in the pair.
+fn circular(entries: &[Entry], order: &Order, place: usize) -> Vec<usize> {
+    let (Some(target), Ok(pair)) = (&entries[place].target, &entries[place].pair) else { return Vec::new() };
+    let ring = order.cycles.iter().filter(|cycle| cycle.contains(&place)).flatten().chain([&place]);
+    let names: Vec<&TableName> = ring.filter_map(|other| Some(&entries[*other].target.as_ref()?.name)).collect();
+    let in_ring = target.foreign_keys.iter().filter(|key| names.contains(&&key.parent));
+    let refers: Vec<&String> = in_ring.flat_map(|key| &key.columns).collect();
+    let columns = pair.target.columns.iter().enumerate().skip(pair.target.key_len);
+    columns
+        .filter(|(_, column)| column.column.nullable && refers.contains(&&column.column.name))
+        .map(|(index, _)| index)
+        .collect()
 }
 
 fn refers_to_itself(table: &TableSchema) -> bool {

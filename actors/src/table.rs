@@ -72,6 +72,7 @@ impl Children {
             progress: Arc::clone(&progress),
             ledger: Arc::clone(ledger),
             options: job.options.clone(),
+            circular: job.pair.circular.clone(),
         };
         let writer = Writer::new(pen).start();
         let differ = Differ::new(Desk {

@@ -254,3 +254,56 @@ fn foreign_keys_of_tables_that_an_ended_run_made_are_added_by_the_next_one() {
         assert_eq!(target.sql("select count(*) from pg_description where description like 'rowsync%'"), "0");
     }
 }
+
+#[test]
+fn a_long_chain_that_refers_forward_is_written_into_a_table_that_checks_at_once() {
+    let (desk, target) = (Desk::new(), Database::new());
+    target.sql("create table node (id bigint primary key, parent bigint references node, v text not null)");
+    desk.in_sqlite(
+        "s.sqlite",
+        "create table node (id integer primary key, parent integer, v text not null);
+         with recursive n(i) as (select 1 union all select i + 1 from n where i < 10000)
+         insert into node select i, nullif(i + 1, 10001), 'v' from n",
+    );
+    desk.sync("chain", &desk.sqlite("s.sqlite"), &target.url, r#""batch_size": 500,"#);
+    assert_eq!(desk.run("chain").totals(), (10_000, 0, 0));
+    assert_eq!(target.sql("select count(*) from node where parent = id + 1"), "9999");
+    // Old rows that come to refer to new ones, and new ones to each other.
+    desk.in_sqlite(
+        "s.sqlite",
+        "insert into node select id + 20000, id + 20001, 'new' from node where id <= 2000;
+         update node set parent = null where id = 22000; update node set parent = id + 20000 where id <= 900",
+    );
+    assert_eq!(desk.run("chain").totals(), (2_000, 900, 0));
+    // One that the source itself does not have.
+    desk.in_sqlite(
+        "s.sqlite",
+        "insert into node values (30000, 30001, 'bad'), (30002, 30003, 'good'), (30003, null, 'good')",
+    );
+    let ended = desk.rowsync(&["run", "chain.json"]);
+    assert_eq!(ended.code, Some(1), "{}", ended.stdout);
+    let errors = ended.report()["tables"][0]["errors"].clone();
+    assert_eq!((errors.as_array().unwrap().len(), &errors[0]["key"]["id"]), (1, &30_000.into()), "{errors}");
+    assert_eq!(target.sql("select parent from node where id = 30002"), "30003");
+}
+
+#[test]
+fn tables_that_refer_to_each_other_and_check_at_once_are_written() {
+    let (desk, target) = (Desk::new(), Database::new());
+    target.sql(
+        "create table a (id bigint primary key, b bigint); create table b (id bigint primary key, a bigint references a);
+         alter table a add foreign key (b) references b; create table c (id bigint primary key, a bigint not null references a)",
+    );
+    desk.in_sqlite(
+        "s.sqlite",
+        "create table a (id integer primary key, b integer); create table b (id integer primary key, a integer);
+         create table c (id integer primary key, a integer);
+         with recursive n(i) as (select 1 union all select i + 1 from n where i < 300) insert into a select i, 301 - i from n;
+         insert into b select id, id from a; insert into c select id, id from a",
+    );
+    desk.sync("circle", &desk.sqlite("s.sqlite"), &target.url, r#""batch_size": 50,"#);
+    assert_eq!(desk.run("circle").totals(), (900, 0, 0));
+    desk.in_sqlite("s.sqlite", "update a set b = null where b <= 5; delete from b where id <= 5; insert into b values (400, 1); update a set b = 400 where id = 1");
+    assert_eq!(desk.run("circle").totals(), (1, 6, 5));
+    assert_eq!(desk.verify_code("circle"), Some(0));
+}
