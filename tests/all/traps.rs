@@ -307,3 +307,25 @@ fn tables_that_refer_to_each_other_and_check_at_once_are_written() {
     assert_eq!(desk.run("circle").totals(), (1, 6, 5));
     assert_eq!(desk.verify_code("circle"), Some(0));
 }
+
+#[test]
+fn a_trigger_that_changes_or_swallows_updates_is_told() {
+    for (trigger, effect) in [("new.v = upper(new.v); return new;", "changes"), ("return null;", "swallows")] {
+        let (desk, target) = (Desk::new(), Database::new());
+        desk.in_sqlite(
+            "s.sqlite",
+            "create table t (id integer primary key, v text); insert into t values (1, 'a'), (2, 'b')",
+        );
+        target.sql(&format!(
+            "create table t (id bigint primary key, v text); insert into t values (1, 'x'), (2, 'b');
+             create function f() returns trigger language plpgsql as $$ begin {trigger} end $$;
+             create trigger g before update on t for each row execute function f()"
+        ));
+        desk.sync("trigger", &desk.sqlite("s.sqlite"), &target.url, "");
+        let ended = desk.rowsync(&["run", "trigger.json"]);
+        assert_eq!(ended.code, Some(1), "{effect}: {}", ended.stdout);
+        let table = ended.report()["tables"][0].clone();
+        assert_eq!(table["verified"], false, "{effect}: {table}");
+        assert!(table["errors"].to_string().contains("triggers"), "{effect}: {table}");
+    }
+}
