@@ -23,6 +23,7 @@ use rowsync_stores::Access;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use crate::closing::close_tables;
 use crate::ends::{Ends, told};
 use crate::lease::{Lease, system_clock};
 use crate::patience::{dice, patience_of, patiently};
@@ -78,6 +79,10 @@ async fn see_through(
     let mut tables = put_back(&roster, parked, &outcomes);
     let mut errors = Vec::new();
     if writes {
+        // What a lost lease means is told by what follows.
+        if leave.to_write().await.is_ok() {
+            close_tables(&target, settings.max_error_loop, &roster, &mut tables).await;
+        }
         errors.extend(finish_writing(&target, &*leave, settings.max_error_loop, &roster, &mut tables).await);
     }
     let mut report = RunReport {
@@ -356,7 +361,7 @@ async fn finish_writing(
     tables: &mut [TableReport],
 ) -> Option<ErrorReport> {
     let interrupted = RunReport::status_of(tables) == RunStatus::Interrupted;
-    let created = roster.entries.iter().enumerate().filter(|(_, entry)| entry.created && !interrupted);
+    let created = roster.entries.iter().enumerate().filter(|(_, entry)| entry.lacks_foreign_keys && !interrupted);
     let created: Vec<(usize, &TableName, Vec<ForeignKey>)> = created
         .filter_map(|(place, entry)| {
             Some((place, &entry.target.as_ref()?.name, wished_foreign_keys(&roster.entries, place)))

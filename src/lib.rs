@@ -2,6 +2,7 @@
 
 pub mod check;
 pub mod cli;
+pub mod closing;
 pub mod commands;
 pub mod ends;
 pub mod execute;

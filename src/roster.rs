@@ -36,6 +36,8 @@ pub struct Entry {
     pub pair: Result<Arc<Pair>, Mismatch>,
     /// The table was made by this run.
     pub created: bool,
+    /// It was made by this run, or by an earlier one that did not come to its end.
+    pub lacks_foreign_keys: bool,
     pub target_missing: bool,
 }
 
@@ -69,11 +71,21 @@ impl Roster {
         if missing == Missing::Create {
             create_missing(settings, ends, &mut entries, &order, leave, made).await?;
         }
+        let unfinished =
+            ends.target.unfinished_tables().await.map_err(|error| told("target", &settings.target, error))?;
         for entry in &mut entries {
             entry.created = made.contains(&entry.settings.name);
+            let is_unfinished = entry.target.as_ref().is_some_and(|target| unfinished.contains(&target.name));
+            entry.lacks_foreign_keys = entry.created || is_unfinished;
         }
         for (place, entry) in entries.iter_mut().enumerate() {
             entry.pair = lay(ends, entry, order.in_cycle(place));
+        }
+        for place in 0..entries.len() {
+            let circular = circular(&entries, &order, place);
+            if let Ok(pair) = &mut entries[place].pair {
+                Arc::make_mut(pair).circular = circular;
+            }
         }
         Ok(Roster { entries, order })
     }
@@ -157,7 +169,15 @@ async fn describe(settings: &SyncSettings, ends: &Ends, table: TableSettings) ->
     };
     let unpaired =
         Mismatch { message: format!("the target has no table {}", table.target), remedy: CREATE_REMEDY.into() };
-    Ok(Entry { settings: table, source, target, pair: Err(unpaired), created: false, target_missing: false })
+    Ok(Entry {
+        settings: table,
+        source,
+        target,
+        pair: Err(unpaired),
+        created: false,
+        lacks_foreign_keys: false,
+        target_missing: false,
+    })
 }
 
 const CREATE_REMEDY: &str = "create it, or set `create_missing_tables` to true";
@@ -299,7 +319,7 @@ fn lay(ends: &Ends, entry: &mut Entry, in_cycle: bool) -> Result<Arc<Pair>, Mism
     let source = Side { schema: &entry.source, capabilities: &source_can };
     let target = Side { schema: target, capabilities: &target_can };
     let mut pair = pair(source, target, &pair_options(&entry.settings.tuning))?;
-    let refers_to_itself = entry.source.foreign_keys.iter().any(|key| key.parent.name == entry.source.name.name);
+    let refers_to_itself = refers_to_itself(&entry.source) || entry.target.as_ref().is_some_and(refers_to_itself);
     if in_cycle || refers_to_itself {
         Arc::make_mut(&mut pair.target).in_cycle = true;
     }
@@ -307,6 +327,24 @@ fn lay(ends: &Ends, entry: &mut Entry, in_cycle: bool) -> Result<Arc<Pair>, Mism
         pair.notes.push("lies on a cycle of foreign keys".into());
     }
     Ok(Arc::new(pair))
+}
+
+/// Columns of the target that refer to its own table or to one on its cycle, and can be NULL, by their place in the pair.
+fn circular(entries: &[Entry], order: &Order, place: usize) -> Vec<usize> {
+    let (Some(target), Ok(pair)) = (&entries[place].target, &entries[place].pair) else { return Vec::new() };
+    let ring = order.cycles.iter().filter(|cycle| cycle.contains(&place)).flatten().chain([&place]);
+    let names: Vec<&TableName> = ring.filter_map(|other| Some(&entries[*other].target.as_ref()?.name)).collect();
+    let in_ring = target.foreign_keys.iter().filter(|key| names.contains(&&key.parent));
+    let refers: Vec<&String> = in_ring.flat_map(|key| &key.columns).collect();
+    let columns = pair.target.columns.iter().enumerate().skip(pair.target.key_len);
+    columns
+        .filter(|(_, column)| column.column.nullable && refers.contains(&&column.column.name))
+        .map(|(index, _)| index)
+        .collect()
+}
+
+fn refers_to_itself(table: &TableSchema) -> bool {
+    table.foreign_keys.iter().any(|key| key.parent.name.eq_ignore_ascii_case(&table.name.name))
 }
 
 fn pair_options(tuning: &TuningSettings) -> PairOptions {

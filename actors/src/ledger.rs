@@ -21,6 +21,12 @@ pub struct Ledger {
     pub wanted: AtomicU64,
     /// So many rows failed that the table is to stop.
     closed: AtomicBool,
+    /// Rows were written without what they refer to, or not at all, until what they refer to is there.
+    owes: AtomicBool,
+    /// So many were written without, and not filled in yet.
+    unfilled: AtomicU64,
+    /// All that can be referred to is there.
+    filling: AtomicBool,
 }
 
 /// A batch whose commit got no answer: it was applied as a whole, or not at all.
@@ -159,6 +165,39 @@ impl Ledger {
 
     pub fn is_closed(&self) -> bool {
         self.closed.load(Relaxed)
+    }
+
+    /// So many rows were written without what they refer to; others may have been left out.
+    pub fn owe(&self, rows: u64) {
+        self.owes.store(true, Relaxed);
+        self.unfilled.fetch_add(rows, Relaxed);
+    }
+
+    pub fn owes(&self) -> bool {
+        self.owes.load(Relaxed)
+    }
+
+    /// From now on rows are written with all that they refer to, or refused.
+    pub fn begin_filling(&self) {
+        self.owes.store(false, Relaxed);
+        self.filling.store(true, Relaxed);
+    }
+
+    /// A new actor writes rows that others refer to, so references may have to wait again.
+    pub fn end_filling(&self) {
+        self.filling.store(false, Relaxed);
+    }
+
+    pub fn is_filling(&self) -> bool {
+        self.filling.load(Relaxed)
+    }
+
+    /// How many of so many updated rows were only filled in: these were counted when they were added.
+    pub fn fill(&self, updated: u64) -> u64 {
+        let before = self.unfilled.load(Relaxed);
+        let filled = before.min(updated);
+        self.unfilled.store(before - filled, Relaxed);
+        filled
     }
 
     /// So many changes are wanted again that were counted before.

@@ -73,6 +73,7 @@ impl Children {
             ledger: Arc::clone(ledger),
             leave: Arc::clone(&shared.leave),
             options: job.options.clone(),
+            circular: job.pair.circular.clone(),
         };
         let writer = Writer::new(pen).start();
         let differ = Differ::new(Desk {

@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use actix::{Actor, AtomicResponse, Context, Handler, WrapFuture};
 use rowsync_engine::change::{Applied, Changes};
-use rowsync_engine::error::{Kind, StoreError};
+use rowsync_engine::error::{Class, Kind, StoreError};
 use rowsync_engine::schema::TableView;
 use rowsync_engine::search::SideName;
 use rowsync_engine::store::{Result, Store};
@@ -33,6 +33,8 @@ pub struct Pen {
     pub ledger: Arc<Ledger>,
     pub leave: Arc<dyn Leave>,
     pub options: TableOptions,
+    /// Columns that may be filled in later, see `Pair::circular`.
+    pub circular: Vec<usize>,
 }
 
 impl Writer {
@@ -83,12 +85,30 @@ impl Pen {
         let begun = Instant::now();
         self.ledger.wanted.fetch_add(changes.len() as u64, Relaxed);
         let changes = Arc::new(changes);
-        let applied = match self.apply(&changes).await {
+        let applied = match self.apply_or_owe(&changes).await {
             Err(error) => self.narrow(&changes, error).await,
             applied => applied,
         };
         self.progress.spend(spent, begun);
         applied
+    }
+
+    /// Applies a set; where a constraint is in the way that may be a foreign key to rows that are still to come, without
+    /// what its rows refer to. A compare fills that in when all rows are there.
+    async fn apply_or_owe(&self, changes: &Arc<Changes>) -> Result<Applied> {
+        let error = match self.apply(changes).await {
+            Err(error) if error.kind == Kind::Constraint && !self.ledger.is_filling() => error,
+            applied => return applied,
+        };
+        let Some((less, rows)) = changes.without_references(&self.circular) else { return Err(error) };
+        let applied = match self.apply(&Arc::new(less)).await {
+            // Something else is in the way, and the rows with all that they refer to tell it better.
+            Err(other) if other.class() == Class::Data => return Err(error),
+            applied => applied?,
+        };
+        self.ledger.owe(rows);
+        self.ledger.want_less(changes.updates.len() as u64);
+        Ok(applied)
     }
 
     /// Applies a set in one transaction, and counts what was done.
@@ -101,6 +121,9 @@ impl Pen {
         self.leave.to_write().await?;
         match (transaction.commit().await, witness) {
             (Ok(()), _) => {
+                let filled = self.ledger.fill(applied.updated);
+                self.ledger.want_less(filled);
+                let applied = Applied { updated: applied.updated - filled, ..applied };
                 self.progress.applied(&applied);
                 Ok(applied)
             }

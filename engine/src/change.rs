@@ -1,7 +1,8 @@
 //! What has to be written to make a target equal: whole rows to insert and update, keys to delete.
 
 use crate::key::Key;
-use crate::row::{Form, RowPage};
+use crate::row::{Form, RowPage, fields, push_field};
+use crate::value::ValueRef;
 
 /// Changes for one table, applied in one transaction.
 #[derive(Clone, Debug)]
@@ -75,6 +76,32 @@ impl Changes {
         let updates = rows(&self.updates, self.deletes.len());
         let inserts = rows(&self.inserts, self.deletes.len() + self.updates.len());
         Changes { inserts, updates, deletes }
+    }
+
+    /// The rows to insert with NULL in these columns, without the rows to update; and how many rows that changes. None
+    /// where it is no different, or its rows cannot be taken apart.
+    pub fn without_references(&self, columns: &[usize]) -> Option<(Changes, u64)> {
+        if columns.is_empty() || self.inserts.form == Form::Raw {
+            return None;
+        }
+        let mut inserts = RowPage::new(Form::Fields, self.inserts.key_len);
+        let mut changed = 0;
+        for row in self.inserts.rows() {
+            let mut refers = false;
+            let mut blank = Vec::with_capacity(row.len());
+            for (index, value) in fields(row).enumerate() {
+                let value = value.ok()?;
+                let is_reference = columns.contains(&index) && !matches!(value, ValueRef::Null);
+                refers |= is_reference;
+                push_field(&mut blank, if is_reference { ValueRef::Null } else { value });
+            }
+            changed += u64::from(refers);
+            inserts.push_row(if refers { &blank } else { row });
+        }
+        inserts.finish();
+        let updates = RowPage::new(Form::Fields, self.updates.key_len);
+        let is_less = changed > 0 || !self.updates.is_empty();
+        is_less.then(|| (Changes { inserts, updates, deletes: self.deletes.clone() }, changed))
     }
 
     /// Takes over what another set holds.

@@ -40,6 +40,9 @@ pub struct Pair {
     pub raw: bool,
     /// What a person may want to know, such as columns that are left alone.
     pub notes: Vec<String>,
+    /// Columns that may be NULL until all rows are there: those of the target that refer to its own table or to one on
+    /// its cycle. Filled by whoever knows all tables.
+    pub circular: Vec<usize>,
 }
 
 /// Why two tables cannot be laid beside each other, and what to do.
@@ -92,6 +95,7 @@ pub fn pair(source: Side<'_>, target: Side<'_>, options: &PairOptions) -> Result
         digests,
         raw: moves_raw && source.capabilities.raw_pages && target.capabilities.raw_pages,
         notes: notes(source.schema, target.schema, &columns),
+        circular: Vec::new(),
     })
 }
 

@@ -89,6 +89,21 @@ pub trait Store: Send + Sync {
     /// Adds foreign keys to tables that were made without; a store that declared them at once does nothing.
     async fn add_foreign_keys(&self, table: &TableName, foreign_keys: &[ForeignKey]) -> Result<()>;
 
+    /// Tables that were made here without their foreign keys, and have not got them yet.
+    async fn unfinished_tables(&self) -> Result<Vec<TableName>> {
+        Ok(Vec::new())
+    }
+
+    /// Moves what numbers the rows of a table past the highest number in it, where writing rows does not do that.
+    async fn advance_numbers(&self, _table: &TableName) -> Result<()> {
+        Ok(())
+    }
+
+    /// Foreign keys of a table that do not hold; only a store that writes tables on a cycle unchecked has any.
+    async fn broken_foreign_keys(&self, _table: &TableName) -> Result<Vec<BrokenKey>> {
+        Ok(Vec::new())
+    }
+
     async fn snapshot(&self, consistency: Consistency) -> Result<Arc<dyn Snapshot>>;
 
     /// A transaction on one table.
@@ -111,6 +126,14 @@ pub trait Store: Send + Sync {
     async fn missing_index(&self, _view: &TableView) -> Result<Option<String>> {
         Ok(None)
     }
+}
+
+/// A foreign key that does not hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BrokenKey {
+    pub parent: TableName,
+    /// Rows that refer to none.
+    pub rows: u64,
 }
 
 /// Brings rows into the form in which a table will hold them, so that they can be read back and compared byte by byte

@@ -18,9 +18,14 @@ fn long_source(desk: &Desk) -> String {
 const BATCH: u64 = 500;
 
 /// Starts a long run and returns once it has written something, but not all.
-#[allow(clippy::zombie_processes, reason = "the tests wait for it")]
 fn started(desk: &Desk, target: &Database) -> Child {
     desk.sync("long", &long_source(desk), &target.url, &format!(r#""batch_size": {BATCH},"#));
+    writing(desk, target)
+}
+
+/// Starts the sync `long` and returns once it has written to `t`.
+#[allow(clippy::zombie_processes, reason = "the tests wait for it")]
+pub fn writing(desk: &Desk, target: &Database) -> Child {
     let mut child = desk
         .command(&["run", "long.json", "--output", "json"])
         .stdout(Stdio::piped())
@@ -39,7 +44,7 @@ fn rows(target: &Database) -> u64 {
     target.sql("select count(*) from t").parse().unwrap()
 }
 
-fn signal(child: &Child, name: &str) {
+pub fn signal(child: &Child, name: &str) {
     assert!(Command::new("kill").args([name, &child.id().to_string()]).status().unwrap().success());
 }
 

@@ -17,3 +17,4 @@ mod proxy;
 mod rejects;
 mod settings;
 mod support;
+mod traps;

@@ -19,10 +19,11 @@ impl Work {
     /// Goes on until every row is known to be equal, or says why it cannot be.
     pub(super) async fn settle(&mut self, pass: Pass) -> Result<Ended, Failure> {
         for round in 0..ROUNDS_MAX {
+            let waits = pass == Pass::Upserts && self.job.has_children;
+            if waits && (self.state.extras > 0 || self.ledger.owes()) {
+                return Ok(Ended::DeletesWait);
+            }
             if self.state.extras > 0 {
-                if pass == Pass::Upserts && self.job.has_children {
-                    return Ok(Ended::DeletesWait);
-                }
                 self.delete_extras().await?;
             }
             if !self.state.covered {
@@ -30,6 +31,12 @@ impl Work {
                 if self.state.extras > 0 {
                     continue;
                 }
+            }
+            if self.ledger.owes() {
+                if waits {
+                    return Ok(Ended::DeletesWait);
+                }
+                self.fill_references().await?;
             }
             self.try_rejected_again().await?;
             let why = match (self.proven().await?, self.counts_are_equal().await?) {
@@ -62,6 +69,13 @@ impl Work {
             return Ok(());
         }
         Ok(self.shared.target.store().flush().await.map_err(|error| error.on(SideName::Target))?)
+    }
+
+    /// Compares once more, now that all rows are there that others refer to.
+    async fn fill_references(&mut self) -> Result<(), Failure> {
+        tracing::info!(table = %self.job.name, "all rows are there; what they refer to is filled in");
+        self.ledger.begin_filling();
+        self.cover(Act::Upsert).await
     }
 
     /// Whether all that was touched is equal now.

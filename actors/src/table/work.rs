@@ -56,6 +56,7 @@ impl Work {
         let children = Children::start(&self.job, &self.shared, &self.ledger).await?;
         self.seen = children.seen;
         self.children = Some(children);
+        self.ledger.end_filling();
         self.dispel_doubts().await?;
         self.count().await?;
         self.count_what_was_lost();

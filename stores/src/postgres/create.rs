@@ -13,8 +13,16 @@ pub fn place(name: &TableName, schema: Option<&str>) -> TableName {
     TableName { schema: name.schema.clone().or_else(|| schema.map(str::to_owned)), name: name.name.clone() }
 }
 
+/// Remark on a table whose foreign keys are to follow once its rows are there; it outlives whatever ends the run.
+const UNFINISHED: &str = "rowsync: foreign keys follow when all rows are written";
+
 /// In one transaction: the types that are missing, and the table.
-pub async fn create(lease: &mut Lease, like: &TableSchema, name: &TableName) -> Result<(), StoreError> {
+pub async fn create(
+    lease: &mut Lease,
+    like: &TableSchema,
+    name: &TableName,
+    foreign_keys_follow: bool,
+) -> Result<(), StoreError> {
     lease.execute("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE").await?;
     let mut lines = Vec::new();
     for column in &like.columns {
@@ -24,6 +32,9 @@ pub async fn create(lease: &mut Lease, like: &TableSchema, name: &TableName) -> 
         lines.push(format!("PRIMARY KEY ({})", identifiers(like.primary_key.iter().map(String::as_str))));
     }
     lease.execute(&format!("CREATE TABLE {} ({})", table(name), lines.join(", "))).await?;
+    if foreign_keys_follow {
+        lease.execute(&format!("COMMENT ON TABLE {} IS {}", table(name), text_literal(UNFINISHED))).await?;
+    }
     lease.execute("COMMIT").await?;
     Ok(())
 }
@@ -147,7 +158,27 @@ pub async fn add_foreign_keys(
             lease.execute(&addition(&existing.name, key, &parent, &parent_columns, taken)).await?;
         }
     }
+    let unfinished = unfinished(lease).await?;
+    if unfinished.contains(&existing.name) {
+        lease.execute(&format!("COMMENT ON TABLE {} IS NULL", table(&existing.name))).await?;
+    }
     Ok(())
+}
+
+/// Tables that were made and still wait for their foreign keys.
+pub async fn unfinished(lease: &mut Lease) -> Result<Vec<TableName>, StoreError> {
+    let statement = format!(
+        "SELECT n.nspname::text, c.relname::text FROM pg_catalog.pg_description d \
+         JOIN pg_catalog.pg_class c ON c.oid = d.objoid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+         WHERE d.classoid = 'pg_catalog.pg_class'::regclass AND d.objsubid = 0 AND d.description = {}",
+        text_literal(UNFINISHED)
+    );
+    let rows = lease.texts(&statement).await?;
+    let named = rows.into_iter().filter_map(|row| match <[Option<String>; 2]>::try_from(row).ok()? {
+        [Some(schema), Some(name)] => Some(TableName::in_schema(schema, name)),
+        _ => None,
+    });
+    Ok(named.collect())
 }
 
 fn addition(name: &TableName, key: &ForeignKey, parent: &TableName, parent_columns: &[String], taken: bool) -> String {

@@ -3,6 +3,7 @@
 #![allow(clippy::result_large_err, reason = "an error ends a statement of milliseconds; its size costs nothing")]
 
 mod canonical;
+mod cascade;
 mod classify;
 mod connection;
 mod copy;
@@ -17,12 +18,14 @@ mod link;
 mod literal;
 mod measure;
 mod numeric;
+mod park;
 mod portable;
 mod ranges;
 mod read;
 mod rows;
 mod schema;
 mod select;
+mod sequence;
 mod snapshot;
 mod split;
 mod stage;
@@ -146,11 +149,11 @@ impl Store for Postgres {
         Ok(schema)
     }
 
-    async fn create_table(&self, like: &TableSchema, _foreign_keys: &[ForeignKey]) -> Result<TableSchema> {
+    async fn create_table(&self, like: &TableSchema, foreign_keys: &[ForeignKey]) -> Result<TableSchema> {
         self.may_write("create")?;
         let name = create::place(&like.name, self.schema());
         let mut lease = self.link.lease("create").await.map_err(|e| e.at(&name))?;
-        create::create(&mut lease, like, &name).await.map_err(|e| e.at(&name))?;
+        create::create(&mut lease, like, &name, !foreign_keys.is_empty()).await.map_err(|e| e.at(&name))?;
         lease.release();
         self.describe(&name).await?.ok_or_else(|| {
             StoreError::new(Kind::SchemaMismatch, "create", "the table that was made cannot be found").at(&name)
@@ -164,6 +167,21 @@ impl Store for Postgres {
         self.may_write("create")?;
         let mut lease = self.link.lease("create").await.map_err(|e| e.at(table))?;
         create::add_foreign_keys(&mut lease, self.schema(), table, foreign_keys).await.map_err(|e| e.at(table))?;
+        lease.release();
+        Ok(())
+    }
+
+    async fn unfinished_tables(&self) -> Result<Vec<TableName>> {
+        let mut lease = self.link.lease("describe").await?;
+        let tables = create::unfinished(&mut lease).await?;
+        lease.release();
+        Ok(tables)
+    }
+
+    async fn advance_numbers(&self, table: &TableName) -> Result<()> {
+        self.may_write("write").map_err(|e| e.at(table))?;
+        let mut lease = self.link.lease("write").await.map_err(|e| e.at(table))?;
+        sequence::advance(&mut lease, table).await.map_err(|e| e.at(table))?;
         lease.release();
         Ok(())
     }

@@ -221,6 +221,6 @@ pub fn names(json: &str) -> Result<Vec<String>, StoreError> {
     serde_json::from_str(json).map_err(|_| unexpected())
 }
 
-fn unexpected() -> StoreError {
+pub fn unexpected() -> StoreError {
     StoreError::new(Kind::Bug, "describe", "the catalog's answer does not fit the question")
 }

@@ -81,6 +81,29 @@ impl Stage {
         )
     }
 
+    /// Gives rows of the same keys these values where they are to change.
+    pub fn park(&self, view: &TableView, parked: &[(&str, String)]) -> String {
+        let values = self.values(view);
+        let (keys, others) = values.split_at(view.key_len);
+        let same: Vec<String> = keys.iter().map(|(name, value)| format!("rowsync_t.{name} = {value}")).collect();
+        let set: Vec<String> =
+            parked.iter().map(|(column, value)| format!("{} = {value}", identifier(column))).collect();
+        let is_parked = |name: &String| parked.iter().any(|(column, _)| identifier(column) == *name);
+        let changes: Vec<String> = others
+            .iter()
+            .filter(|(name, _)| is_parked(name))
+            .map(|(name, value)| format!("rowsync_t.{name} IS DISTINCT FROM {value}"))
+            .collect();
+        format!(
+            "UPDATE {} AS rowsync_t SET {} FROM (SELECT *, row_number() OVER () AS rowsync_n FROM {NAME}) AS rowsync_s \
+             WHERE {} AND ({})",
+            table(&view.table),
+            set.join(", "),
+            same.join(" AND "),
+            changes.join(" OR ")
+        )
+    }
+
     /// Inserts the rows. Numbers of identity columns are kept, as they are values like others.
     pub fn insert(&self, view: &TableView) -> String {
         let (names, values): (Vec<String>, Vec<String>) = self.values(view).into_iter().unzip();

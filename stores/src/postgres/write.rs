@@ -4,15 +4,17 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use rowsync_engine::change::{Applied, Changes};
-use rowsync_engine::error::{Kind, StoreError};
+use rowsync_engine::error::{Class, Kind, StoreError};
 use rowsync_engine::key::Key;
 use rowsync_engine::row::{Form, RowPage};
 use rowsync_engine::schema::TableView;
 use rowsync_engine::store::{Result, Transaction};
 
+use super::cascade::{Cascade, cascades, refuse_orphans};
 use super::copy::{Copied, copy_in};
 use super::link::{Lease, Link};
 use super::literal::{identifier, identifiers, table};
+use super::park::parking;
 use super::rows::RowEncoder;
 use super::select::ViewSql;
 use super::stage::Stage;
@@ -24,6 +26,8 @@ pub struct Writing {
     lease: Lease,
     view: Arc<TableView>,
     stage: Stage,
+    /// Looked up before the first delete.
+    cascades: Option<Vec<Cascade>>,
     /// Set while a write is under way, and so for good when it failed or was abandoned: PostgreSQL answers the COMMIT of
     /// a failed transaction with a quiet rollback.
     broken: bool,
@@ -35,7 +39,7 @@ impl Writing {
         // On a cycle of foreign keys rows refer to rows that come later; constraints that can wait do so.
         let deferred = if view.in_cycle { "; SET CONSTRAINTS ALL DEFERRED" } else { "" };
         lease.execute(&format!("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE{deferred}")).await?;
-        Ok(Writing { lease, stage: Stage::new(view), view: Arc::clone(view), broken: false })
+        Ok(Writing { lease, stage: Stage::new(view), cascades: None, view: Arc::clone(view), broken: false })
     }
 
     async fn apply(&mut self, changes: &Changes) -> Result<Applied> {
@@ -55,6 +59,7 @@ impl Writing {
 
     async fn delete(&mut self, keys: &[Key]) -> Result<Applied> {
         let sql = ViewSql::new(&self.view);
+        self.refuse_orphans(&sql, keys).await?;
         let names: Vec<String> = (0..self.view.key_len).map(|index| format!("rowsync_k{index}")).collect();
         let statement = format!(
             "DELETE FROM {} USING (VALUES {}) rowsync_keys({}) WHERE {}",
@@ -67,14 +72,42 @@ impl Writing {
         Ok(Applied { deleted, queries: 1, bytes_written: statement.len() as u64, ..Applied::default() })
     }
 
+    async fn refuse_orphans(&mut self, sql: &ViewSql, keys: &[Key]) -> Result<()> {
+        let cascades = match self.cascades.take() {
+            Some(known) => known,
+            None => cascades(&mut self.lease, &self.view).await?,
+        };
+        refuse_orphans(&mut self.lease, sql, self.view.key_len, keys, &cascades).await?;
+        self.cascades = Some(cascades);
+        Ok(())
+    }
+
     async fn update(&mut self, rows: &RowPage) -> Result<Applied> {
         if self.view.columns.len() == self.view.key_len {
             return Ok(Applied::default());
         }
         let mut applied = self.stage.fill(&mut self.lease, &self.view, rows).await?;
-        applied.updated = self.lease.execute(&self.stage.update(&self.view)).await?;
+        let update = self.stage.update(&self.view);
+        applied.updated = match self.lease.execute(&format!("SAVEPOINT rowsync_update; {update}")).await {
+            Err(error) if error.kind == Kind::Duplicate && rows.len() > 1 => self.update_parked(&update, error).await?,
+            updated => updated?,
+        };
         applied.queries += 1;
         Ok(applied)
+    }
+
+    /// The update again, with the unique values of its rows out of the way.
+    async fn update_parked(&mut self, update: &str, error: StoreError) -> Result<u64> {
+        self.lease.execute("ROLLBACK TO SAVEPOINT rowsync_update").await?;
+        let Some(park) = parking(&mut self.lease, &self.view, &self.stage).await? else { return Err(error) };
+        match self.lease.execute(&park).await {
+            // What was in the way is told rather than why it could not be moved.
+            Err(refused) if refused.class() == Class::Data => Err(error),
+            parked => {
+                parked?;
+                self.lease.execute(update).await
+            }
+        }
     }
 
     async fn insert(&mut self, rows: &RowPage) -> Result<Applied> {

@@ -6,6 +6,7 @@
 
 mod affinity;
 mod bind;
+mod cascade;
 mod classify;
 mod create;
 mod declared;
@@ -14,8 +15,10 @@ mod encode;
 mod flush;
 mod index;
 mod location;
+mod park;
 mod raw;
 mod read;
+mod references;
 mod schema;
 mod snapshot;
 mod spelling;
@@ -32,7 +35,7 @@ use async_trait::async_trait;
 use rowsync_engine::digest::DigestKind;
 use rowsync_engine::error::{Kind, StoreError};
 use rowsync_engine::schema::{ForeignKey, TableName, TableSchema, TableView};
-use rowsync_engine::store::{Capabilities, Consistency, Encoder, Engine, Snapshot, Store, Transaction};
+use rowsync_engine::store::{BrokenKey, Capabilities, Consistency, Encoder, Engine, Snapshot, Store, Transaction};
 
 use crate::Connection;
 use encode::RowEncoder;
@@ -120,6 +123,11 @@ impl Store for Sqlite {
     /// They were declared with the table.
     async fn add_foreign_keys(&self, _table: &TableName, _foreign_keys: &[ForeignKey]) -> Result<()> {
         Ok(())
+    }
+
+    async fn broken_foreign_keys(&self, table: &TableName) -> Result<Vec<BrokenKey>> {
+        let table = table.clone();
+        self.readers.call(move |connection, _| references::broken(connection, &table)).await
     }
 
     async fn snapshot(&self, consistency: Consistency) -> Result<Arc<dyn Snapshot>> {

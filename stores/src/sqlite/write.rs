@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use rowsync_engine::change::{Applied, Changes};
-use rowsync_engine::error::StoreError;
+use rowsync_engine::error::{Kind, StoreError};
 use rowsync_engine::key::Key;
 use rowsync_engine::row::{Form, RowPage, fields};
 use rowsync_engine::schema::{Filled, TableView};
@@ -11,7 +11,9 @@ use rusqlite::types::ToSqlOutput;
 use rusqlite::{CachedStatement, Connection};
 
 use super::bind::Binder;
+use super::cascade::guards;
 use super::classify::classify;
+use super::park::parking;
 use super::raw::{self, broken_row};
 use super::sql;
 
@@ -57,8 +59,12 @@ impl<'a> Writer<'a> {
         }
         let mut statement =
             self.prepare(format!("DELETE FROM {}{}", sql::table(self.view), sql::has_key(self.view)))?;
+        let mut guards = guards(self.connection, self.view)?;
         let mut deleted = 0;
-        for key in keys {
+        for (place, key) in keys.iter().enumerate() {
+            for guard in &mut guards {
+                guard.refuse_orphans(self.view, key).map_err(|error| error.placed(place))?;
+            }
             sql::bind_key(&mut statement, self.view, key, 0)?;
             deleted += statement.raw_execute().map_err(failed)?;
         }
@@ -76,7 +82,30 @@ impl<'a> Writer<'a> {
             set.join(", "),
             sql::has_key(self.view)
         ))?;
-        self.execute_each(&mut statement, rows, self.view.key_len)
+        self.connection.execute_batch("SAVEPOINT rowsync_update").map_err(failed)?;
+        let updated = match self.execute_each(&mut statement, rows, self.view.key_len) {
+            Err(error) if error.kind == Kind::Duplicate && rows.len() > 1 => {
+                self.connection.execute_batch("ROLLBACK TO rowsync_update").map_err(failed)?;
+                if !self.park(rows)? {
+                    return Err(error);
+                }
+                self.execute_each(&mut statement, rows, self.view.key_len)?
+            }
+            updated => updated?,
+        };
+        self.connection.execute_batch("RELEASE rowsync_update").map_err(failed)?;
+        Ok(updated)
+    }
+
+    /// Moves the unique values of these rows out of the way; not where there are none that can be moved.
+    fn park(&self, rows: &RowPage) -> Result<bool> {
+        let Some(text) = parking(self.connection, self.view)? else { return Ok(false) };
+        let mut statement = self.prepare(text)?;
+        for place in 0..rows.len() {
+            sql::bind_key(&mut statement, self.view, &rows.key(place), 0)?;
+            statement.raw_execute().map_err(failed)?;
+        }
+        Ok(true)
     }
 
     /// `"name" = ?n` for each column that is not of the key.
