@@ -91,7 +91,8 @@ fn hash_seconds(kind: DigestKind, row_bytes: f64) -> f64 {
         DigestKind::Count => (0.06e-6, 0.0),
         DigestKind::Server => (0.1e-6, 2e-9),
         DigestKind::Portable => (0.3e-6, 4e-9),
-        DigestKind::Raw | DigestKind::Stream => (0.5e-6, 3e-9),
+        DigestKind::Raw => (0.3e-6, 2e-9),
+        DigestKind::Stream => (0.5e-6, 3e-9),
     };
     row + byte * row_bytes
 }

@@ -81,7 +81,12 @@ pub fn pair(source: Side<'_>, target: Side<'_>, options: &PairOptions) -> Result
     let same_types = same_engine && ordered.iter().all(|(s, t)| s.declared == t.declared && s.data_type == t.data_type);
     let moves_raw = same_types && ordered.iter().all(|(s, _)| s.data_type != DataType::Local);
     let key_order = key_order(&ordered[..key_len], same_engine);
-    let digests = shared_digests(source, target, &ordered, &domains, same_types);
+    let raw = moves_raw && source.capabilities.raw_pages && target.capabilities.raw_pages;
+    let mut digests = shared_digests(source, target, &ordered, &domains, same_types);
+    // Last, since it is not one to prove by: equal values may have other bytes, and are read then.
+    if raw && [source, target].iter().all(|side| side.capabilities.digests.contains(&DigestKind::Raw)) {
+        digests.push(DigestKind::Raw);
+    }
     let modify_time = modify_time(source, &columns, options);
     let view = |schema: &TableSchema, side: fn(&Matched) -> &Column, modify_time: Option<String>| {
         let columns = ordered.iter().zip(&domains);
@@ -93,7 +98,7 @@ pub fn pair(source: Side<'_>, target: Side<'_>, options: &PairOptions) -> Result
         target: view(target.schema, |m| &m.1, modify_time.as_ref().map(|m| m.1.name.clone())),
         digest: digests[0],
         digests,
-        raw: moves_raw && source.capabilities.raw_pages && target.capabilities.raw_pages,
+        raw,
         notes: notes(source.schema, target.schema, &columns),
         circular: Vec::new(),
     })

@@ -176,7 +176,8 @@ keys! {
     /// Ranges of at most this many rows are read and compared row by row.
     binary_search_read_batch: NonZeroUsize, ROWS, BINARY_SEARCH_READ_BATCH, Now;
     /// How every row is compared: `auto` takes the cheapest way that both databases share; `server`: hashed inside both
-    /// servers; `portable`: hashed inside both databases in a spelling that all share; `stream`: hashed where the rows arrive; `ordered`: both sides are read and laid beside each other.
+    /// servers; `portable`: hashed inside both databases in a spelling that all share; `stream`: hashed where the rows
+    /// arrive; `raw`: the same of the engine's own bytes; `ordered`: both sides are read and laid beside each other.
     compare_method: String, Kind::OneOf(COMPARE_METHODS), COMPARE_METHOD, Now;
     /// Questions about ranges of one table that each database works on at once.
     max_parallel_ranges: NonZeroUsize, Kind::Number(1, CONNECTIONS_MAX), MAX_PARALLEL_RANGES, Now;
@@ -246,8 +247,14 @@ const STRATEGIES: &[Word] =
     &[Word::now("compare"), Word::not_yet("full"), Word::not_yet("incremental"), Word::not_yet("merge")];
 const RESOLUTIONS: &[Word] =
     &[Word::now("source_wins"), Word::not_yet("target_wins"), Word::not_yet("timestamp"), Word::not_yet("manual")];
-const COMPARE_METHODS: &[Word] =
-    &[Word::now("auto"), Word::now("server"), Word::now("portable"), Word::now("stream"), Word::now("ordered")];
+const COMPARE_METHODS: &[Word] = &[
+    Word::now("auto"),
+    Word::now("server"),
+    Word::now("portable"),
+    Word::now("stream"),
+    Word::now("raw"),
+    Word::now("ordered"),
+];
 const TRACKINGS: &[Word] = &[Word::now("auto"), Word::not_yet("triggers"), Word::now("modify_time"), Word::now("none")];
 
 /// All keys, in the order of the manual.

@@ -75,7 +75,8 @@ impl ChangeTracking {
 
 /// None for `auto`; the check let only known words pass.
 fn compare_method(name: &str) -> Option<CompareMethod> {
-    let digests = [DigestKind::Server, DigestKind::Portable, DigestKind::Stream].map(CompareMethod::Digests);
+    let digests =
+        [DigestKind::Server, DigestKind::Portable, DigestKind::Stream, DigestKind::Raw].map(CompareMethod::Digests);
     digests.into_iter().chain([CompareMethod::OrderedStream]).find(|method| method.name() == name)
 }
 

@@ -185,7 +185,7 @@ fn check(source: &Engine, target: &Engine, methods: &[&str]) {
 
 #[test]
 fn between_two_postgresql() {
-    check(&Engine::Postgres, &Engine::Postgres, &["ordered", "stream", "portable", "server", "auto"]);
+    check(&Engine::Postgres, &Engine::Postgres, &["ordered", "stream", "portable", "raw", "server", "auto"]);
 }
 
 #[test]
@@ -200,7 +200,7 @@ fn between_postgresql_and_sqlite() {
 
 #[test]
 fn between_two_sqlite() {
-    check(&Engine::Sqlite, &Engine::Sqlite, &["ordered", "stream", "portable", "auto"]);
+    check(&Engine::Sqlite, &Engine::Sqlite, &["ordered", "stream", "portable", "raw", "auto"]);
 }
 
 #[test]

@@ -40,9 +40,10 @@ impl World {
         }
         let [file, other_file, database, other_database] = &self.stores;
         let near = [DigestKind::Stream, DigestKind::Portable];
+        let alike = [DigestKind::Stream, DigestKind::Portable, DigestKind::Raw];
         let servers = [DigestKind::Server, DigestKind::Stream, DigestKind::Portable];
         let pairs: [(_, _, &[DigestKind], _); 4] = [
-            (file, other_file, &near, "SQLite to SQLite"),
+            (file, other_file, &alike, "SQLite to SQLite"),
             (file, other_database, &near, "SQLite to PostgreSQL"),
             (database, other_file, &near, "PostgreSQL to SQLite"),
             (database, other_database, &servers, "PostgreSQL to PostgreSQL"),
@@ -50,7 +51,10 @@ impl World {
         for (from, to, kinds, what) in pairs {
             let two = Two::of(from, to, &name).await;
             let what = format!("{what}: {columns}");
-            assert_eq!(two.pair.digests, kinds, "{what}");
+            // Two PostgreSQL have the raw kind where no type is local to its database.
+            let offered: Vec<DigestKind> =
+                two.pair.digests.iter().copied().filter(|kind| kinds.contains(kind)).collect();
+            assert_eq!(offered, kinds, "{what}");
             two.assert_differ(source.len(), &what).await;
             each_row_differs(&two, &what).await;
         }

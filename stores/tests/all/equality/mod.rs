@@ -108,7 +108,8 @@ impl Two {
     pub async fn assert_equal(&self, kinds: &[DigestKind], what: &str) {
         let found = self.compare().await;
         assert!(found.changes.is_empty(), "{what}: {} rows differ", found.changes.len());
-        for kind in kinds {
+        // Equal values may have other raw bytes; they are read then.
+        for kind in kinds.iter().filter(|kind| **kind != DigestKind::Raw) {
             let (source, target) = self.digests(*kind, SALT).await;
             assert_eq!(source, target, "{what}: {kind:?}");
         }
