@@ -139,13 +139,21 @@ pub struct BrokenKey {
 /// Brings rows into the form in which a table will hold them, so that they can be read back and compared byte by byte
 /// instead of value by value.
 pub trait Encoder: Send + Sync {
-    /// Rows in `Fields` form in the `Raw` form of the table. Their digest is the one of the kind `Raw` that the table has
-    /// once they are inserted; where it is not, the table holds something else, or holds the same in a spelling that
-    /// could not be foreseen, and only a comparison of the values tells.
+    /// Rows in `Fields` form in the `Raw` form of the table. Where the table holds them in other bytes once they are
+    /// inserted, it holds something else, or the same in a spelling that could not be foreseen.
     ///
     /// # Errors
     /// When the table cannot hold a value.
     fn encode(&self, rows: &RowPage) -> Result<RowPage>;
+
+    /// The digest of the kind that is cheapest to ask for, which the table will have of rows in its `Raw` form once
+    /// they are inserted. Where the table has another one, only a comparison of the values tells.
+    ///
+    /// # Errors
+    /// When a row is not of that form.
+    fn digest(&self, rows: &RowPage, salt: u64) -> Result<(DigestKind, Digest)> {
+        Ok((DigestKind::Raw, rows.raw_digest(salt)))
+    }
 }
 
 /// How many rows a table has, and what has changed since a moment.

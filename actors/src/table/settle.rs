@@ -92,7 +92,10 @@ impl Work {
 
     /// Counts are compared always, whatever else was proven.
     async fn counts_are_equal(&mut self) -> Result<bool, Failure> {
-        self.state.target.rows = self.children().target.count(None).await?.rows;
+        self.state.target.rows = match self.state.read_back.take() {
+            Some(rows) => rows,
+            None => self.children().target.count(None).await?.rows,
+        };
         Ok(self.state.target.rows == self.wanted_rows())
     }
 

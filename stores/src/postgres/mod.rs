@@ -11,11 +11,13 @@ mod create;
 mod digest;
 mod encode;
 mod fit;
+mod foreseen;
 mod hash;
 mod histogram;
 mod index;
 mod link;
 mod literal;
+mod lookup3;
 mod measure;
 mod numeric;
 mod park;
@@ -47,8 +49,8 @@ use rowsync_engine::store::{Capabilities, Consistency, Encoder, Engine, Result, 
 use sqlx::Connection as _;
 
 use self::connection::Door;
+use self::foreseen::Foreseen;
 use self::link::Link;
-use self::rows::Foreseen;
 use self::snapshot::Reading;
 use self::write::Writing;
 use crate::{Access, Connection};

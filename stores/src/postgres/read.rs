@@ -6,7 +6,7 @@ use rowsync_engine::row::{Form, RowPage, push_field, push_key_field};
 use rowsync_engine::schema::{TableName, TableView};
 use rowsync_engine::store::PageRequest;
 
-use super::copy::{Flow, Tuple, copy_out, copy_out_once, tuple_of};
+use super::copy::{Flow, Stored, Tuple, copy_out, copy_out_once};
 use super::fit::Misfit;
 use super::link::Lease;
 use super::literal::identifier;
@@ -200,9 +200,10 @@ async fn raw_page(
 }
 
 fn last_raw_key(page: &RowPage, raw: &RawColumns, table: &TableName) -> Result<Key, StoreError> {
-    let mut key = None;
-    tuple_of(page.row(page.len() - 1), |tuple| key = Some(raw.key_of(&tuple, table)));
-    key.unwrap_or_else(|| Err(StoreError::new(Kind::Bug, "read", "a raw row that is no tuple").at(table)))
+    match Stored::default().tuple(page.row(page.len() - 1)) {
+        Some(tuple) => raw.key_of(&tuple, table),
+        None => Err(StoreError::new(Kind::Bug, "read", "a raw row that is no tuple").at(table)),
+    }
 }
 
 /// All rows of several ranges; none where they take more than `bytes_max`.

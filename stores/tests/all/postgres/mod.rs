@@ -2,6 +2,7 @@
 
 mod connect;
 mod digests;
+mod foreseen;
 mod pages;
 mod schema;
 mod split;
