@@ -214,8 +214,8 @@ struct FaultyTransaction {
 
 #[async_trait]
 impl Transaction for FaultyTransaction {
-    async fn before(&mut self, keys: &[Key]) -> Result<RowPage> {
-        self.inner.before(keys).await
+    async fn before(&mut self, view: &Arc<TableView>, keys: &[Key]) -> Result<RowPage> {
+        self.inner.before(view, keys).await
     }
     async fn write(&mut self, changes: Arc<Changes>) -> Result<Applied> {
         self.script.refuse(&changes)?;

@@ -40,8 +40,8 @@ struct NotingTransaction {
 
 #[async_trait]
 impl Transaction for NotingTransaction {
-    async fn before(&mut self, keys: &[Key]) -> Result<RowPage> {
-        self.inner.before(keys).await
+    async fn before(&mut self, view: &Arc<TableView>, keys: &[Key]) -> Result<RowPage> {
+        self.inner.before(view, keys).await
     }
     async fn write(&mut self, changes: Arc<Changes>) -> Result<Applied> {
         let applied = self.inner.write(changes).await?;

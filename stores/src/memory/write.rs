@@ -53,10 +53,10 @@ impl MemoryTransaction {
 
 #[async_trait]
 impl Transaction for MemoryTransaction {
-    async fn before(&mut self, keys: &[Key]) -> Result<RowPage> {
+    async fn before(&mut self, view: &Arc<TableView>, keys: &[Key]) -> Result<RowPage> {
         let mut tables = self.as_seen()?;
         let table = tables.get_mut(&self.view.table.name).ok_or_else(|| no_table(&self.view.table))?;
-        Ok(rows_of(table, &self.view, &places(table, &self.view)?, keys))
+        Ok(rows_of(table, view, &places(table, view)?, keys))
     }
 
     async fn write(&mut self, changes: Arc<Changes>) -> Result<Applied> {

@@ -156,12 +156,12 @@ async fn copy_tuples(lease: &mut Lease, statement: &str, rows: &RowPage) -> Resu
 
 #[async_trait]
 impl Transaction for Writing {
-    async fn before(&mut self, keys: &[Key]) -> Result<RowPage> {
+    async fn before(&mut self, view: &Arc<TableView>, keys: &[Key]) -> Result<RowPage> {
         if self.broken {
             return Err(failed_before(&self.view));
         }
         self.broken = true;
-        let page = locked_rows_by_key(&mut self.lease, &self.view, keys).await.map_err(|e| e.at(&self.view.table))?;
+        let page = locked_rows_by_key(&mut self.lease, view, keys).await.map_err(|e| e.at(&self.view.table))?;
         self.broken = false;
         Ok(page)
     }

@@ -97,9 +97,9 @@ impl WriteTransaction {
 #[async_trait]
 impl Transaction for WriteTransaction {
     /// Nobody else writes to the file while the transaction is open.
-    async fn before(&mut self, keys: &[Key]) -> Result<RowPage> {
+    async fn before(&mut self, view: &Arc<TableView>, keys: &[Key]) -> Result<RowPage> {
         self.check_whole()?;
-        let (view, keys) = (Arc::clone(&self.view), keys.to_vec());
+        let (view, keys) = (Arc::clone(view), keys.to_vec());
         let read = self.thread.call(move |connection, caller| read::rows_by_key(connection, &view, &keys, caller));
         read.await.map_err(|error| error.at(&self.view.table))
     }

@@ -410,7 +410,7 @@ async fn a_transaction_reads_rows_as_it_sees_them(bench: &Bench) {
     let keys = [1, 2, 9].map(|i| key(&[number(i)]));
     let mut transaction = bench.store.begin(&table.view).await.expect("begin");
     let read = async |transaction: &mut Box<dyn Transaction>| {
-        let mut found = values(&transaction.before(&keys).await.expect("rows"));
+        let mut found = values(&transaction.before(&table.view, &keys).await.expect("rows"));
         found.sort_by_key(|row| key(&row[..1]));
         found
     };
@@ -422,7 +422,7 @@ async fn a_transaction_reads_rows_as_it_sees_them(bench: &Bench) {
     };
     transaction.write(Arc::new(changes)).await.expect("write");
     assert_eq!(read(&mut transaction).await, [vec![number(2), text("two")], vec![number(9), text("name 9")]]);
-    assert!(values(&transaction.before(&[]).await.expect("no rows")).is_empty());
+    assert!(values(&transaction.before(&table.view, &[]).await.expect("no rows")).is_empty());
     transaction.commit().await.expect("commit after reading");
     assert_eq!(table.all().await.len(), 3);
 }

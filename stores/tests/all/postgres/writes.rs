@@ -80,7 +80,7 @@ async fn rows_that_a_transaction_has_read_are_held_back_from_others() {
     let store = database.store().await;
     let view = view(&*store, "t").await;
     let mut transaction = store.begin(&view).await.unwrap();
-    let found = transaction.before(&[key(&[Value::Int(3)]), key(&[Value::Int(77)])]).await.unwrap();
+    let found = transaction.before(&view, &[key(&[Value::Int(3)]), key(&[Value::Int(77)])]).await.unwrap();
     assert_eq!(found.len(), 1);
     let free =
         |id: i64| database.number_or_error(format!("SELECT id::bigint FROM t WHERE id = {id} FOR UPDATE NOWAIT"));
