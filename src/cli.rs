@@ -37,6 +37,11 @@ pub enum Command {
     /// Find everything that can be found before the first row moves.
     #[command(after_help = "Example:\n  rowsync check shop.json")]
     Check(FileArgs),
+    /// Put back what a run changed, where the rows are still as it left them. Needs `undo` in the settings of that run.
+    #[command(
+        after_help = "Examples:\n  rowsync undo shop.json\n  rowsync undo shop.json 019a9f3e-7d4c-7b02-9a53-0f3c1f1d2e4b"
+    )]
+    Undo(UndoArgs),
     /// Write a commented starter file.
     #[command(after_help = "Example:\n  rowsync init shop.json")]
     Init(InitArgs),
@@ -77,6 +82,18 @@ pub struct VerifyArgs {
     /// Most sample keys shown of each table.
     #[arg(long, value_name = "N", default_value_t = 5)]
     pub samples: usize,
+    #[command(flatten)]
+    pub common: CommonArgs,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct UndoArgs {
+    /// The settings file.
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// The run to be undone, as its report names it. Without it: the runs that can be undone.
+    #[arg(value_name = "EXECUTION_ID")]
+    pub execution_id: Option<String>,
     #[command(flatten)]
     pub common: CommonArgs,
 }
