@@ -42,6 +42,9 @@ pub enum Command {
         after_help = "Examples:\n  rowsync undo shop.json\n  rowsync undo shop.json 019a9f3e-7d4c-7b02-9a53-0f3c1f1d2e4b"
     )]
     Undo(UndoArgs),
+    /// List the rows that the target refused, or try them again.
+    #[command(after_help = "Examples:\n  rowsync errors shop.json\n  rowsync errors shop.json replay --table Track")]
+    Errors(ErrorsArgs),
     /// Write a commented starter file.
     #[command(after_help = "Example:\n  rowsync init shop.json")]
     Init(InitArgs),
@@ -96,6 +99,26 @@ pub struct UndoArgs {
     pub execution_id: Option<String>,
     #[command(flatten)]
     pub common: CommonArgs,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct ErrorsArgs {
+    /// The settings file.
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// What to do with them.
+    #[arg(value_name = "ACTION", value_enum, default_value_t = ErrorsAction::List)]
+    pub action: ErrorsAction,
+    #[command(flatten)]
+    pub common: CommonArgs,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ErrorsAction {
+    /// Name each row with what the target said.
+    List,
+    /// Run the tables again that such rows are in, with nothing taken on trust.
+    Replay,
 }
 
 #[derive(Clone, Debug, Args)]
