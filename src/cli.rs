@@ -37,6 +37,14 @@ pub enum Command {
     /// Find everything that can be found before the first row moves.
     #[command(after_help = "Example:\n  rowsync check shop.json")]
     Check(FileArgs),
+    /// Put back what a run changed, where the rows are still as it left them. Needs `undo` in the settings of that run.
+    #[command(
+        after_help = "Examples:\n  rowsync undo shop.json\n  rowsync undo shop.json 019a9f3e-7d4c-7b02-9a53-0f3c1f1d2e4b"
+    )]
+    Undo(UndoArgs),
+    /// List the rows that the target refused, or try them again.
+    #[command(after_help = "Examples:\n  rowsync errors shop.json\n  rowsync errors shop.json replay --table Track")]
+    Errors(ErrorsArgs),
     /// Write a commented starter file.
     #[command(after_help = "Example:\n  rowsync init shop.json")]
     Init(InitArgs),
@@ -79,6 +87,38 @@ pub struct VerifyArgs {
     pub samples: usize,
     #[command(flatten)]
     pub common: CommonArgs,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct UndoArgs {
+    /// The settings file.
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// The run to be undone, as its report names it. Without it: the runs that can be undone.
+    #[arg(value_name = "EXECUTION_ID")]
+    pub execution_id: Option<String>,
+    #[command(flatten)]
+    pub common: CommonArgs,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct ErrorsArgs {
+    /// The settings file.
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// What to do with them.
+    #[arg(value_name = "ACTION", value_enum, default_value_t = ErrorsAction::List)]
+    pub action: ErrorsAction,
+    #[command(flatten)]
+    pub common: CommonArgs,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ErrorsAction {
+    /// Name each row with what the target said.
+    List,
+    /// Run the tables again that such rows are in, with nothing taken on trust.
+    Replay,
 }
 
 #[derive(Clone, Debug, Args)]

@@ -9,12 +9,14 @@ use rowsync_actors::board::Board;
 use rowsync_actors::end::End;
 use rowsync_actors::failure::Failure;
 use rowsync_actors::job::{Earlier, Goal, RunJob, Shared, TableJob, TableOptions, page_bytes};
+use rowsync_actors::journal::Keeping;
 use rowsync_actors::leave::{Leave, Unshared};
 use rowsync_actors::messages::{StartRun, TableOutcome};
 use rowsync_actors::supervisor::Supervisor;
 use rowsync_engine::budget::Budget;
 use rowsync_engine::error::{Class, Kind, StoreError};
 use rowsync_engine::order::{Order, order};
+use rowsync_engine::pair::Pair;
 use rowsync_engine::report::{ErrorReport, RunReport, RunStatus, TableReport, TableStatus};
 use rowsync_engine::schema::{ForeignKey, TableName, TableView};
 use rowsync_engine::search::SideName;
@@ -31,6 +33,7 @@ use crate::problem::Problem;
 use crate::roster::{Entry, Missing, Roster, wished_foreign_keys};
 use crate::settings::{ConnectionSettings, SyncSettings, TuningSettings};
 use crate::state::{Place, State};
+use crate::undo::journal::ExecutionJournal;
 
 /// What goes with an execution: where progress is shown, and how it is stopped.
 #[derive(Clone, Default)]
@@ -88,6 +91,7 @@ async fn see_through(
     let mut report = RunReport {
         execution_id: execution_id.to_string(),
         sync: settings.name.clone(),
+        undoes: None,
         status: RunReport::status_of(&tables),
         started_at,
         finished_at: now(),
@@ -119,12 +123,14 @@ struct Begun {
 /// What an execution remembers by, and by what right it writes.
 struct Footing {
     state: Option<Arc<State>>,
+    /// Keeps what rows were before they are changed, where that is wanted.
+    journal: Option<Arc<ExecutionJournal>>,
     leave: Arc<dyn Leave>,
 }
 
 /// What an attempt to begin leaves to the next one.
 #[derive(Default)]
-struct Kept {
+pub(crate) struct Kept {
     /// The tables that were created.
     made: BTreeSet<String>,
     lease: Option<Lease>,
@@ -132,14 +138,14 @@ struct Kept {
 
 impl Kept {
     /// Lets the next process in.
-    async fn give_back(&mut self) {
+    pub(crate) async fn give_back(&mut self) {
         if let Some(lease) = self.lease.take() {
             lease.give_back().await;
         }
     }
 
     /// Takes the lease, unless it is had already.
-    async fn take_lease(
+    pub(crate) async fn take_lease(
         &mut self,
         settings: &SyncSettings,
         state: &Arc<State>,
@@ -168,9 +174,11 @@ async fn begin(
     let footing = if writes {
         let state = Arc::new(State::open(&settings.state.path()).await?);
         let leave = kept.take_lease(settings, &state, execution_id).await?;
-        Footing { state: Some(state), leave }
+        let journal = begin_journal(settings, &state, execution_id).await?;
+        Footing { state: Some(state), journal, leave }
     } else {
-        Footing { state: State::look_at(&settings.state.path()).await?.map(Arc::new), leave: Arc::new(Unshared) }
+        let state = State::look_at(&settings.state.path()).await?.map(Arc::new);
+        Footing { state, journal: None, leave: Arc::new(Unshared) }
     };
     let missing = match goal {
         Goal::Sync { .. } => Missing::Create,
@@ -182,6 +190,20 @@ async fn begin(
     ends.links = links;
     let (job, parked) = make_job(settings, goal, hooks, &ends, &roster, &footing, execution_id).await?;
     Ok(Begun { state: footing.state, roster, job, parked })
+}
+
+/// The journal that a run keeps, where it is to be undone.
+pub(crate) async fn begin_journal(
+    settings: &SyncSettings,
+    state: &Arc<State>,
+    execution_id: Uuid,
+) -> Result<Option<Arc<ExecutionJournal>>, Problem> {
+    if !settings.undo.is_on {
+        return Ok(None);
+    }
+    let (place, now) = (place_of(settings), jiff::Timestamp::now());
+    let journal = ExecutionJournal::begin(state, place, execution_id.to_string(), settings.undo, now);
+    Ok(Some(journal.await?))
 }
 
 /// Each outcome with what its memory depends on.
@@ -203,11 +225,11 @@ fn shape_of(entry: &Entry) -> String {
     format!("{} -> {}", names(&pair.source), names(&pair.target))
 }
 
-fn now() -> String {
+pub(crate) fn now() -> String {
     jiff::Timestamp::now().to_string()
 }
 
-fn place_of(settings: &SyncSettings) -> Place {
+pub(crate) fn place_of(settings: &SyncSettings) -> Place {
     Place { sync: settings.name.clone(), ends: format!("{} -> {}", end(&settings.source), end(&settings.target)) }
 }
 
@@ -230,14 +252,16 @@ async fn make_job(
     let mut tables = Vec::new();
     for (index, entry) in roster.entries.iter().enumerate().filter(|(index, _)| !parked.contains(index)) {
         let Ok(pair) = &entry.pair else { continue };
+        let keeping = keeping(footing, ends, entry, pair)?;
         tables.push(TableJob {
             name: entry.settings.name.clone(),
-            pair: Arc::clone(pair),
+            pair: if keeping.is_some() { Arc::new(Pair { raw: false, ..Pair::clone(pair) }) } else { Arc::clone(pair) },
             options: table_options(&entry.settings.tuning, budget_bytes, settings.max_parallel_tables),
             earlier: remembered(entry, footing.state.as_deref(), &place).await?,
             target_missing: entry.target_missing,
             has_children: roster.order.has_children[index],
             notes: if entry.created { vec!["the target's table was created".into()] } else { Vec::new() },
+            keeping,
         });
     }
     // A look finds out what differs now: a source that stands still would differ from a target that moves on.
@@ -264,6 +288,12 @@ async fn make_job(
     };
     let order = without(&roster.order, &parked);
     Ok((RunJob { tables, order, tables_at_once: settings.max_parallel_tables, shared }, parked))
+}
+
+fn keeping(footing: &Footing, ends: &Ends, entry: &Entry, pair: &Pair) -> Result<Option<Keeping>, Problem> {
+    let (Some(journal), Some(target)) = (&footing.journal, &entry.target) else { return Ok(None) };
+    let keeping = journal.keeping(&entry.settings.name, pair, target, &ends.target.capabilities());
+    keeping.map(Some).map_err(|mismatch| Problem::Usage(mismatch.to_string()))
 }
 
 /// Tables that do not fit, and those that depend on them.
@@ -301,7 +331,11 @@ async fn remembered(entry: &Entry, state: Option<&State>, place: &Place) -> Resu
     }
 }
 
-fn table_options(tuning: &TuningSettings, budget_bytes: usize, tables_at_once: NonZeroUsize) -> TableOptions {
+pub(crate) fn table_options(
+    tuning: &TuningSettings,
+    budget_bytes: usize,
+    tables_at_once: NonZeroUsize,
+) -> TableOptions {
     TableOptions {
         trust_modify_id: tuning.trust_modify_id,
         batch_rows: tuning.batch_size,
@@ -393,7 +427,7 @@ async fn finish_writing(
     }
 }
 
-fn told_in_report(error: &StoreError) -> ErrorReport {
+pub(crate) fn told_in_report(error: &StoreError) -> ErrorReport {
     let remedy = rowsync_engine::recovery::remedy(error.kind).to_owned();
     ErrorReport { class: error.class(), key: None, message: error.to_string(), remedy }
 }

@@ -41,6 +41,41 @@ pub fn run_text(report: &RunReport) -> String {
     text + &notes(&report.tables) + &errors(report)
 }
 
+/// The report of `undo`.
+pub fn undo_text(report: &RunReport) -> String {
+    let head = ["table", "status", "put back", "changed back", "removed", "conflicts", "proven"];
+    let mut table = aligned(&head, 2..6);
+    for t in &report.tables {
+        table.add_row([
+            t.table.clone(),
+            status_word(t.status).into(),
+            t.added.to_string(),
+            t.modified.to_string(),
+            t.deleted.to_string(),
+            t.conflicts.to_string(),
+            if t.verified { "yes" } else { "no" }.into(),
+        ]);
+    }
+    let totals = &report.totals;
+    let mut text = table.trim_fmt();
+    let _ = write!(
+        text,
+        "\n\nUndo of {}: {} put back, {} changed back, {} removed, {} as before already",
+        report.undoes.as_deref().unwrap_or_default(),
+        totals.added,
+        totals.modified,
+        totals.deleted,
+        totals.skipped,
+    );
+    if totals.conflicts > 0 {
+        let _ = write!(text, ", {} left as somebody else changed them", totals.conflicts);
+    }
+    if totals.failed > 0 {
+        let _ = write!(text, ", {} failed", totals.failed);
+    }
+    text + &notes(&report.tables) + &errors(report)
+}
+
 /// What `plan` tells.
 pub fn plan_text(report: &RunReport) -> String {
     let mut table = aligned(&["table", "source", "target", "changed", "plan"], 1..4);

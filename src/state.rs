@@ -1,6 +1,8 @@
 //! What is remembered from run to run, in a SQLite file: the executions, and what each table's newest change was.
 
 mod leases;
+mod row_errors;
+mod undo;
 
 use std::path::Path;
 use std::time::Duration;
@@ -23,6 +25,8 @@ pub struct StateError {
 }
 
 pub use leases::Holder;
+pub use row_errors::RowError;
+pub use undo::{Entry, Kept, Undoable};
 
 /// An open state store.
 pub struct State {

@@ -9,6 +9,7 @@ pub mod end;
 pub mod failure;
 pub mod found;
 pub mod job;
+pub mod journal;
 pub mod keeper;
 pub mod leave;
 pub mod ledger;

@@ -74,6 +74,7 @@ impl Children {
             leave: Arc::clone(&shared.leave),
             options: job.options.clone(),
             circular: job.pair.circular.clone(),
+            keeping: job.keeping.clone(),
         };
         let writer = Writer::new(pen).start();
         let differ = Differ::new(Desk {
@@ -81,7 +82,7 @@ impl Children {
             source: source.clone(),
             target: target.clone(),
             writer: WriterPort::new(writer.clone().recipient()),
-            encoder: shared.target.store().encoder(&job.pair.target),
+            encoder: shared.target.store().encoder(&job.pair.target).filter(|_| job.keeping.is_none()),
             budget: shared.budget.clone(),
             stop: shared.stop.clone(),
             options: job.options.clone(),

@@ -29,6 +29,12 @@ impl Changes {
         Changes { deletes, ..Changes::new(key_len) }
     }
 
+    /// Keys of the rows that it replaces or deletes.
+    pub fn keys_before(&self) -> Vec<Key> {
+        let updated = (0..self.updates.len()).map(|index| self.updates.key(index));
+        self.deletes.iter().cloned().chain(updated).collect()
+    }
+
     /// Rows and keys in it.
     pub fn len(&self) -> usize {
         self.inserts.len() + self.updates.len() + self.deletes.len()

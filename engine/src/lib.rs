@@ -11,6 +11,7 @@ pub mod cost;
 pub mod digest;
 pub mod domain;
 pub mod error;
+pub mod image;
 pub mod key;
 pub mod moment;
 pub mod order;

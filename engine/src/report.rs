@@ -46,6 +46,9 @@ pub enum Method {
 pub struct RunReport {
     pub execution_id: String,
     pub sync: String,
+    /// The execution that this one undoes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub undoes: Option<String>,
     pub status: RunStatus,
     /// RFC 3339, in UTC.
     pub started_at: String,

@@ -32,8 +32,26 @@ pub struct SyncSettings {
     pub max_bytes_in_flight: NonZeroU64,
     pub max_error_loop: u32,
     pub lease: Duration,
+    pub undo: UndoSettings,
     pub enabled: bool,
 }
+
+/// What is kept so that a run can be undone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UndoSettings {
+    pub is_on: bool,
+    pub keep: Duration,
+    pub bytes_max: u64,
+}
+
+impl UndoSettings {
+    fn new(raw: &RawSettings) -> UndoSettings {
+        let keep = Duration::from_secs(set(raw.undo_keep_days) * SECONDS_OF_A_DAY);
+        UndoSettings { is_on: set(raw.undo), keep, bytes_max: set(raw.undo_max_bytes).get() }
+    }
+}
+
+const SECONDS_OF_A_DAY: u64 = 86_400;
 
 /// Where runs are remembered: a SQLite file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,6 +92,7 @@ impl SyncSettings {
             max_bytes_in_flight: set(raw.max_bytes_in_flight),
             max_error_loop: set(raw.max_error_loop),
             lease: Duration::from_secs_f64(set(raw.lease_seconds)),
+            undo: UndoSettings::new(&raw),
             enabled: set(raw.enabled),
         })
     }

@@ -18,3 +18,4 @@ mod rejects;
 mod settings;
 mod support;
 mod traps;
+mod undo;

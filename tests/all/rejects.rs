@@ -41,6 +41,34 @@ const FAULTS: [(&str, &str, &str); 4] = [
     ("v text", "update t set p = 77 where id = 700", "foreign key"),
 ];
 
+#[test]
+fn rows_that_failed_are_listed_and_replayed_without_the_other_tables() {
+    let (desk, target) = (Desk::new(), target("v text check (v <> 'secret')"));
+    let source = source(&desk, "update t set v = 'secret' where id = 700; create table u (id integer primary key);");
+    desk.sync("bad", &source, &target.url, r#""tables": ["t", "u"],"#);
+    let nothing = desk.rowsync(&["errors", "bad.json", "replay"]);
+    assert_eq!((nothing.code, nothing.report()["errors"].as_array().unwrap().len()), (Some(0), 0));
+    let run = desk.rowsync(&["run", "bad.json"]);
+    let list = desk.rowsync(&["errors", "bad.json"]);
+    let error = &list.report()["errors"][0];
+    assert_eq!(
+        (list.code, &error["table"], &error["key"]["id"]),
+        (Some(0), &"t".into(), &700.into()),
+        "{}",
+        list.stdout
+    );
+    assert_eq!((&error["failures"], &error["row"]["v"]), (&1.into(), &"secret".into()));
+    assert_eq!(error["execution_id"], run.report()["execution_id"]);
+    let refused = desk.rowsync(&["errors", "bad.json", "replay"]);
+    assert_eq!((refused.code, failed(&refused)), (Some(1), 1), "{}", refused.stdout);
+    target.sql("alter table t drop constraint t_v_check");
+    let replayed = desk.rowsync(&["errors", "bad.json", "replay"]);
+    assert_eq!((replayed.code, replayed.totals()), (Some(0), (1, 0, 0)), "{}", replayed.stdout);
+    assert_eq!(replayed.report()["tables"].as_array().unwrap().len(), 1);
+    assert_eq!(target.sql("select v from t where id = 700"), "secret");
+    assert_eq!(desk.rowsync(&["errors", "bad.json"]).report()["errors"].as_array().unwrap().len(), 0);
+}
+
 fn target(column: &str) -> Database {
     let target = Database::new();
     target.sql(&format!(
