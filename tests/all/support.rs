@@ -162,16 +162,20 @@ impl Database {
         database
     }
 
-    /// Runs statements that are too long for a command line.
-    pub fn script(&self, sql: &str) {
+    /// Runs what psql reads from its input, which may be too long for a command line.
+    pub fn script(&self, sql: &str) -> String {
         let mut psql = Command::new("psql")
-            .args(["-qX", "-v", "ON_ERROR_STOP=1", &self.url])
+            .args(["-qXtA", "-v", "ON_ERROR_STOP=1", &self.url])
             .stdin(Stdio::piped())
-            .stdout(Stdio::null())
+            .stdout(Stdio::piped())
             .spawn()
             .unwrap();
-        psql.stdin.take().unwrap().write_all(sql.as_bytes()).unwrap();
-        assert!(psql.wait().unwrap().success());
+        let (mut input, sql) = (psql.stdin.take().unwrap(), sql.to_owned());
+        let writing = std::thread::spawn(move || input.write_all(sql.as_bytes()));
+        let output = psql.wait_with_output().unwrap();
+        assert!(output.status.success());
+        writing.join().unwrap().unwrap();
+        String::from_utf8(output.stdout).unwrap()
     }
 
     pub fn sql(&self, sql: &str) -> String {

@@ -17,6 +17,7 @@ use crate::job::{Goal, MassDelete, Shared, TableJob};
 use crate::keeper::Seen;
 use crate::ledger::Ledger;
 use crate::messages::{Act, AwaitWrites, Broken, CompareChanged, CopyTable, DeleteKeys, Judge, Pass, TableOutcome};
+use crate::phase::Phase;
 use crate::ports::ReaderPort;
 use crate::recovery::{Judgement, Recovery};
 
@@ -59,8 +60,10 @@ impl Work {
         self.ledger.end_filling();
         self.dispel_doubts().await?;
         self.count().await?;
+        Phase::Counted.reached();
         self.count_what_was_lost();
         self.state.plan = Some(self.decide());
+        Phase::Planned.reached();
         match self.shared.goal {
             Goal::Plan => self.state.status = TableStatus::Planned,
             Goal::Verify { samples_max, explain } => self.verify(Act::Observe { samples_max, explain }).await?,
@@ -223,6 +226,7 @@ impl Work {
             }
             found => found?,
         };
+        Phase::Copied.reached();
         self.state.covered = true;
         if self.ledger.take_nameless() > 0 {
             self.find_in(found.unequal.clone()).await?;
@@ -246,6 +250,7 @@ impl Work {
             }
             found => found?,
         };
+        Phase::Compared.reached();
         self.state.covered = true;
         self.state.take_in(found);
         Ok(())
@@ -294,6 +299,7 @@ impl Work {
             plan.then_delete();
         }
         self.refuse_mass_delete(extras + self.state.sum.applied.deleted)?;
+        Phase::Deleting.reached();
         let mut found = if self.state.sum.extra_keys.len() as u64 == extras {
             let keys = std::mem::take(&mut self.state.sum.extra_keys);
             send(self.differ(), DeleteKeys { keys }).await?
@@ -303,6 +309,7 @@ impl Work {
             self.refuse_mass_delete(all + self.state.sum.applied.deleted)?;
             self.search_differences(Act::DeleteExtras).await?
         };
+        Phase::Deleted.reached();
         // These rows were counted when they were found.
         self.state.sum.extra -= self.state.extras;
         self.state.sum.extra_keys.clear();
