@@ -101,7 +101,8 @@ async fn see_through(
         && let Err(error) = state.record(&place, &report, &remembered_as(&roster, outcomes)).await
     {
         let remedy = "the rows are written; mend the state, and the next run compares again".to_owned();
-        report.errors.push(ErrorReport { class: Class::Logic, key: None, message: error.to_string(), remedy });
+        let class = if error.is_unreachable() { Class::Connection } else { Class::Logic };
+        report.errors.push(ErrorReport { class, key: None, message: error.to_string(), remedy });
     }
     Phase::Recorded.reached();
     if !report.errors.is_empty() && report.status == RunStatus::Completed {

@@ -13,6 +13,8 @@ pub struct Cluster {
     binaries: PathBuf,
     owner: Option<String>,
     port: u16,
+    /// What stands before each of its commands.
+    inside: Vec<String>,
 }
 
 /// Ports that are tried before the test gives up.
@@ -22,8 +24,13 @@ const STARTS_TRIED: usize = 100;
 
 impl Cluster {
     pub fn start() -> Cluster {
+        Cluster::start_inside(Vec::new())
+    }
+
+    /// Where it sees what others do not.
+    pub fn start_inside(inside: Vec<String>) -> Cluster {
         let folder = tempfile::Builder::new().prefix("rowsync-cluster.").tempdir().unwrap();
-        let mut cluster = Cluster { folder, binaries: binaries(), owner: owner(), port: 0 };
+        let mut cluster = Cluster { folder, binaries: binaries(), owner: owner(), port: 0, inside };
         if let Some(owner) = &cluster.owner {
             assert!(Command::new("chown").arg(owner).arg(cluster.folder.path()).status().unwrap().success());
         }
@@ -76,15 +83,14 @@ impl Cluster {
 
     /// PostgreSQL refuses to run as root.
     fn run(&self, program: &str, arguments: &[&str]) -> Output {
-        let program = self.binaries.join(program);
-        let mut command = match &self.owner {
-            Some(owner) => {
-                let mut command = Command::new("setpriv");
-                command.args(["--reuid", owner, "--regid", owner, "--clear-groups", "--"]).arg(program);
-                command
-            }
-            None => Command::new(program),
-        };
+        let program = self.binaries.join(program).display().to_string();
+        let mut words = self.inside.clone();
+        if let Some(owner) = &self.owner {
+            words.extend(["setpriv", "--reuid", owner, "--regid", owner, "--clear-groups", "--"].map(str::to_owned));
+        }
+        words.push(program);
+        let mut command = Command::new(&words[0]);
+        command.args(&words[1..]);
         // A server that is started here would keep the pipes of the test open.
         let output = self.folder.path().join("output");
         let file = std::fs::File::create(&output).unwrap();
@@ -126,7 +132,7 @@ fn binaries() -> PathBuf {
     }
 }
 
-fn owner() -> Option<String> {
+pub fn owner() -> Option<String> {
     let id = Command::new("id").arg("-u").output().unwrap();
     let is_root = String::from_utf8(id.stdout).unwrap().trim() == "0";
     let has_postgres = || Command::new("id").arg("postgres").output().unwrap().status.success();

@@ -20,6 +20,12 @@ pub struct Ended {
 }
 
 impl Ended {
+    pub fn of(command: &mut Command) -> Ended {
+        let output = command.output().unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        Ended { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+    }
+
     pub fn report(&self) -> Value {
         serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {}\n{}", self.stdout, self.stderr))
     }
@@ -77,9 +83,7 @@ impl Desk {
 
     /// Runs the program to its end, with a JSON report.
     pub fn rowsync(&self, arguments: &[&str]) -> Ended {
-        let output = self.command(arguments).args(["--output", "json"]).output().unwrap();
-        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-        Ended { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+        Ended::of(self.command(arguments).args(["--output", "json"]))
     }
 
     /// Runs a sync and expects that all went well.
