@@ -16,6 +16,7 @@ mod first_sync;
 mod kills;
 mod leases;
 mod oracle;
+mod permissions;
 mod proxy;
 mod rejects;
 mod settings;
