@@ -12,6 +12,7 @@ use rowsync_actors::job::{Earlier, Goal, RunJob, Shared, TableJob, TableOptions,
 use rowsync_actors::journal::Keeping;
 use rowsync_actors::leave::{Leave, Unshared};
 use rowsync_actors::messages::{StartRun, TableOutcome};
+use rowsync_actors::phase::Phase;
 use rowsync_actors::supervisor::Supervisor;
 use rowsync_engine::budget::Budget;
 use rowsync_engine::error::{Class, Kind, StoreError};
@@ -81,6 +82,7 @@ async fn see_through(
     })?;
     let mut tables = put_back(&roster, parked, &outcomes);
     let mut errors = Vec::new();
+    Phase::TablesDone.reached();
     if writes {
         // What a lost lease means is told by what follows.
         if leave.to_write().await.is_ok() {
@@ -103,8 +105,10 @@ async fn see_through(
         && let Err(error) = state.record(&place, &report, &remembered_as(&roster, outcomes)).await
     {
         let remedy = "the rows are written; mend the state, and the next run compares again".to_owned();
-        report.errors.push(ErrorReport { class: Class::Logic, key: None, message: error.to_string(), remedy });
+        let class = if error.is_unreachable() { Class::Connection } else { Class::Logic };
+        report.errors.push(ErrorReport { class, key: None, message: error.to_string(), remedy });
     }
+    Phase::Recorded.reached();
     if !report.errors.is_empty() && report.status == RunStatus::Completed {
         report.status = RunStatus::CompletedWithErrors;
     }
@@ -187,6 +191,7 @@ async fn begin(
     };
     let calling = Roster::call(settings, &ends, missing, &*footing.leave, &mut kept.made);
     let (roster, links) = tokio::try_join!(calling, ends.measure(settings))?;
+    Phase::TablesMade.reached();
     ends.links = links;
     let (job, parked) = make_job(settings, goal, hooks, &ends, &roster, &footing, execution_id).await?;
     Ok(Begun { state: footing.state, roster, job, parked })
@@ -412,6 +417,7 @@ async fn finish_writing(
                 Ok(()) => {}
             }
         }
+        Phase::KeysAdded.reached();
         store.flush().await
     });
     let finished = finished.await;

@@ -17,11 +17,31 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, Sq
 static MIGRATIONS: Migrator = sqlx::migrate!("src/state/migrations");
 
 #[derive(Debug, thiserror::Error)]
-#[error("the state in {path} cannot be used: {source}; name another file in `state`, or mend this one")]
+#[error("the state in {path} cannot be used: {source}; {}", self.remedy())]
 pub struct StateError {
     path: String,
     #[source]
     source: sqlx::Error,
+}
+
+impl StateError {
+    /// Whether nothing is wrong with it, but for the world around it.
+    pub fn is_unreachable(&self) -> bool {
+        self.is_full()
+    }
+
+    /// Its disk or a quota is used up.
+    fn is_full(&self) -> bool {
+        sqlite_code(&self.source) == Some(SQLITE_FULL)
+    }
+
+    fn remedy(&self) -> &'static str {
+        if self.is_full() {
+            "make room on its disk, or name another file in `state`"
+        } else {
+            "name another file in `state`, or mend this one"
+        }
+    }
 }
 
 pub use leases::Holder;
@@ -168,11 +188,17 @@ async fn connect_when_free(options: SqliteConnectOptions) -> Result<SqlitePool, 
 const BUSY_TRIES: u32 = 500;
 const BUSY_PAUSE: Duration = Duration::from_millis(10);
 
+const SQLITE_BUSY: u32 = 5;
+const SQLITE_FULL: u32 = 13;
+
 fn is_busy(error: &sqlx::Error) -> bool {
-    const SQLITE_BUSY: u32 = 5;
-    let code = error.as_database_error().and_then(|error| error.code()?.parse::<u32>().ok());
-    // The upper bytes only say more about it.
-    code.is_some_and(|code| code & 0xff == SQLITE_BUSY)
+    sqlite_code(error) == Some(SQLITE_BUSY)
+}
+
+/// Without the upper bytes, which only say more about it.
+fn sqlite_code(error: &sqlx::Error) -> Option<u32> {
+    let code = error.as_database_error()?.code()?.parse::<u32>().ok()?;
+    Some(code & 0xff)
 }
 
 /// Keeps the rows that failed. Those that a table worked through took this time are none any more.

@@ -23,6 +23,7 @@ use crate::journal::Keeping;
 use crate::leave::Leave;
 use crate::ledger::{Doubt, Ledger, Witness};
 use crate::messages::{AwaitWrites, ChangeSet};
+use crate::phase::Phase;
 
 pub struct Writer {
     pen: Arc<Pen>,
@@ -133,12 +134,15 @@ impl Pen {
         let witness = Witness::of(changes);
         self.leave.to_write().await?;
         let mut transaction = self.store.begin(&self.view).await?;
+        Phase::BatchBegun.reached();
         *note = self.keep_images(&mut *transaction, changes).await?;
         let applied = transaction.write(Arc::clone(changes)).await?;
+        Phase::BatchWritten.reached();
         // A process that was suspended since then must not commit what another one may have done meanwhile.
         self.leave.to_write().await?;
         match (transaction.commit().await, witness) {
             (Ok(()), _) => {
+                Phase::BatchCommitted.reached();
                 let filled = self.ledger.fill(applied.updated);
                 self.ledger.want_less(filled);
                 let applied = Applied { updated: applied.updated - filled, ..applied };

@@ -77,6 +77,8 @@ pub struct TableReport {
     pub status: TableStatus,
     /// 1, and one more each time the table was begun again.
     pub generation: u32,
+    /// How often a part of rowsync panicked over this table.
+    pub panics: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub plan: Option<Plan>,
     pub method: Method,
@@ -134,6 +136,7 @@ impl TableReport {
             target: target.into(),
             status: TableStatus::Planned,
             generation: 1,
+            panics: 0,
             plan: None,
             method: Method::None,
             added: 0,

@@ -127,15 +127,25 @@ fn a_bad_row_among_changed_ones_and_one_that_others_need_are_left_alone() {
     assert_eq!(target.sql("select count(*) from t"), (ROWS - 9).to_string());
 }
 
+/// The same faults, of every row that a condition names.
+const MANY_FAULTS: [(&str, &str); 4] = [
+    ("v text check (v <> 'secret')", "v = 'secret'"),
+    ("v text not null", "v = null"),
+    ("v text unique", "v = 'v' || (id - 1)"),
+    ("v text", "p = 77"),
+];
+
 #[test]
 fn the_maximum_stops_a_table_and_what_is_below_it_does_not() {
-    for (bad, reached) in [(24, false), (25, true), (26, true)] {
-        let (desk, target) = (Desk::new(), target("v text check (v <> 'secret')"));
-        let spoil = format!("update t set v = 'secret' where id % 190 = 0 and id <= {}", 190 * bad);
+    for ((column, spoil), (bad, reached)) in
+        MANY_FAULTS.iter().flat_map(|fault| [(24, false), (25, true), (26, true)].map(|many| (fault, many)))
+    {
+        let (desk, target) = (Desk::new(), target(column));
+        let spoil = format!("update t set {spoil} where id % 190 = 0 and id <= {}", 190 * bad);
         desk.sync("most", &source(&desk, &spoil), &target.url, r#""tables": ["t"], "batch_size": 1000,"#);
         let ended = desk.rowsync(&["run", "most.json"]);
         let (added, ..) = ended.totals();
-        assert_eq!((ended.code, added + failed(&ended)), (Some(1), ROWS), "{}", ended.stdout);
+        assert_eq!((ended.code, added + failed(&ended)), (Some(1), ROWS), "{spoil}: {}", ended.stdout);
         assert_eq!(target.sql("select count(*) from t"), added.to_string());
         let told = "maximum error count 25 was reached";
         assert_eq!((ended.stdout.contains(told), ended.stderr.contains(told)), (reached, reached), "{}", ended.stderr);

@@ -40,7 +40,9 @@ impl Side<'_> {
     fn sql(&self, sql: &str) {
         match self {
             Side::Sqlite(desk, name) => desk.in_sqlite(name, sql),
-            Side::Postgres(database) => database.script(sql),
+            Side::Postgres(database) => {
+                database.script(sql);
+            }
         }
     }
 

@@ -8,6 +8,7 @@ use rowsync_engine::search::SideName;
 use super::work::{Ended, Work, send};
 use crate::failure::Failure;
 use crate::messages::{Act, Pass, ProveRanges};
+use crate::phase::Phase;
 
 /// A table that still differs after so many full compares has somebody else writing to it.
 const ROUNDS_MAX: usize = 3;
@@ -21,6 +22,7 @@ impl Work {
         for round in 0..ROUNDS_MAX {
             let waits = pass == Pass::Upserts && self.job.has_children;
             if waits && (self.state.extras > 0 || self.ledger.owes()) {
+                Phase::DeletesWait.reached();
                 return Ok(Ended::DeletesWait);
             }
             if self.state.extras > 0 {
@@ -41,6 +43,7 @@ impl Work {
             self.try_rejected_again().await?;
             let why = match (self.proven().await?, self.counts_are_equal().await?) {
                 (true, true) => {
+                    Phase::Proven.reached();
                     self.make_safe().await?;
                     self.state.verified = self.ledger.rejected_count() == 0;
                     if !self.state.verified {

@@ -187,6 +187,7 @@ impl TableState {
         TableReport {
             status: self.status,
             generation: self.past.generation,
+            panics: progress.panics.load(Relaxed),
             plan: self.whole_plan(),
             method: self.method,
             // By the writer's own count, which also knows what was written before a failure.

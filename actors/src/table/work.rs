@@ -19,6 +19,7 @@ use crate::job::{Goal, MassDelete, Shared, TableJob};
 use crate::keeper::Seen;
 use crate::ledger::Ledger;
 use crate::messages::{Act, AwaitWrites, Broken, CompareChanged, CopyTable, DeleteKeys, Judge, Pass, TableOutcome};
+use crate::phase::Phase;
 use crate::ports::ReaderPort;
 use crate::recovery::{Judgement, Recovery};
 
@@ -64,8 +65,10 @@ impl Work {
         self.ledger.end_filling();
         self.dispel_doubts().await?;
         self.count().await?;
+        Phase::Counted.reached();
         self.count_what_was_lost();
         self.state.plan = Some(self.decide());
+        Phase::Planned.reached();
         match self.shared.goal {
             Goal::Plan => self.state.status = TableStatus::Planned,
             Goal::Verify { samples_max, explain } => self.verify(Act::Observe { samples_max, explain }).await?,
@@ -251,6 +254,7 @@ impl Work {
             }
             found => found?,
         };
+        Phase::Copied.reached();
         self.state.covered = true;
         if self.state.estimated {
             self.state.source.rows = found.looked_at.0;
@@ -290,6 +294,7 @@ impl Work {
             }
             found => found?,
         };
+        Phase::Compared.reached();
         self.state.covered = true;
         self.state.take_in(found);
         Ok(())
@@ -337,6 +342,7 @@ impl Work {
             plan.then_delete();
         }
         self.refuse_mass_delete(extras + self.state.sum.applied.deleted)?;
+        Phase::Deleting.reached();
         let mut found = if self.state.sum.extra_keys.len() as u64 == extras {
             let keys = std::mem::take(&mut self.state.sum.extra_keys);
             send(self.differ(), DeleteKeys { keys }).await?
@@ -346,6 +352,7 @@ impl Work {
             self.refuse_mass_delete(all + self.state.sum.applied.deleted)?;
             self.search_differences(Act::DeleteExtras).await?
         };
+        Phase::Deleted.reached();
         // These rows were counted when they were found.
         self.state.sum.extra -= self.state.extras;
         self.state.sum.extra_keys.clear();
