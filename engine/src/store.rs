@@ -226,6 +226,10 @@ pub trait Snapshot: Send + Sync {
 /// Writes to one table; all or nothing.
 #[async_trait]
 pub trait Transaction: Send {
+    /// The rows with these keys as the transaction sees them, in any order; keys without a row are left out. `Fields`
+    /// form. Where the store has locks, nobody else changes or deletes the rows that it found until the transaction ends.
+    async fn before(&mut self, keys: &[Key]) -> Result<RowPage>;
+
     /// Deletes, then updates, then inserts.
     async fn write(&mut self, changes: Arc<Changes>) -> Result<Applied>;
 

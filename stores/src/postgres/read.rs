@@ -238,6 +238,17 @@ pub async fn gather(
 
 /// The rows with these keys.
 pub async fn rows_by_key(mut lease: Lease, view: &TableView, keys: &[Key]) -> Result<RowPage, StoreError> {
+    let page = rows_of(&mut lease, view, keys, "").await?;
+    lease.release();
+    Ok(page)
+}
+
+/// The same, and nobody else changes or deletes them before the transaction ends.
+pub async fn locked_rows_by_key(lease: &mut Lease, view: &TableView, keys: &[Key]) -> Result<RowPage, StoreError> {
+    rows_of(lease, view, keys, " FOR UPDATE").await
+}
+
+async fn rows_of(lease: &mut Lease, view: &TableView, keys: &[Key], lock: &str) -> Result<RowPage, StoreError> {
     let sql = ViewSql::new(view);
     let mut fields = Fields::new(&sql.columns, view.key_len, &view.table);
     let mut page = RowPage::new(Form::Fields, view.key_len);
@@ -245,7 +256,7 @@ pub async fn rows_by_key(mut lease: Lease, view: &TableView, keys: &[Key]) -> Re
     for keys in keys.chunks(KEYS_A_STATEMENT) {
         let names: Vec<String> = (0..view.key_len).map(|index| format!("rowsync_k{index}")).collect();
         let statement = format!(
-            "COPY (SELECT d.* FROM (VALUES {}) rowsync_keys({}) CROSS JOIN LATERAL (SELECT {} FROM {} WHERE {}) d) \
+            "COPY (SELECT d.* FROM (VALUES {}) rowsync_keys({}) CROSS JOIN LATERAL (SELECT {} FROM {} WHERE {}{lock}) d) \
              TO STDOUT (FORMAT binary)",
             sql.key_rows(keys)?,
             names.join(", "),
@@ -253,7 +264,7 @@ pub async fn rows_by_key(mut lease: Lease, view: &TableView, keys: &[Key]) -> Re
             sql.from,
             sql.key_equals(names.iter().map(|name| format!("rowsync_keys.{name}"))),
         );
-        let ended = copy_out(&mut lease, &statement, |tuple| {
+        let ended = copy_out(lease, &statement, |tuple| {
             fields.read(&tuple, &mut row)?;
             page.push_row(&row);
             Ok(Flow::More)
@@ -261,7 +272,6 @@ pub async fn rows_by_key(mut lease: Lease, view: &TableView, keys: &[Key]) -> Re
         .await?;
         page.bytes_read += ended.bytes;
     }
-    lease.release();
     page.finish();
     Ok(page)
 }

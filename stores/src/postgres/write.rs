@@ -15,6 +15,7 @@ use super::copy::{Copied, copy_in};
 use super::link::{Lease, Link};
 use super::literal::{identifier, identifiers, table};
 use super::park::parking;
+use super::read::locked_rows_by_key;
 use super::rows::RowEncoder;
 use super::select::ViewSql;
 use super::stage::Stage;
@@ -155,6 +156,16 @@ async fn copy_tuples(lease: &mut Lease, statement: &str, rows: &RowPage) -> Resu
 
 #[async_trait]
 impl Transaction for Writing {
+    async fn before(&mut self, keys: &[Key]) -> Result<RowPage> {
+        if self.broken {
+            return Err(failed_before(&self.view));
+        }
+        self.broken = true;
+        let page = locked_rows_by_key(&mut self.lease, &self.view, keys).await.map_err(|e| e.at(&self.view.table))?;
+        self.broken = false;
+        Ok(page)
+    }
+
     async fn write(&mut self, changes: Arc<Changes>) -> Result<Applied> {
         if self.broken {
             return Err(failed_before(&self.view));

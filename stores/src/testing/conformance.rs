@@ -11,7 +11,7 @@ use rowsync_engine::error::Kind;
 use rowsync_engine::key::{Key, KeyRange};
 use rowsync_engine::row::Form;
 use rowsync_engine::schema::{DataType, ForeignKey, TableName, TableView};
-use rowsync_engine::store::{Consistency, PageRequest, Store};
+use rowsync_engine::store::{Consistency, PageRequest, Store, Transaction};
 use rowsync_engine::value::Value;
 
 use super::rows::{Bench, Table, all_types, asking, key, number, numbered_rows, rows_of_all_types, text, values};
@@ -53,6 +53,7 @@ pub async fn run(store: Arc<dyn Store>, foreign_keys: ForeignKeys) {
     the_same_update_or_delete_twice_changes_nothing(&bench).await;
     deletes_make_room_for_inserts(&bench).await;
     nothing_is_seen_before_the_commit(&bench).await;
+    a_transaction_reads_rows_as_it_sees_them(&bench).await;
     a_dropped_transaction_leaves_nothing(&bench).await;
     a_frozen_snapshot_stands_still(&bench).await;
     a_dropped_future_leaves_the_store_usable(&bench).await;
@@ -401,6 +402,29 @@ async fn nothing_is_seen_before_the_commit(bench: &Bench) {
     assert_eq!(rows().await, 0);
     transaction.commit().await.expect("commit");
     assert_eq!(rows().await, 5);
+}
+
+async fn a_transaction_reads_rows_as_it_sees_them(bench: &Bench) {
+    let table = bench.numbered().await;
+    table.insert(&numbered_rows(1..4)).await;
+    let keys = [1, 2, 9].map(|i| key(&[number(i)]));
+    let mut transaction = bench.store.begin(&table.view).await.expect("begin");
+    let read = async |transaction: &mut Box<dyn Transaction>| {
+        let mut found = values(&transaction.before(&keys).await.expect("rows"));
+        found.sort_by_key(|row| key(&row[..1]));
+        found
+    };
+    assert_eq!(read(&mut transaction).await, numbered_rows(1..3));
+    let changes = Changes {
+        deletes: vec![key(&[number(1)])],
+        updates: table.page_of(&[vec![number(2), text("two")]]),
+        inserts: table.page_of(&numbered_rows([9])),
+    };
+    transaction.write(Arc::new(changes)).await.expect("write");
+    assert_eq!(read(&mut transaction).await, [vec![number(2), text("two")], vec![number(9), text("name 9")]]);
+    assert!(values(&transaction.before(&[]).await.expect("no rows")).is_empty());
+    transaction.commit().await.expect("commit after reading");
+    assert_eq!(table.all().await.len(), 3);
 }
 
 async fn a_dropped_transaction_leaves_nothing(bench: &Bench) {

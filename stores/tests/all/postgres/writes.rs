@@ -75,6 +75,22 @@ async fn nothing_is_seen_before_commit_and_dropping_rolls_back() {
 }
 
 #[tokio::test]
+async fn rows_that_a_transaction_has_read_are_held_back_from_others() {
+    let database = people().await;
+    let store = database.store().await;
+    let view = view(&*store, "t").await;
+    let mut transaction = store.begin(&view).await.unwrap();
+    let found = transaction.before(&[key(&[Value::Int(3)]), key(&[Value::Int(77)])]).await.unwrap();
+    assert_eq!(found.len(), 1);
+    let free =
+        |id: i64| database.number_or_error(format!("SELECT id::bigint FROM t WHERE id = {id} FOR UPDATE NOWAIT"));
+    assert!(free(3).await.is_err());
+    assert_eq!(free(4).await.unwrap(), 4);
+    transaction.commit().await.unwrap();
+    assert_eq!(free(3).await.unwrap(), 3);
+}
+
+#[tokio::test]
 async fn a_write_given_up_half_way_leaves_the_store_usable() {
     let database = people().await;
     let store = database.store().await;
