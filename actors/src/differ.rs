@@ -26,7 +26,8 @@ use rowsync_engine::key::KeyRange;
 use rowsync_engine::pair::Pair;
 use rowsync_engine::row::{Form, RowPage};
 use rowsync_engine::search::SideName;
-use rowsync_engine::store::{Encoder, PageRequest};
+use rowsync_engine::sightings::Mark;
+use rowsync_engine::store::{Encoder, PageRequest, Store};
 use tokio_util::sync::CancellationToken;
 
 use crate::board::Progress;
@@ -53,6 +54,8 @@ pub struct Desk {
     pub writer: WriterPort,
     /// Says how the target will hold rows, where that can be told.
     pub encoder: Option<Arc<dyn Encoder>>,
+    /// The store that is written to; it tells moments.
+    pub written: Arc<dyn Store>,
     pub budget: Budget,
     pub stop: CancellationToken,
     pub options: TableOptions,
@@ -97,6 +100,11 @@ impl Desk {
 
     fn check_stop(&self) -> Result<(), Failure> {
         if self.stop.is_cancelled() { Err(Failure::Stopped) } else { Ok(()) }
+    }
+
+    /// The moment before rows of the target are read that may be written.
+    async fn mark(&self) -> Result<Option<Mark>, Failure> {
+        Ok(self.written.mark(&self.pair.target).await.map_err(|error| error.on(SideName::Target))?)
     }
 
     fn request(&self, range: KeyRange, form: Form) -> PageRequest {
@@ -151,7 +159,7 @@ impl Handler<DeleteKeys> for Differ {
     type Result = AtomicResponse<Self, Result<Found, Failure>>;
 
     fn handle(&mut self, message: DeleteKeys, _: &mut Context<Self>) -> Self::Result {
-        self.work(|desk| changed::delete(desk, message.keys))
+        self.work(|desk| changed::delete(desk, message.keys, message.seen))
     }
 }
 

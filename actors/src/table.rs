@@ -12,7 +12,7 @@ mod standing;
 mod work;
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
 
 use actix::{Actor, ActorFutureExt, Addr, AtomicResponse, Context, Handler, WrapFuture};
 use rowsync_engine::error::StoreError;
@@ -74,6 +74,7 @@ impl Children {
             leave: Arc::clone(&shared.leave),
             options: job.options.clone(),
             circular: job.pair.circular.clone(),
+            others_write: AtomicBool::new(false),
         };
         let writer = Writer::new(pen).start();
         let differ = Differ::new(Desk {
@@ -82,6 +83,7 @@ impl Children {
             target: target.clone(),
             writer: WriterPort::new(writer.clone().recipient()),
             encoder: shared.target.store().encoder(&job.pair.target),
+            written: shared.target.store(),
             budget: shared.budget.clone(),
             stop: shared.stop.clone(),
             options: job.options.clone(),

@@ -1,10 +1,11 @@
 //! The writer: applies one set of changes after the other, each in a transaction of its own, and puts rows aside that the
 //! target refuses.
 
+mod doubt;
 mod narrow;
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Instant;
 
 use actix::{Actor, AtomicResponse, Context, Handler, WrapFuture};
@@ -35,6 +36,8 @@ pub struct Pen {
     pub options: TableOptions,
     /// Columns that may be filled in later, see `Pair::circular`.
     pub circular: Vec<usize>,
+    /// Somebody else writes to the table.
+    pub others_write: AtomicBool,
 }
 
 impl Writer {
@@ -84,11 +87,17 @@ impl Pen {
         let spent = if changes.inserts.is_empty() && changes.updates.is_empty() { Spent::Delete } else { Spent::Write };
         let begun = Instant::now();
         self.ledger.wanted.fetch_add(changes.len() as u64, Relaxed);
-        let changes = Arc::new(changes);
-        let applied = match self.apply_or_owe(&changes).await {
-            Err(error) => self.narrow(&changes, error).await,
-            applied => applied,
-        };
+        let mut changes = self.with_doubt(changes);
+        let mut applied = self.apply_or_owe(&changes).await;
+        if let Err(error) = &applied
+            && let Some(doubted) = self.doubted(&changes, error)
+        {
+            changes = doubted;
+            applied = self.apply_or_owe(&changes).await;
+        }
+        if let Err(error) = applied {
+            applied = self.narrow(&changes, error).await;
+        }
         self.progress.spend(spent, begun);
         applied
     }
@@ -113,16 +122,18 @@ impl Pen {
 
     /// Applies a set in one transaction, and counts what was done.
     async fn apply(&self, changes: &Arc<Changes>) -> Result<Applied> {
-        let witness = Witness::of(changes);
         self.leave.to_write().await?;
         let mut transaction = self.store.begin(&self.view).await?;
-        let applied = transaction.write(Arc::clone(changes)).await?;
+        let (changes, held_back) = self.that_fit(&mut *transaction, changes).await?;
+        let witness = Witness::of(&changes);
+        let applied = Applied { held_back, ..transaction.write(changes).await? };
         // A process that was suspended since then must not commit what another one may have done meanwhile.
         self.leave.to_write().await?;
         match (transaction.commit().await, witness) {
             (Ok(()), _) => {
                 let filled = self.ledger.fill(applied.updated);
-                self.ledger.want_less(filled);
+                // What is held back is wanted again when it is found again.
+                self.ledger.want_less(filled + held_back);
                 let applied = Applied { updated: applied.updated - filled, ..applied };
                 self.progress.applied(&applied);
                 Ok(applied)

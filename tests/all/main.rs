@@ -13,6 +13,7 @@ mod equality;
 mod faults;
 mod first_sync;
 mod leases;
+mod others;
 mod proxy;
 mod rejects;
 mod settings;

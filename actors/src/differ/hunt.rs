@@ -11,6 +11,7 @@ use rowsync_engine::digest::DigestKind;
 use rowsync_engine::key::KeyRange;
 use rowsync_engine::row::RowPage;
 use rowsync_engine::search::{Ask, Search, Seek, Step};
+use rowsync_engine::sightings::{Mark, Sightings};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::leaf::{Leaf, compare_some};
@@ -34,6 +35,7 @@ pub(super) async fn hunt(desk: Arc<Desk>, task: CompareRange) -> Result<Found, F
     let mut sum = Found::default();
     let mut pending = Pending::new(&desk);
     let mut doubtful = Doubtful::default();
+    let mut since = None;
     announce(&desk, &options, act, source_count.max(target_count));
     loop {
         desk.check_stop()?;
@@ -53,7 +55,10 @@ pub(super) async fn hunt(desk: Arc<Desk>, task: CompareRange) -> Result<Found, F
             }
             Ask::Rows(ranges) => {
                 let before = looked_for(&sum, act);
-                let basket = Basket { act, pending: &mut pending, doubtful: &mut doubtful, sum: &mut sum };
+                if since.is_none() && !matches!(act, Act::Observe { .. }) {
+                    since = desk.mark().await?;
+                }
+                let basket = Basket { act, since, pending: &mut pending, doubtful: &mut doubtful, sum: &mut sum };
                 compare_all(&desk, grouped(&desk, ranges), options.seek, basket).await?;
                 search.found(looked_for(&sum, act) - before);
             }
@@ -128,6 +133,8 @@ async fn compare_all(
 /// Where differences go.
 struct Basket<'a> {
     act: Act,
+    /// A moment before the rows were read.
+    since: Option<Mark>,
     pending: &'a mut Pending,
     doubtful: &'a mut Doubtful,
     sum: &'a mut Found,
@@ -140,7 +147,8 @@ impl Basket<'_> {
         let (act, sum) = (self.act, &mut *self.sum);
         sum.looked_at.0 += source_rows;
         sum.looked_at.1 += target_rows;
-        let mut changes = findings.changes;
+        let mut changes = findings.changes.known_since(self.since);
+        let extras = findings.extras.at(self.since);
         sum.equal += findings.equal;
         let (missing, different, extra) =
             (changes.inserts.len() as u64, changes.updates.len() as u64, changes.deletes.len() as u64);
@@ -154,13 +162,15 @@ impl Basket<'_> {
                 self.doubtful.add(desk, rows.chain(std::mem::take(&mut changes.deletes)));
                 changes = nothing;
             }
-            Act::Add => changes = Changes { inserts: changes.inserts, ..nothing },
+            Act::Add => changes = Changes { inserts: changes.inserts, seen: changes.seen, ..nothing },
             Act::CollectExtras => {
-                collect(desk, sum, std::mem::take(&mut changes.deletes));
+                collect(desk, sum, std::mem::take(&mut changes.deletes), extras);
                 changes = nothing;
             }
-            Act::DeleteExtras => changes = Changes { deletes: changes.deletes, ..nothing },
-            Act::Upsert => collect(desk, sum, std::mem::take(&mut changes.deletes)),
+            Act::DeleteExtras => {
+                changes = Changes { deletes: changes.deletes, seen: Some(Arc::new(extras)), ..nothing }
+            }
+            Act::Upsert => collect(desk, sum, std::mem::take(&mut changes.deletes), extras),
         }
         let counted = |wanted: bool, count| if wanted { count } else { 0 };
         sum.missing += counted(matches!(act, Act::Add | Act::Upsert | Act::Observe { .. }), missing);
@@ -178,8 +188,11 @@ impl Basket<'_> {
 }
 
 /// Holds extra keys as far as they may be held.
-fn collect(desk: &Desk, sum: &mut Found, keys: Vec<rowsync_engine::key::Key>) {
+fn collect(desk: &Desk, sum: &mut Found, keys: Vec<rowsync_engine::key::Key>, seen: Sightings) {
     let room = desk.options.keys_max.saturating_sub(sum.extra_keys.len());
+    if room > 0 {
+        sum.extra_seen.absorb(seen);
+    }
     sum.extra_keys.extend(keys.into_iter().take(room));
 }
 
