@@ -1,7 +1,7 @@
 //! The differ: finds what is different in a range and sends it to the writer. It knows no plan; what to look for and
 //! what to do with it is said in each message.
 //!
-//! Work is split by what is asked: `hunt` searches, `leaf` compares ranges, `samples` shows what was found,
+//! Work is split by what is asked: `hunt` searches, `newest` looks at the rows that came last before that, `leaf` compares ranges, `samples` shows what was found,
 //! `second_look` sees whether it is still so, `copy` fills an empty target, `changed` follows modify times, `prove` reads
 //! back.
 
@@ -9,6 +9,7 @@ mod changed;
 mod copy;
 mod hunt;
 mod leaf;
+mod newest;
 mod pending;
 mod prove;
 mod samples;
@@ -25,6 +26,7 @@ use rowsync_engine::domain::Domain;
 use rowsync_engine::key::KeyRange;
 use rowsync_engine::pair::Pair;
 use rowsync_engine::row::{Form, RowPage};
+use rowsync_engine::schema::TableView;
 use rowsync_engine::search::SideName;
 use rowsync_engine::sightings::Mark;
 use rowsync_engine::store::{Encoder, PageRequest, Store};
@@ -89,6 +91,13 @@ impl Desk {
 
     fn domains(&self) -> Vec<Domain> {
         self.pair.source.domains()
+    }
+
+    fn view(&self, side: SideName) -> &TableView {
+        match side {
+            SideName::Source => &self.pair.source,
+            SideName::Target => &self.pair.target,
+        }
     }
 
     fn reader(&self, side: SideName) -> &ReaderPort {

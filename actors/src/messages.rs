@@ -128,6 +128,13 @@ pub struct FindRecent {
     pub rows: u64,
 }
 
+/// differ -> reader. Answer: the keys of the rows that were changed last; none where no index leads to them.
+#[derive(Message)]
+#[rtype(result = "Result<Option<Vec<Key>>, StoreError>")]
+pub struct FindNewest {
+    pub rows: u64,
+}
+
 /// differ -> reader, both sides at once. Answer: a digest for each range.
 #[derive(Message)]
 #[rtype(result = "Result<Vec<Digest>, StoreError>")]

@@ -87,17 +87,11 @@ impl Pen {
         let spent = if changes.inserts.is_empty() && changes.updates.is_empty() { Spent::Delete } else { Spent::Write };
         let begun = Instant::now();
         self.ledger.wanted.fetch_add(changes.len() as u64, Relaxed);
-        let mut changes = self.with_doubt(changes);
-        let mut applied = self.apply_or_owe(&changes).await;
-        if let Err(error) = &applied
-            && let Some(doubted) = self.doubted(&changes, error)
-        {
-            changes = doubted;
-            applied = self.apply_or_owe(&changes).await;
-        }
-        if let Err(error) = applied {
-            applied = self.narrow(&changes, error).await;
-        }
+        let changes = self.with_doubt(changes);
+        let applied = match self.apply_or_doubt(&changes).await {
+            Err(error) => self.narrow(&changes, error).await,
+            applied => applied,
+        };
         self.progress.spend(spent, begun);
         applied
     }
@@ -126,7 +120,11 @@ impl Pen {
         let mut transaction = self.store.begin(&self.view).await?;
         let (changes, held_back) = self.that_fit(&mut *transaction, changes).await?;
         let witness = Witness::of(&changes);
-        let applied = Applied { held_back, ..transaction.write(changes).await? };
+        let written = transaction.write(changes).await;
+        // The place of a row is one among those that were written, and nobody else knows which these were.
+        let place = |error: &StoreError| error.place.filter(|_| held_back == 0);
+        let written = written.map_err(|error| StoreError { place: place(&error), ..error })?;
+        let applied = Applied { held_back, ..written };
         // A process that was suspended since then must not commit what another one may have done meanwhile.
         self.leave.to_write().await?;
         match (transaction.commit().await, witness) {

@@ -204,6 +204,12 @@ pub trait Snapshot: Send + Sync {
     /// The key behind which the last `rows` rows of the table lie; `None` where it has no more than that.
     async fn before_last(&self, view: &Arc<TableView>, rows: u64) -> Result<Option<Key>>;
 
+    /// The keys of the rows with the newest modify times, newest first, at most so many; `None` where there is no such
+    /// column, or no index that leads to them.
+    async fn newest(&self, _view: &Arc<TableView>, _rows: u64) -> Result<Option<Vec<Key>>> {
+        Ok(None)
+    }
+
     /// A digest for each range, in the order of the ranges.
     async fn digests(
         &self,

@@ -15,6 +15,7 @@ mod first_sync;
 mod leases;
 mod others;
 mod proxy;
+mod recent;
 mod rejects;
 mod settings;
 mod support;

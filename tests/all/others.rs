@@ -148,3 +148,32 @@ fn rows_of_a_view_bear_no_numbers_and_are_written_all_the_same() {
     assert_eq!(desk.run("others").totals(), (0, 1, 1));
     assert_eq!(target.sql("select string_agg(id || v, ' ' order by id) from t"), "1new 2b");
 }
+
+/// The row that the target refuses is told, although a row before it in the batch is left alone.
+#[test]
+fn a_row_that_is_refused_beside_one_that_is_held_back_is_the_one_that_is_told() {
+    let bad = "(1, 'new'), (2, 'b'), (3, 'bad'), (4, 'd')";
+    let cases = [
+        ("FROM STDIN", "(4, 'd')", "insert into t values (1, 'theirs')"),
+        ("AS rowsync_t SET", "(1, 'old'), (2, 'old'), (3, 'old'), (4, 'd')", "update t set v = 'theirs' where id = 1"),
+    ];
+    for (says, rows, meanwhile) in cases {
+        let (desk, target) = (Desk::new(), Database::new());
+        desk.in_sqlite("s.sqlite", &table(bad));
+        target.sql(&format!("{} alter table t add check (v <> 'bad')", table(rows)));
+        let url = target.url.clone();
+        let write = move || drop(psql(&url, meanwhile));
+        let proxy = Proxy::before(&target.url).when(says, 1, Act::Call(Box::new(write)));
+        desk.sync("others", &desk.sqlite("s.sqlite"), &proxy.url, "");
+        let ended = desk.rowsync(&["run", "others.json"]);
+        let report = ended.report();
+        let errors = report["tables"][0]["errors"].as_array().unwrap();
+        assert_eq!((ended.code, proxy.done(), errors.len()), (Some(1), 1, 1), "{says}: {report:#}");
+        assert_eq!(errors[0]["key"]["id"], 3, "{says}: {report:#}");
+        assert_eq!(
+            target.sql("select string_agg(id || v, ' ' order by id) from t where id <> 3"),
+            "1new 2b 4d",
+            "{says}"
+        );
+    }
+}

@@ -25,7 +25,7 @@ pub(super) async fn write_changed(desk: Arc<Desk>, since: Option<Value>) -> Resu
         let mut request = desk.request(KeyRange::new(after, None), Form::Fields);
         request.modified_after = since.clone();
         let source = desk.source.page(request).await?;
-        let since = desk.mark().await?;
+        let since = if source.is_empty() { None } else { desk.mark().await? };
         desk.learn(&source);
         let target = desk.target.keys(keys(&source)).await?;
         permit.settle(source.bytes() + target.bytes());
@@ -52,7 +52,7 @@ pub(super) async fn write_changed(desk: Arc<Desk>, since: Option<Value>) -> Resu
     }
 }
 
-fn keys(page: &RowPage) -> Vec<Key> {
+pub(super) fn keys(page: &RowPage) -> Vec<Key> {
     (0..page.len()).map(|index| page.key(index)).collect()
 }
 
@@ -63,7 +63,7 @@ fn differences(desk: &Desk, source: &RowPage, target: &RowPage) -> Result<Change
 }
 
 /// What was written is read back and compared with what the source gave.
-async fn read_back(desk: &Desk, source: &RowPage, written: Vec<Key>) -> Result<(), Failure> {
+pub(super) async fn read_back(desk: &Desk, source: &RowPage, written: Vec<Key>) -> Result<(), Failure> {
     let wanted: std::collections::HashSet<&Key> = written.iter().collect();
     let mut expected = RowPage::new(Form::Fields, source.key_len);
     (0..source.len())

@@ -15,6 +15,7 @@ use rowsync_engine::sightings::{Mark, Sightings};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::leaf::{Leaf, compare_some};
+use super::newest::explain_gap;
 use super::pending::Pending;
 use super::second_look::Doubtful;
 use super::{Desk, copy, prove};
@@ -30,13 +31,15 @@ const GROUP_MAX: usize = 1000;
 const STEPS_OF_A_LINE: usize = 12;
 
 pub(super) async fn hunt(desk: Arc<Desk>, task: CompareRange) -> Result<Found, Failure> {
+    if let Some(found) = begin(&desk, &task).await? {
+        return Ok(found);
+    }
     let CompareRange { range, source_count, target_count, options, digest, act } = task;
     let mut search = Search::within(range, source_count, target_count, options);
     let mut sum = Found::default();
     let mut pending = Pending::new(&desk);
     let mut doubtful = Doubtful::default();
     let mut since = None;
-    announce(&desk, &options, act, source_count.max(target_count));
     loop {
         desk.check_stop()?;
         match search.ask() {
@@ -74,6 +77,12 @@ pub(super) async fn hunt(desk: Arc<Desk>, task: CompareRange) -> Result<Found, F
     sum.looked_at.0 += sum.stats.equal_rows.0;
     sum.looked_at.1 += sum.stats.equal_rows.1;
     Ok(sum)
+}
+
+/// Announces the search, and answers it where the newest rows explain what is looked for.
+async fn begin(desk: &Desk, task: &CompareRange) -> Result<Option<Found>, Failure> {
+    announce(desk, &task.options, task.act, task.source_count.max(task.target_count));
+    explain_gap(desk, task).await
 }
 
 /// Small ranges are read together, as many as fit a page by what is known of them.
@@ -188,7 +197,7 @@ impl Basket<'_> {
 }
 
 /// Holds extra keys as far as they may be held.
-fn collect(desk: &Desk, sum: &mut Found, keys: Vec<rowsync_engine::key::Key>, seen: Sightings) {
+pub(super) fn collect(desk: &Desk, sum: &mut Found, keys: Vec<rowsync_engine::key::Key>, seen: Sightings) {
     let room = desk.options.keys_max.saturating_sub(sum.extra_keys.len());
     if room > 0 {
         sum.extra_seen.absorb(seen);
@@ -203,7 +212,7 @@ fn announce(desk: &Desk, options: &rowsync_engine::search::SearchOptions, act: A
     tracing::info!(table = %desk.pair.source.table, "{operation} binary search {rows} records, search {recent} recent first, need to find {need}:");
 }
 
-fn tell_steps(desk: &Desk, steps: &[Step]) {
+pub(super) fn tell_steps(desk: &Desk, steps: &[Step]) {
     if steps.is_empty() {
         return;
     }

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use rowsync_engine::change::Changes;
+use rowsync_engine::change::{Applied, Changes};
 use rowsync_engine::error::{Kind, StoreError};
 use rowsync_engine::store::{Result, Transaction};
 
@@ -20,8 +20,20 @@ impl Pen {
         Arc::new(if others { changes.doubted() } else { changes })
     }
 
+    /// Applies a set, and once more in doubt where somebody else seems to have written to its rows.
+    pub(super) async fn apply_or_doubt(&self, changes: &Arc<Changes>) -> Result<Applied> {
+        let error = match self.apply_or_owe(changes).await {
+            Err(error) => error,
+            applied => return applied,
+        };
+        match self.doubted(changes, &error) {
+            Some(doubted) => self.apply_or_owe(&doubted).await,
+            None => Err(error),
+        }
+    }
+
     /// The changes in doubt, where this failure may come of what somebody else wrote.
-    pub(super) fn doubted(&self, changes: &Changes, error: &StoreError) -> Option<Arc<Changes>> {
+    fn doubted(&self, changes: &Changes, error: &StoreError) -> Option<Arc<Changes>> {
         let others = changes.since().is_some() && matches!(error.kind, Kind::RowChanged | Kind::Duplicate);
         if error.kind == Kind::RowChanged {
             self.others_write.store(true, Relaxed);
