@@ -15,6 +15,7 @@ pub mod problem;
 pub mod process;
 pub mod progress;
 pub mod roster;
+pub mod samples;
 pub mod settings;
 pub mod shutdown;
 pub mod state;
