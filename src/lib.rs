@@ -16,6 +16,7 @@ pub mod process;
 pub mod progress;
 pub mod roster;
 pub mod row_errors;
+pub mod samples;
 pub mod settings;
 pub mod shutdown;
 pub mod state;

@@ -75,6 +75,7 @@ impl Children {
             options: job.options.clone(),
             circular: job.pair.circular.clone(),
             keeping: job.keeping.clone(),
+            others_write: Arc::default(),
         };
         let writer = Writer::new(pen).start();
         let differ = Differ::new(Desk {
@@ -83,6 +84,7 @@ impl Children {
             target: target.clone(),
             writer: WriterPort::new(writer.clone().recipient()),
             encoder: shared.target.store().encoder(&job.pair.target).filter(|_| job.keeping.is_none()),
+            written: shared.target.store(),
             budget: shared.budget.clone(),
             stop: shared.stop.clone(),
             options: job.options.clone(),

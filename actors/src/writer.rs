@@ -1,10 +1,11 @@
 //! The writer: applies one set of changes after the other, each in a transaction of its own, and puts rows aside that the
 //! target refuses.
 
+mod doubt;
 mod narrow;
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Instant;
 
 use actix::{Actor, AtomicResponse, Context, Handler, WrapFuture};
@@ -42,6 +43,8 @@ pub struct Pen {
     pub circular: Vec<usize>,
     /// None where nothing is kept for an undo.
     pub keeping: Option<Keeping>,
+    /// Somebody else writes to the table.
+    pub others_write: Arc<AtomicBool>,
 }
 
 impl Writer {
@@ -91,8 +94,8 @@ impl Pen {
         let spent = if changes.inserts.is_empty() && changes.updates.is_empty() { Spent::Delete } else { Spent::Write };
         let begun = Instant::now();
         self.ledger.wanted.fetch_add(changes.len() as u64, Relaxed);
-        let changes = Arc::new(changes);
-        let applied = match self.apply_or_owe(&changes).await {
+        let changes = self.with_doubt(changes);
+        let applied = match self.apply_or_doubt(&changes).await {
             Err(error) => self.narrow(&changes, error).await,
             applied => applied,
         };
@@ -131,12 +134,17 @@ impl Pen {
     }
 
     async fn apply_noted(&self, changes: &Arc<Changes>, note: &mut Option<u64>) -> Result<Applied> {
-        let witness = Witness::of(changes);
         self.leave.to_write().await?;
         let mut transaction = self.store.begin(&self.view).await?;
         Phase::BatchBegun.reached();
-        *note = self.keep_images(&mut *transaction, changes).await?;
-        let applied = transaction.write(Arc::clone(changes)).await?;
+        let (changes, held_back) = self.that_fit(&mut *transaction, changes).await?;
+        *note = self.keep_images(&mut *transaction, &changes).await?;
+        let witness = Witness::of(&changes);
+        let written = transaction.write(changes).await;
+        // The place of a row is one among those that were written, and nobody else knows which these were.
+        let place = |error: &StoreError| error.place.filter(|_| held_back == 0);
+        let written = written.map_err(|error| StoreError { place: place(&error), ..error })?;
+        let applied = Applied { held_back, ..written };
         Phase::BatchWritten.reached();
         // A process that was suspended since then must not commit what another one may have done meanwhile.
         self.leave.to_write().await?;
@@ -144,7 +152,8 @@ impl Pen {
             (Ok(()), _) => {
                 Phase::BatchCommitted.reached();
                 let filled = self.ledger.fill(applied.updated);
-                self.ledger.want_less(filled);
+                // What is held back is wanted again when it is found again.
+                self.ledger.want_less(filled + held_back);
                 let applied = Applied { updated: applied.updated - filled, ..applied };
                 self.progress.applied(&applied);
                 Ok(applied)

@@ -205,7 +205,7 @@ mod tests {
     fn write(table: &mut BTreeMap<i64, i64>, rows: &BTreeMap<i64, i64>, gone: &[i64]) -> Vec<Image> {
         let (updates, inserts) = rows.clone().into_iter().partition(|(id, _)| table.contains_key(id));
         let deletes = gone.iter().filter(|id| !rows.contains_key(id)).map(|id| key(*id)).collect();
-        let changes = Changes { inserts: page(&inserts), updates: page(&updates), deletes };
+        let changes = Changes { inserts: page(&inserts), updates: page(&updates), deletes, ..Changes::new(1) };
         let images = images(&changes, &page(table), &DOMAINS).unwrap();
         table.retain(|id, _| !gone.contains(id) || rows.contains_key(id));
         table.extend(rows);

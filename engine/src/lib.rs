@@ -22,5 +22,6 @@ pub mod report;
 pub mod row;
 pub mod schema;
 pub mod search;
+pub mod sightings;
 pub mod store;
 pub mod value;

@@ -24,6 +24,7 @@ use crate::error::StoreError;
 use crate::key::{Key, KeyRange};
 use crate::row::{Form, RowPage};
 use crate::schema::{ForeignKey, TableName, TableSchema, TableView};
+use crate::sightings::Mark;
 use crate::value::Value;
 
 pub type Result<T> = std::result::Result<T, StoreError>;
@@ -108,6 +109,12 @@ pub trait Store: Send + Sync {
 
     /// A transaction on one table.
     async fn begin(&self, view: &Arc<TableView>) -> Result<Box<dyn Transaction>>;
+
+    /// This moment, where the store can tell later whether rows of the table were written by others since: it then refuses
+    /// to change or delete such rows by changes that were found since an earlier one. `None` where it cannot tell.
+    async fn mark(&self, _view: &Arc<TableView>) -> Result<Option<Mark>> {
+        Ok(None)
+    }
 
     /// Who says how this table will hold rows; `None` where that cannot be told before it holds them.
     fn encoder(&self, _view: &Arc<TableView>) -> Option<Arc<dyn Encoder>> {
@@ -205,6 +212,12 @@ pub trait Snapshot: Send + Sync {
     /// The key behind which the last `rows` rows of the table lie; `None` where it has no more than that.
     async fn before_last(&self, view: &Arc<TableView>, rows: u64) -> Result<Option<Key>>;
 
+    /// The keys of the rows with the newest modify times, newest first, at most so many; `None` where there is no such
+    /// column, or no index that leads to them.
+    async fn newest(&self, _view: &Arc<TableView>, _rows: u64) -> Result<Option<Vec<Key>>> {
+        Ok(None)
+    }
+
     /// A digest for each range, in the order of the ranges.
     async fn digests(
         &self,
@@ -239,7 +252,8 @@ pub trait Transaction: Send {
     /// the rows that it found until the transaction ends.
     async fn before(&mut self, view: &Arc<TableView>, keys: &[Key]) -> Result<RowPage>;
 
-    /// Deletes, then updates, then inserts.
+    /// Deletes, then updates, then inserts. Where the changes say since when their rows are known, and one to update or
+    /// delete may have been written or removed by another transaction since, this fails with the kind `RowChanged`.
     async fn write(&mut self, changes: Arc<Changes>) -> Result<Applied>;
 
     async fn commit(self: Box<Self>) -> Result<()>;

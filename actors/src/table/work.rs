@@ -7,6 +7,7 @@ use rowsync_engine::error::{Class, Kind};
 use rowsync_engine::plan::{Facts, Operation, Plan, decide};
 use rowsync_engine::recovery::Verdict;
 use rowsync_engine::report::{Method, TableStatus};
+use rowsync_engine::sightings::Sightings;
 use rowsync_engine::store::Survey;
 use rowsync_engine::value::Value;
 
@@ -344,8 +345,9 @@ impl Work {
         self.refuse_mass_delete(extras + self.state.sum.applied.deleted)?;
         Phase::Deleting.reached();
         let mut found = if self.state.sum.extra_keys.len() as u64 == extras {
-            let keys = std::mem::take(&mut self.state.sum.extra_keys);
-            send(self.differ(), DeleteKeys { keys }).await?
+            let (keys, seen) =
+                (std::mem::take(&mut self.state.sum.extra_keys), std::mem::take(&mut self.state.sum.extra_seen));
+            send(self.differ(), DeleteKeys { keys, seen }).await?
         } else {
             // They are too many to hold, and a search by counts need not have seen all: count before deleting.
             let all = self.search_differences(Act::CollectExtras).await?.extra;
@@ -356,6 +358,7 @@ impl Work {
         // These rows were counted when they were found.
         self.state.sum.extra -= self.state.extras;
         self.state.sum.extra_keys.clear();
+        self.state.sum.extra_seen = Sightings::default();
         self.state.extras = 0;
         found.extra = found.extra.min(found.applied.deleted);
         self.state.take_in(found);

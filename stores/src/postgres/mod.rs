@@ -18,6 +18,7 @@ mod index;
 mod link;
 mod literal;
 mod lookup3;
+mod mark;
 mod measure;
 mod numeric;
 mod park;
@@ -45,6 +46,7 @@ use rowsync_engine::cost::LinkSpeed;
 use rowsync_engine::digest::DigestKind;
 use rowsync_engine::error::{Kind, StoreError};
 use rowsync_engine::schema::{ForeignKey, TableName, TableSchema, TableView};
+use rowsync_engine::sightings::Mark;
 use rowsync_engine::store::{Capabilities, Consistency, Encoder, Engine, Result, Snapshot, Store, Transaction};
 use sqlx::Connection as _;
 
@@ -198,6 +200,13 @@ impl Store for Postgres {
     async fn begin(&self, view: &Arc<TableView>) -> Result<Box<dyn Transaction>> {
         self.may_write("write").map_err(|e| e.at(&view.table))?;
         Ok(Box::new(Writing::begin(&self.link, view).await.map_err(|e| e.at(&view.table))?))
+    }
+
+    async fn mark(&self, view: &Arc<TableView>) -> Result<Option<Mark>> {
+        let mut lease = self.link.lease("write").await.map_err(|e| e.at(&view.table))?;
+        let mark = mark::mark(&mut lease, view).await.map_err(|e| e.at(&view.table))?;
+        lease.release();
+        Ok(mark)
     }
 
     fn encoder(&self, view: &Arc<TableView>) -> Option<Arc<dyn Encoder>> {

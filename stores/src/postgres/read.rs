@@ -8,6 +8,7 @@ use rowsync_engine::store::PageRequest;
 
 use super::copy::{Flow, Stored, Tuple, copy_out, copy_out_once};
 use super::fit::Misfit;
+use super::index::leads_to;
 use super::link::Lease;
 use super::literal::identifier;
 use super::ranges::{self, RANGES_A_STATEMENT};
@@ -329,4 +330,31 @@ async fn each_key(
 pub fn last_number(tuple: &Tuple<'_>) -> Option<usize> {
     let number = tuple.field(tuple.len().checked_sub(1)?)?;
     usize::try_from(i32::from_be_bytes(number.try_into().ok()?)).ok()
+}
+
+/// The keys of the rows that were changed last, where an index leads to them.
+pub async fn newest(mut lease: Lease, view: &TableView, rows: u64) -> Result<Option<Vec<Key>>, StoreError> {
+    let sql = ViewSql::new(view);
+    let (Some(name), Some(time)) = (&view.modify_time, sql.modify_time()) else { return Ok(None) };
+    if !leads_to(&mut lease, view, name).await? {
+        lease.release();
+        return Ok(None);
+    }
+    let statement = format!(
+        "COPY (SELECT {} FROM {} WHERE {} AND {time} IS NOT NULL ORDER BY {time} DESC LIMIT {rows}) \
+         TO STDOUT (FORMAT binary)",
+        ViewSql::expressions(sql.key_columns()),
+        sql.from,
+        sql.between(None, None),
+    );
+    let mut fields = Fields::new(sql.key_columns(), view.key_len, &view.table);
+    let (mut keys, mut row) = (Vec::new(), Vec::new());
+    copy_out(&mut lease, &statement, |tuple| {
+        fields.read(&tuple, &mut row)?;
+        keys.push(Key::from_bytes(&row));
+        Ok(Flow::More)
+    })
+    .await?;
+    lease.release();
+    Ok(Some(keys))
 }

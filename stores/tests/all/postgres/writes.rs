@@ -30,6 +30,7 @@ async fn deletes_come_before_updates_and_updates_before_inserts() {
         inserts: page_of(1, &[row(11, "n2"), row(1, "new")]),
         updates: page_of(1, &[row(2, "n1"), row(3, "n3"), row(99, "gone")]),
         deletes: vec![key(&[Value::Int(1)]), key(&[Value::Int(77)])],
+        ..Changes::new(1)
     };
     let applied = write(&*store, &view, changes).await.unwrap();
     assert_eq!((applied.deleted, applied.updated, applied.inserted), (1, 2, 2));
