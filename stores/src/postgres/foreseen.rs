@@ -148,16 +148,10 @@ fn seconds(micros: i64) -> f64 {
     micros as f64 / 1_000_000.0
 }
 
-/// Microseconds from 1970 to 2000, where the server counts from; the years between which seconds alone are hashed.
-const EPOCH: i64 = 946_684_800_000_000;
+/// Microseconds from 2000-01-01, between which seconds alone are hashed: from 1900 to 2100.
 const YEARS: std::ops::Range<i64> = -3_155_673_600_000_000..3_155_760_000_000_000;
 
 fn hash_moment(micros: i64, seed: u64) -> u64 {
-    let since_1970 = match micros {
-        i64::MAX => f64::INFINITY,
-        i64::MIN => f64::NEG_INFINITY,
-        _ => micros.checked_add(EPOCH).map_or_else(|| (micros as f64 + EPOCH as f64) / 1_000_000.0, seconds),
-    };
     let seed = if YEARS.contains(&micros) { seed } else { hash_i64(micros, seed) };
-    hash_f64(since_1970, seed)
+    hash_f64(seconds(micros), seed)
 }

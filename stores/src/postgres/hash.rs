@@ -77,20 +77,27 @@ fn of_value(column: &str, wire: Wire, seed: String) -> String {
         Wire::Uuid => format!("uuid_hash_extended({column}, {seed})"),
         // There is no function to call for these two in all versions, but arrays are hashed by their elements.
         Wire::Date | Wire::Bytea => format!("hash_array_extended(ARRAY[{column}], {seed})"),
-        Wire::Time => format!("hashfloat8extended(date_part('epoch', {column}), {seed})"),
-        Wire::Timestamp => moment(column, "timestamp", column, &seed),
-        Wire::TimestampTz => moment(column, "timestamptz", &format!("({column} AT TIME ZONE 'UTC')"), &seed),
+        Wire::Time => format!("hashfloat8extended({}, {seed})", seconds(&format!("(date '2000-01-01' + {column})"))),
+        Wire::Timestamp => moment(column, "timestamp", &seconds(column), column, &seed),
+        Wire::TimestampTz => {
+            let seconds = format!("tstzrange_subdiff({column}, timestamptz '2000-01-01 00:00:00+00')");
+            moment(column, "timestamptz", &seconds, &format!("({column} AT TIME ZONE 'UTC')"), &seed)
+        }
         Wire::Text | Wire::Interval | Wire::Json | Wire::Jsonb | Wire::Opaque => {
             format!("hashtextextended({column}::text COLLATE \"C\", {seed})")
         }
     }
 }
 
-/// Seconds as a float are exact to the microsecond for two centuries and a half around 1970, and hashing them takes half
-/// the time of the type's own hash with it. Outside of the years that are usual, both are taken: the type's own hash
-/// reaches all times, but only in 32 bits.
-fn moment(column: &str, sql_type: &str, without_zone: &str, seed: &str) -> String {
-    let seconds = format!("date_part('epoch', {column})");
+/// From 2000-01-01 to a timestamp: the function by which ranges are indexed, and a tenth of the work of `date_part`.
+fn seconds(timestamp: &str) -> String {
+    format!("tsrange_subdiff({timestamp}, timestamp '2000-01-01')")
+}
+
+/// Seconds as a float are exact to the microsecond for a century around 2000, and hashing them takes less than the
+/// type's own hash with them. Outside of the years that are usual, both are taken: the type's own hash reaches all times,
+/// but only in 32 bits.
+fn moment(column: &str, sql_type: &str, seconds: &str, without_zone: &str, seed: &str) -> String {
     format!(
         "CASE WHEN {column} >= {sql_type} '1900-01-01' AND {column} < {sql_type} '2100-01-01' \
          THEN hashfloat8extended({seconds}, {seed}) \
