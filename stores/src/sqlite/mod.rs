@@ -7,6 +7,7 @@
 mod affinity;
 mod bind;
 mod cascade;
+mod checkpoint;
 mod classify;
 mod create;
 mod declared;
@@ -72,7 +73,11 @@ impl Sqlite {
 
     fn open(location: Location) -> Result<Arc<Sqlite>> {
         // The writer first: it makes the file.
-        let writer = if location.is_writable() { Some(Writer::new(location.open_to_write()?)?) } else { None };
+        let writer = if location.is_writable() {
+            Some(Writer::new(location.open_to_write()?, location.open_to_write()?)?)
+        } else {
+            None
+        };
         let readers = (0..READERS).map(|_| location.open_to_read()).collect::<Result<Vec<_>>>()?;
         let readers = Arc::new(Threads::start("read", readers)?);
         Ok(Arc::new(Sqlite { location, readers, writer }))

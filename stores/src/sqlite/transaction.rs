@@ -16,6 +16,7 @@ use rowsync_engine::store::Transaction;
 use rusqlite::Connection;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
+use super::checkpoint::Checkpointer;
 use super::classify::classify;
 use super::thread::Threads;
 use super::{read, write};
@@ -25,13 +26,13 @@ type Result<T> = std::result::Result<T, StoreError>;
 /// The thread that writes, for one user at a time.
 pub struct Writer {
     thread: Arc<Threads>,
-    turn: Arc<Mutex<()>>,
+    turn: Arc<Mutex<Checkpointer>>,
 }
 
 impl Writer {
-    pub fn new(connection: Connection) -> Result<Writer> {
+    pub fn new(connection: Connection, beside: Connection) -> Result<Writer> {
         let thread = Threads::start("write", vec![connection])?;
-        Ok(Writer { thread: Arc::new(thread), turn: Arc::default() })
+        Ok(Writer { thread: Arc::new(thread), turn: Arc::new(Mutex::new(Checkpointer::start(beside)?)) })
     }
 
     pub async fn begin(&self, view: &Arc<TableView>) -> Result<WriteTransaction> {
@@ -42,6 +43,7 @@ impl Writer {
             turn: Some(turn),
             view: Arc::clone(view),
             state: State::Open,
+            bytes: 0,
         };
         let text = begin_text(view.in_cycle);
         transaction.run(move |connection| connection.execute_batch(&text)).await?;
@@ -82,9 +84,11 @@ enum State {
 /// Writes to one table.
 pub struct WriteTransaction {
     thread: Arc<Threads>,
-    turn: Option<OwnedMutexGuard<()>>,
+    turn: Option<OwnedMutexGuard<Checkpointer>>,
     view: Arc<TableView>,
     state: State,
+    /// Of the rows that it wrote.
+    bytes: u64,
 }
 
 impl WriteTransaction {
@@ -111,12 +115,16 @@ impl Transaction for WriteTransaction {
         let applied = self.thread.call(move |connection, _| write::apply(connection, &view, &changes)).await;
         let applied = applied.map_err(|error| error.at(&self.view.table))?;
         self.state = State::Open;
+        self.bytes += applied.bytes_written;
         Ok(applied)
     }
 
-    async fn commit(self: Box<Self>) -> Result<()> {
+    async fn commit(mut self: Box<Self>) -> Result<()> {
         self.check_whole()?;
-        self.run(|connection| connection.execute_batch("COMMIT")).await
+        self.run(|connection| connection.execute_batch("COMMIT")).await?;
+        let bytes = self.bytes;
+        self.turn.iter_mut().for_each(|checkpointer| checkpointer.committed(bytes));
+        Ok(())
     }
 }
 
