@@ -166,11 +166,11 @@ async fn begin(
     let writes = matches!(goal, Goal::Sync { .. });
     let mut ends = Ends::connect(settings, if writes { Access::Write } else { Access::Look }).await?;
     let footing = if writes {
-        let state = Arc::new(State::open(&settings.state.path()).await?);
+        let state = Arc::new(State::open(&settings.state).await?);
         let leave = kept.take_lease(settings, &state, execution_id).await?;
         Footing { state: Some(state), leave }
     } else {
-        Footing { state: State::look_at(&settings.state.path()).await?.map(Arc::new), leave: Arc::new(Unshared) }
+        Footing { state: State::look_at(&settings.state).await?.map(Arc::new), leave: Arc::new(Unshared) }
     };
     let missing = match goal {
         Goal::Sync { .. } => Missing::Create,

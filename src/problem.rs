@@ -46,6 +46,7 @@ impl Problem {
     pub fn exit(&self) -> Exit {
         match self {
             Problem::Interrupted => Exit::Interrupted,
+            Problem::State(error) if error.is_unreachable() => Exit::Unreachable,
             Problem::Settings(_) | Problem::Usage(_) | Problem::State(_) => Exit::Usage,
             Problem::Store { error, .. } if error.class() == Class::Connection => Exit::Unreachable,
             Problem::Held(_) => Exit::Unreachable,

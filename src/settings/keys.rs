@@ -61,7 +61,7 @@ keys! {
     source: String, Kind::Text, NOTHING, Now;
     /// The name of the connection to write to.
     target: String, Kind::Text, NOTHING, Now;
-    /// The database that remembers runs. Only SQLite files in this version.
+    /// The database that remembers runs: `sqlite:PATH`, or a `postgres://` URL for processes on several machines.
     state: SecretText, Kind::Secret, STATE, Now;
     /// The tables to keep equal: names, or entries with keys of their own.
     tables: Vec<RawTable>, Kind::Tables, TABLES, Now;

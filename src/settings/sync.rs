@@ -5,11 +5,11 @@ use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::connection::{ConnectionSettings, sqlite_path};
+use super::connection::{ConnectionSettings, Engine, engine_of, sqlite_path};
 use super::keys::{RawConnection, RawSettings, RawTuning};
 use super::problem::{did_you_mean, listed};
 use super::provenance::{Provenance, member};
-use super::secret::{SecretText, SecretUrl};
+use super::secret::{MASK, SecretText, SecretUrl};
 use super::table::TableSelection;
 use super::tuning::{TuningSettings, set};
 
@@ -35,14 +35,16 @@ pub struct SyncSettings {
     pub enabled: bool,
 }
 
-/// Where runs are remembered: a SQLite file.
+/// Where runs are remembered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StateSettings {
+    pub engine: Engine,
+    /// Of the engine's scheme, and readable.
     pub url: SecretUrl,
 }
 
 impl StateSettings {
-    /// The file, to be opened and not to be shown; `url` is for showing.
+    /// The file of a SQLite state, to be opened and not to be shown; `url` is for showing.
     pub fn path(&self) -> PathBuf {
         let url = self.url.expose();
         PathBuf::from(sqlite_path(url.split_once(':').map_or(url, |(_, rest)| rest)))
@@ -149,16 +151,15 @@ fn refuse_two_pauses(raw: &RawSettings, provenance: &mut Provenance) {
 fn read_state(typed: Option<&SecretText>, name: &str, provenance: &mut Provenance) -> Option<StateSettings> {
     let Some(typed) = typed else {
         let url = format!("sqlite:{}.state.sqlite", file_name(name));
-        return Some(StateSettings { url: SecretUrl::new(url.clone(), &url) });
+        return Some(StateSettings { engine: Engine::Sqlite, url: SecretUrl::new(url.clone(), &url) });
     };
     let exposed = typed.expose().trim();
-    match exposed.split_once(':') {
-        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("sqlite") && !sqlite_path(rest).is_empty() => {
-            let url = SecretUrl::new(exposed, provenance.typed("state", exposed));
-            Some(StateSettings { url })
-        }
-        _ => {
-            provenance.refuse("state", "only a SQLite file can hold the state in this version: \"sqlite:PATH\"");
+    let url = SecretUrl::new(exposed, provenance.typed("state", exposed));
+    // The whole text is a secret, and so is what stands where a scheme should be.
+    match engine_of(&SecretUrl::new(exposed, MASK)) {
+        Ok(engine) => Some(StateSettings { engine, url }),
+        Err(message) => {
+            provenance.refuse("state", message);
             None
         }
     }

@@ -16,5 +16,6 @@ mod leases;
 mod proxy;
 mod rejects;
 mod settings;
+mod state;
 mod support;
 mod traps;

@@ -1,0 +1,63 @@
+//! Making a state, and bringing an older one up to date: the same numbered migrations for both kinds of database.
+
+use std::sync::LazyLock;
+
+use sqlx::migrate::{Migration, Migrator};
+use sqlx::{AssertSqlSafe, SqlSafeStr as _};
+
+use super::database::Database;
+
+/// In SQLite's words.
+static MIGRATIONS: Migrator = sqlx::migrate!("src/state/migrations");
+
+/// In PostgreSQL's. Their table has a name of its own there, since other programs keep theirs in the same database.
+static POSTGRES_MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
+    let mut migrator = Migrator::with_migrations(MIGRATIONS.iter().map(for_postgres).collect());
+    migrator.dangerous_set_table_name("sync_migrations");
+    migrator
+});
+
+/// Under one lock: of two processes that begin together, the second one finds all done.
+pub(super) async fn upgrade(database: &Database) -> Result<(), sqlx::Error> {
+    match database {
+        Database::Sqlite(pool) => {
+            let mut transaction = pool.begin_with("begin immediate").await?;
+            MIGRATIONS.run(&mut *transaction).await?;
+            transaction.commit().await
+        }
+        Database::Postgres(pool) => {
+            let mut connection = pool.acquire().await?;
+            let upgraded = POSTGRES_MIGRATIONS.run(&mut *connection).await;
+            // The lock goes with the connection.
+            connection.close_on_drop();
+            Ok(upgraded?)
+        }
+    }
+}
+
+fn for_postgres(migration: &Migration) -> Migration {
+    let Migration { version, description, migration_type, sql, no_tx, .. } = migration.clone();
+    let sql = AssertSqlSafe(spelled_for_postgres(sql.as_str())).into_sql_str();
+    Migration::new(version, description, migration_type, sql, no_tx)
+}
+
+/// SQLite's `integer` has eight bytes, and so has `bigint`. The rest of what the migrations say is the same in both.
+fn spelled_for_postgres(sql: &str) -> String {
+    let line = |line: &str| match line.trim_start().starts_with("--") {
+        true => line.to_owned(),
+        false => line.replace(" integer", " bigint").replace(" blob", " bytea"),
+    };
+    sql.lines().map(line).collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_types_are_spelled_otherwise_in_postgres() {
+        let sql = "-- an integer\ncreate table t (n integer not null, b blob, name text)";
+        let expected = "-- an integer\ncreate table t (n bigint not null, b bytea, name text)";
+        assert_eq!(spelled_for_postgres(sql), expected);
+    }
+}
