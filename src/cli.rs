@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, value_parser};
 
 use crate::init::STARTER_PATH;
 
@@ -37,6 +37,9 @@ pub enum Command {
     /// Find everything that can be found before the first row moves.
     #[command(after_help = "Example:\n  rowsync check shop.json")]
     Check(FileArgs),
+    /// List the executions of a sync, or show the report of one again.
+    #[command(after_help = "Example:\n  rowsync history shop.json --limit 5\n  rowsync history shop.json 019ab3c4")]
+    History(HistoryArgs),
     /// Write a commented starter file.
     #[command(after_help = "Example:\n  rowsync init shop.json")]
     Init(InitArgs),
@@ -77,6 +80,21 @@ pub struct VerifyArgs {
     /// Most sample keys shown of each table.
     #[arg(long, value_name = "N", default_value_t = 5)]
     pub samples: usize,
+    #[command(flatten)]
+    pub common: CommonArgs,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct HistoryArgs {
+    /// The settings file.
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// The execution to show, by its id or the beginning of it.
+    #[arg(value_name = "ID")]
+    pub id: Option<String>,
+    /// Most executions listed, newest first.
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = value_parser!(u32).range(1..))]
+    pub limit: u32,
     #[command(flatten)]
     pub common: CommonArgs,
 }

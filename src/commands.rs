@@ -8,8 +8,9 @@ use rowsync_engine::report::{RunReport, RunStatus};
 use serde::Serialize;
 
 use crate::check;
-use crate::cli::{Command, CommonArgs, FileArgs, InitArgs, Output, RunArgs, VerifyArgs};
+use crate::cli::{Command, CommonArgs, FileArgs, HistoryArgs, InitArgs, Output, RunArgs, VerifyArgs};
 use crate::execute::{Hooks, execute};
+use crate::history::{self, History};
 use crate::init;
 use crate::printing::{plan_text, run_text, verify_text};
 use crate::problem::{Exit, Problem};
@@ -25,6 +26,7 @@ pub fn carry_out(command: Command) -> Exit {
         Command::Plan(args) => on_system(&args.common.clone(), |desk| plan(args, desk)),
         Command::Verify(args) => on_system(&args.common.clone(), |desk| verify(args, desk)),
         Command::Check(args) => on_system(&args.common.clone(), |desk| check(args, desk)),
+        Command::History(args) => on_system(&args.common.clone(), |desk| history(args, desk)),
     }
 }
 
@@ -159,6 +161,19 @@ async fn check(args: FileArgs, desk: Desk) -> Result<Exit, Problem> {
     let report = check::check(&desk.settings(&args.file)?).await?;
     desk.print(&report, check::text)?;
     Ok(if report.problems() == 0 { Exit::Done } else { Exit::Usage })
+}
+
+async fn history(args: HistoryArgs, desk: Desk) -> Result<Exit, Problem> {
+    let settings = desk.settings(&args.file)?;
+    match &args.id {
+        None => desk.print(&History::of(&settings, args.limit).await?, history::text)?,
+        Some(id) => {
+            let execution = history::find(&settings, id).await?;
+            desk.bars.clear();
+            println!("{}", history::shown(&execution, desk.common.output)?);
+        }
+    }
+    Ok(Exit::Done)
 }
 
 fn exit_of(report: &RunReport) -> Exit {

@@ -38,6 +38,15 @@ pub struct Held {
     holder: Holder,
 }
 
+/// Why it is not known whether a lease is still held.
+#[derive(Debug, thiserror::Error)]
+enum RenewalError {
+    #[error(transparent)]
+    State(#[from] StateError),
+    #[error("the state does not answer")]
+    Late,
+}
+
 /// Leave to write a sync, until it is given back.
 pub struct Lease {
     term: Arc<Term>,
@@ -102,9 +111,11 @@ impl Term {
     }
 
     /// False where another process has taken the lease. One that ran out and that nobody took is as good as before.
-    async fn renew(&self) -> Result<bool, StateError> {
+    /// Whoever waits for an answer longer than until the next turn learns it too late.
+    async fn renew(&self) -> Result<bool, RenewalError> {
         let now = (self.clock)();
-        let held = self.state.renew_lease(&self.place, &self.execution_id, self.length, now).await?;
+        let renewing = self.state.renew_lease(&self.place, &self.execution_id, self.length, now);
+        let held = tokio::time::timeout(self.length / PARTS, renewing).await.map_err(|_| RenewalError::Late)??;
         self.until.store(if held { (now + self.length).as_millisecond() } else { i64::MIN }, Relaxed);
         Ok(held)
     }
@@ -178,7 +189,7 @@ mod tests {
     use std::sync::Mutex;
 
     use super::*;
-    use crate::settings::{Engine, SecretUrl, StateSettings};
+    use crate::settings::StateSettings;
 
     /// A file that several processes share, with a clock that the test sets.
     struct World {
@@ -194,15 +205,12 @@ mod tests {
             World { folder: tempfile::tempdir().unwrap(), time }
         }
 
-        fn settings(&self) -> StateSettings {
-            let url = format!("sqlite:{}", self.folder.path().join("state.sqlite").display());
-            StateSettings { engine: Engine::Sqlite, url: SecretUrl::new(url.clone(), &url) }
-        }
-
         async fn term(&self, execution_id: &str) -> Term {
             let time = Arc::clone(&self.time);
             Term {
-                state: Arc::new(State::open(&self.settings()).await.unwrap()),
+                state: Arc::new(
+                    State::open(&StateSettings::in_file(&self.folder.path().join("state.sqlite"))).await.unwrap(),
+                ),
                 place: Place { sync: "shop".into(), ends: "a -> b".into() },
                 execution_id: execution_id.into(),
                 length: LENGTH,

@@ -12,11 +12,13 @@ mod upgrade;
 
 use rowsync_stores::Access;
 use serde::Serialize;
+use sqlx::postgres::PgDatabaseError;
 
 use crate::settings::{Engine, StateSettings};
 use database::Database;
 use statement::Statement;
 
+pub use executions::{Command, Execution, Retention, Standing};
 pub use leases::{Claim, Holder};
 
 #[derive(Debug, thiserror::Error)]
@@ -28,22 +30,32 @@ pub struct StateError {
 }
 
 impl StateError {
-    /// Whether its database is away or lets nobody in, and not wrong.
-    pub fn is_unreachable(&self) -> bool {
+    /// Whether its database is away or refuses, and not wrong.
+    pub fn is_refusal(&self) -> bool {
         match &self.source {
             sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::PoolTimedOut => true,
             // Connections, passwords and rights, no such database, resources, an administrator at work.
-            sqlx::Error::Database(error) => {
-                let code = error.try_downcast_ref::<sqlx::postgres::PgDatabaseError>().map(|error| error.code());
-                code.is_some_and(|code| ["08", "28", "3D", "53", "57"].iter().any(|class| code.starts_with(class)))
-            }
-            _ => false,
+            _ => self.has_code(&["08", "25006", "28", "3D", "42501", "53", "57"]),
         }
     }
 
+    /// Whether waiting may help.
+    pub fn is_away(&self) -> bool {
+        match &self.source {
+            sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut => true,
+            _ => self.has_code(&["08", "53300", "57P01", "57P02", "57P03"]),
+        }
+    }
+
+    /// Of PostgreSQL; whole codes or their classes.
+    fn has_code(&self, codes: &[&str]) -> bool {
+        let error = self.source.as_database_error().and_then(|error| error.try_downcast_ref::<PgDatabaseError>());
+        error.is_some_and(|error| codes.iter().any(|code| error.code().starts_with(code)))
+    }
+
     fn remedy(&self) -> &'static str {
-        if self.is_unreachable() {
-            "see that its server is up and lets you in, or name another database in `state`"
+        if self.is_refusal() {
+            "see that its server is up and lets you in and write, or name another database in `state`"
         } else {
             "name another one in `state`, or mend this one"
         }
@@ -88,6 +100,16 @@ impl State {
         Ok(state.is_made().await.map_err(|error| state.error(error))?.then_some(state))
     }
 
+    /// Opens the state where there is one, to read what it remembers. One of an older version is upgraded first.
+    ///
+    /// # Errors
+    /// When there is a database that cannot be opened, or upgraded.
+    pub async fn look_back(settings: &StateSettings) -> Result<Option<State>, StateError> {
+        let Some(state) = State::look_at(settings).await? else { return Ok(None) };
+        let is_current = upgrade::is_current(&state.database).await.map_err(|error| state.error(error))?;
+        if is_current { Ok(Some(state)) } else { State::open(settings).await.map(Some) }
+    }
+
     async fn connect(settings: &StateSettings, access: Access) -> Result<State, StateError> {
         let shown = settings.url.to_string();
         match Database::connect(settings, access).await {
@@ -125,14 +147,12 @@ fn word(status: &impl Serialize) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::settings::SecretUrl;
 
     #[tokio::test]
     async fn processes_that_begin_together_on_a_new_state_make_it_once() {
         for _ in 0..20 {
             let folder = tempfile::tempdir().unwrap();
-            let url = format!("sqlite:{}", folder.path().join("state.sqlite").display());
-            let settings = StateSettings { engine: Engine::Sqlite, url: SecretUrl::new(url.clone(), &url) };
+            let settings = StateSettings::in_file(&folder.path().join("state.sqlite"));
             let open = || State::open(&settings);
             // Each has a connection, and so a thread, of its own.
             let opened = tokio::join!(open(), open(), open(), open());

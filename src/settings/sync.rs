@@ -6,12 +6,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::connection::{ConnectionSettings, Engine, engine_of, sqlite_path};
-use super::keys::{RawConnection, RawSettings, RawTuning};
+use super::keys::{RawConnection, RawLink, RawSettings, RawTuning};
 use super::problem::{did_you_mean, listed};
 use super::provenance::{Provenance, member};
-use super::secret::{MASK, SecretText, SecretUrl};
+use super::secret::{MASK, SecretUrl};
 use super::table::TableSelection;
 use super::tuning::{TuningSettings, set};
+use crate::state::Retention;
 
 /// What a file means. Nothing in here can be wrong any more, except about the databases themselves.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,6 +33,7 @@ pub struct SyncSettings {
     pub max_bytes_in_flight: NonZeroU64,
     pub max_error_loop: u32,
     pub lease: Duration,
+    pub retention: Retention,
     pub enabled: bool,
 }
 
@@ -41,9 +43,25 @@ pub struct StateSettings {
     pub engine: Engine,
     /// Of the engine's scheme, and readable.
     pub url: SecretUrl,
+    pub retry_count: u32,
+    pub retry_delay: Duration,
 }
 
 impl StateSettings {
+    /// Those of a connection at the top of the file hold for the state too.
+    fn new(engine: Engine, url: SecretUrl, link: &RawLink) -> StateSettings {
+        let retry_delay = Duration::from_millis(set(link.retry_delay));
+        StateSettings { engine, url, retry_count: set(link.retry_count), retry_delay }
+    }
+
+    /// A SQLite state that is not tried again, as tests of this crate use it.
+    #[cfg(test)]
+    pub(crate) fn in_file(path: &Path) -> StateSettings {
+        let url = format!("sqlite:{}", path.display());
+        let url = SecretUrl::new(url.clone(), &url);
+        StateSettings { engine: Engine::Sqlite, url, retry_count: 0, retry_delay: Duration::ZERO }
+    }
+
     /// The file of a SQLite state, to be opened and not to be shown; `url` is for showing.
     pub fn path(&self) -> PathBuf {
         let url = self.url.expose();
@@ -61,7 +79,7 @@ impl SyncSettings {
         tuning.check_columns("", provenance);
         let tables = TableSelection::new(raw.tables.as_deref(), &raw.tuning, provenance);
         let sync_table = raw.sync_table.as_deref().map(|names| tables.known(names, "sync_table", provenance));
-        let state = read_state(raw.state.as_ref(), &name, provenance);
+        let state = read_state(&raw, &name, provenance);
         let (source, target) = ends?;
         Some(SyncSettings {
             name,
@@ -76,6 +94,7 @@ impl SyncSettings {
             max_bytes_in_flight: set(raw.max_bytes_in_flight),
             max_error_loop: set(raw.max_error_loop),
             lease: Duration::from_secs_f64(set(raw.lease_seconds)),
+            retention: Retention { days: set(raw.history_keep_days), count: set(raw.history_keep_count) },
             enabled: set(raw.enabled),
         })
     }
@@ -148,16 +167,16 @@ fn refuse_two_pauses(raw: &RawSettings, provenance: &mut Provenance) {
     }
 }
 
-fn read_state(typed: Option<&SecretText>, name: &str, provenance: &mut Provenance) -> Option<StateSettings> {
-    let Some(typed) = typed else {
+fn read_state(raw: &RawSettings, name: &str, provenance: &mut Provenance) -> Option<StateSettings> {
+    let Some(typed) = &raw.state else {
         let url = format!("sqlite:{}.state.sqlite", file_name(name));
-        return Some(StateSettings { engine: Engine::Sqlite, url: SecretUrl::new(url.clone(), &url) });
+        return Some(StateSettings::new(Engine::Sqlite, SecretUrl::new(url.clone(), &url), &raw.link));
     };
     let exposed = typed.expose().trim();
     let url = SecretUrl::new(exposed, provenance.typed("state", exposed));
     // The whole text is a secret, and so is what stands where a scheme should be.
     match engine_of(&SecretUrl::new(exposed, MASK)) {
-        Ok(engine) => Some(StateSettings { engine, url }),
+        Ok(engine) => Some(StateSettings::new(engine, url, &raw.link)),
         Err(message) => {
             provenance.refuse("state", message);
             None

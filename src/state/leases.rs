@@ -108,7 +108,7 @@ impl State {
     }
 
     /// What the state's clock says, as SQL, in milliseconds since 1970.
-    fn now(&self, here: Timestamp) -> String {
+    pub(super) fn now(&self, here: Timestamp) -> String {
         match self.database {
             Database::Sqlite(_) => here.as_millisecond().to_string(),
             // Not that of the transaction, which stands still while a lock is waited for.
@@ -144,16 +144,20 @@ fn holder_of(row: &Row) -> Result<Holder, sqlx::Error> {
     let moment = |column| -> Result<Timestamp, sqlx::Error> {
         Timestamp::from_millisecond(row.get(column)?).map_err(|error| sqlx::Error::Decode(error.into()))
     };
-    let number: i64 = row.get("process")?;
     Ok(Holder {
         execution_id: row.get("execution_id")?,
-        process: Process {
-            host: row.get("host")?,
-            machine: row.get("machine")?,
-            number: u32::try_from(number).map_err(|error| sqlx::Error::Decode(error.into()))?,
-            began: row.get("process_began")?,
-        },
+        process: process_of(row)?,
         since: moment("since")?,
         until: moment("until")?,
+    })
+}
+
+pub(super) fn process_of(row: &Row) -> Result<Process, sqlx::Error> {
+    let number: i64 = row.get("process")?;
+    Ok(Process {
+        host: row.get("host")?,
+        machine: row.get("machine")?,
+        number: u32::try_from(number).map_err(|error| sqlx::Error::Decode(error.into()))?,
+        began: row.get("process_began")?,
     })
 }

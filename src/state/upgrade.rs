@@ -6,16 +6,22 @@ use sqlx::migrate::{Migration, Migrator};
 use sqlx::{AssertSqlSafe, SqlSafeStr as _};
 
 use super::database::Database;
+use super::statement::Statement;
 
 /// In SQLite's words.
 static MIGRATIONS: Migrator = sqlx::migrate!("src/state/migrations");
 
-/// In PostgreSQL's. Their table has a name of its own there, since other programs keep theirs in the same database.
+/// In PostgreSQL's.
 static POSTGRES_MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
     let mut migrator = Migrator::with_migrations(MIGRATIONS.iter().map(for_postgres).collect());
-    migrator.dangerous_set_table_name("sync_migrations");
+    migrator.dangerous_set_table_name(POSTGRES_TABLE);
     migrator
 });
+
+/// The driver's own.
+const SQLITE_TABLE: &str = "_sqlx_migrations";
+/// A name of its own, since other programs keep theirs in the same database.
+const POSTGRES_TABLE: &str = "sync_migrations";
 
 /// Under one lock: of two processes that begin together, the second one finds all done.
 pub(super) async fn upgrade(database: &Database) -> Result<(), sqlx::Error> {
@@ -33,6 +39,18 @@ pub(super) async fn upgrade(database: &Database) -> Result<(), sqlx::Error> {
             Ok(upgraded?)
         }
     }
+}
+
+/// Whether all migrations were run. One that this version does not know is no hindrance to reading.
+pub(super) async fn is_current(database: &Database) -> Result<bool, sqlx::Error> {
+    let table = match database {
+        Database::Sqlite(_) => SQLITE_TABLE,
+        Database::Postgres(_) => POSTGRES_TABLE,
+    };
+    let select = Statement::new(format!("select max(version) as version from {table} where success"));
+    let newest = database.session().await?.fetch_optional(select).await?;
+    let newest: Option<i64> = newest.map(|row| row.get("version")).transpose()?.flatten();
+    Ok(newest >= MIGRATIONS.iter().map(|migration| migration.version).max())
 }
 
 fn for_postgres(migration: &Migration) -> Migration {

@@ -12,6 +12,7 @@ mod drift;
 mod equality;
 mod faults;
 mod first_sync;
+mod history;
 mod leases;
 mod proxy;
 mod rejects;
