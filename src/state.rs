@@ -33,7 +33,8 @@ impl StateError {
     /// Whether its database is away or refuses, and not wrong.
     pub fn is_refusal(&self) -> bool {
         match &self.source {
-            sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::PoolTimedOut => true,
+            sqlx::Error::Tls(_) => true,
+            _ if self.is_away() => true,
             // Connections, passwords and rights, no such database, resources, an administrator at work.
             _ => self.has_code(&["08", "25006", "28", "3D", "42501", "53", "57"]),
         }
@@ -42,7 +43,8 @@ impl StateError {
     /// Whether waiting may help.
     pub fn is_away(&self) -> bool {
         match &self.source {
-            sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut => true,
+            // A connection that breaks while it is made is told as an answer that makes no sense.
+            sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::Protocol(_) => true,
             _ => self.has_code(&["08", "53300", "57P01", "57P02", "57P03"]),
         }
     }
@@ -108,6 +110,11 @@ impl State {
         let Some(state) = State::look_at(settings).await? else { return Ok(None) };
         let is_current = upgrade::is_current(&state.database).await.map_err(|error| state.error(error))?;
         if is_current { Ok(Some(state)) } else { State::open(settings).await.map(Some) }
+    }
+
+    /// Whether a table is one of a state in such a database. Beside the tables of a source it is none of the sync's.
+    pub fn has_table(engine: Engine, name: &str) -> bool {
+        upgrade::makes(engine, name)
     }
 
     async fn connect(settings: &StateSettings, access: Access) -> Result<State, StateError> {

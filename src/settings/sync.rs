@@ -62,10 +62,27 @@ impl StateSettings {
         StateSettings { engine: Engine::Sqlite, url, retry_count: 0, retry_delay: Duration::ZERO }
     }
 
+    /// Whether it lies in the database of a connection, as far as can be told without connecting.
+    pub fn is_beside(&self, connection: &ConnectionSettings) -> bool {
+        self.engine == connection.engine && place_of(&self.url, self.engine) == place_of(&connection.url, self.engine)
+    }
+
     /// The file of a SQLite state, to be opened and not to be shown; `url` is for showing.
     pub fn path(&self) -> PathBuf {
         let url = self.url.expose();
         PathBuf::from(sqlite_path(url.split_once(':').map_or(url, |(_, rest)| rest)))
+    }
+}
+
+/// The whole path of a file, or server and database.
+fn place_of(url: &SecretUrl, engine: Engine) -> Option<String> {
+    let (_, rest) = url.expose().split_once(':')?;
+    match engine {
+        Engine::Sqlite => Some(std::path::absolute(sqlite_path(rest)).ok()?.display().to_string()),
+        Engine::Postgres => {
+            let url = url::Url::parse(url.expose()).ok()?;
+            Some(format!("{}:{}{}", url.host_str().unwrap_or_default(), url.port().unwrap_or(5432), url.path()))
+        }
     }
 }
 

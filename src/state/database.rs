@@ -34,6 +34,13 @@ impl Database {
         }
     }
 
+    pub fn engine(&self) -> Engine {
+        match self {
+            Database::Sqlite(_) => Engine::Sqlite,
+            Database::Postgres(_) => Engine::Postgres,
+        }
+    }
+
     /// A connection of one's own, as long as it is held.
     pub async fn session(&self) -> Result<Session, sqlx::Error> {
         Ok(match self {
@@ -97,12 +104,14 @@ async fn connect_postgres(url: &str, access: Access) -> Result<PgPool, sqlx::Err
 }
 
 /// Limits of time, in one message. Set here and not when connecting, where poolers between us and the server refuse it.
+/// Whoever made the database read-only is not overruled.
 fn setup(access: Access) -> String {
-    let read_only = if access == Access::Write { "off" } else { "on" };
     let millis = STATEMENT_MAX.as_millis();
-    format!(
-        "select set_config('statement_timeout', '{millis}', false), set_config('lock_timeout', '{millis}', false),
-            set_config('idle_in_transaction_session_timeout', '{millis}', false),
-            set_config('default_transaction_read_only', '{read_only}', false)"
-    )
+    let limits = ["statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"];
+    let mut settings: Vec<String> =
+        limits.iter().map(|name| format!("set_config('{name}', '{millis}', false)")).collect();
+    if access != Access::Write {
+        settings.push("set_config('default_transaction_read_only', 'on', false)".to_owned());
+    }
+    format!("select {}", settings.join(", "))
 }

@@ -2,11 +2,12 @@
 
 use std::sync::LazyLock;
 
-use sqlx::migrate::{Migration, Migrator};
+use sqlx::migrate::{MigrateError, Migration, Migrator};
 use sqlx::{AssertSqlSafe, SqlSafeStr as _};
 
 use super::database::Database;
 use super::statement::Statement;
+use crate::settings::Engine;
 
 /// In SQLite's words.
 static MIGRATIONS: Migrator = sqlx::migrate!("src/state/migrations");
@@ -28,7 +29,7 @@ pub(super) async fn upgrade(database: &Database) -> Result<(), sqlx::Error> {
     match database {
         Database::Sqlite(pool) => {
             let mut transaction = pool.begin_with("begin immediate").await?;
-            MIGRATIONS.run(&mut *transaction).await?;
+            MIGRATIONS.run(&mut *transaction).await.map_err(cause)?;
             transaction.commit().await
         }
         Database::Postgres(pool) => {
@@ -36,17 +37,38 @@ pub(super) async fn upgrade(database: &Database) -> Result<(), sqlx::Error> {
             let upgraded = POSTGRES_MIGRATIONS.run(&mut *connection).await;
             // The lock goes with the connection.
             connection.close_on_drop();
-            Ok(upgraded?)
+            upgraded.map_err(cause)
         }
+    }
+}
+
+/// What the database said, which tells whether it refuses, is away or is no state.
+fn cause(error: MigrateError) -> sqlx::Error {
+    match error {
+        MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => error,
+        other => other.into(),
+    }
+}
+
+/// Whether a table is one that a state in such a database makes.
+pub(super) fn makes(engine: Engine, table: &str) -> bool {
+    let is_made = |line: &str| {
+        let name = line.strip_prefix("create table ").and_then(|rest| rest.split([' ', '(']).next());
+        name == Some(table)
+    };
+    table == migrations_table(engine) || MIGRATIONS.iter().any(|migration| migration.sql.as_str().lines().any(is_made))
+}
+
+fn migrations_table(engine: Engine) -> &'static str {
+    match engine {
+        Engine::Sqlite => SQLITE_TABLE,
+        Engine::Postgres => POSTGRES_TABLE,
     }
 }
 
 /// Whether all migrations were run. One that this version does not know is no hindrance to reading.
 pub(super) async fn is_current(database: &Database) -> Result<bool, sqlx::Error> {
-    let table = match database {
-        Database::Sqlite(_) => SQLITE_TABLE,
-        Database::Postgres(_) => POSTGRES_TABLE,
-    };
+    let table = migrations_table(database.engine());
     let select = Statement::new(format!("select max(version) as version from {table} where success"));
     let newest = database.session().await?.fetch_optional(select).await?;
     let newest: Option<i64> = newest.map(|row| row.get("version")).transpose()?.flatten();
