@@ -1,17 +1,25 @@
 # make setup   what the tests need: a PostgreSQL server, if none is installed
 # make test    all tests, with a throwaway PostgreSQL server beside them
 # make check   format, lints, documentation, tests: what has to pass before a change is handed in
+# make soak    kills rowsync at 200 random moments for each pair of engines; KILLS=50, SEED=17 and PAIR=between_files choose
 # make bench   the benches against their floors; ARGS="--only find_100_pg --runs 5" chooses
 # make bench-compare   comparing, beside floors and other tools; ARGS="--rows 100000 --only postgres" chooses
 # make setup-bench     installs the other tools
 
-.PHONY: setup test check format lint doc bench bench-compare setup-bench
+KILLS ?= 200
+
+.PHONY: setup test soak check format lint doc bench bench-compare setup-bench
 
 setup:
 	tests/install-postgres.sh
 
 test: setup
 	tests/with-postgres.sh cargo test --workspace --no-fail-fast
+
+# The seed of each pair is printed, and repeats its moments.
+soak: setup
+	ROWSYNC_KILLS=$(KILLS) $(if $(SEED),ROWSYNC_SEED=$(SEED)) tests/with-postgres.sh cargo test -p rowsync --test all \
+		killed_at_random_moments_$(PAIR) -- --nocapture
 
 # In this order also under `make -j`: the cheap answers come first.
 check:

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use clap::builder::NonEmptyStringValueParser;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, value_parser};
 
 use crate::init::STARTER_PATH;
@@ -40,6 +41,14 @@ pub enum Command {
     /// List the executions of a sync, or show the report of one again.
     #[command(after_help = "Example:\n  rowsync history shop.json --limit 5\n  rowsync history shop.json 019ab3c4")]
     History(HistoryArgs),
+    /// Put back what a run changed, where the rows are still as it left them. Needs `undo` in the settings of that run.
+    #[command(
+        after_help = "Examples:\n  rowsync undo shop.json\n  rowsync undo shop.json 019a9f3e-7d4c-7b02-9a53-0f3c1f1d2e4b"
+    )]
+    Undo(UndoArgs),
+    /// List the rows that the target refused, or try them again.
+    #[command(after_help = "Examples:\n  rowsync errors shop.json\n  rowsync errors shop.json replay --table Track")]
+    Errors(ErrorsArgs),
     /// Write a commented starter file.
     #[command(after_help = "Example:\n  rowsync init shop.json")]
     Init(InitArgs),
@@ -97,6 +106,38 @@ pub struct HistoryArgs {
     pub limit: u32,
     #[command(flatten)]
     pub common: CommonArgs,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct UndoArgs {
+    /// The settings file.
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// The run to be undone, by its id or the beginning of it. Without it: the runs that can be undone.
+    #[arg(value_name = "EXECUTION_ID", value_parser = NonEmptyStringValueParser::new())]
+    pub execution_id: Option<String>,
+    #[command(flatten)]
+    pub common: CommonArgs,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct ErrorsArgs {
+    /// The settings file.
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// What to do with them.
+    #[arg(value_name = "ACTION", value_enum, default_value_t = ErrorsAction::List)]
+    pub action: ErrorsAction,
+    #[command(flatten)]
+    pub common: CommonArgs,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ErrorsAction {
+    /// Name each row with what the target said.
+    List,
+    /// Run the tables again that such rows are in, with nothing taken on trust.
+    Replay,
 }
 
 #[derive(Clone, Debug, Args)]

@@ -8,15 +8,19 @@ use rowsync_engine::report::{RunReport, RunStatus};
 use serde::Serialize;
 
 use crate::check;
-use crate::cli::{Command, CommonArgs, FileArgs, HistoryArgs, InitArgs, Output, RunArgs, VerifyArgs};
+use crate::cli::{
+    Command, CommonArgs, ErrorsAction, ErrorsArgs, FileArgs, HistoryArgs, InitArgs, Output, RunArgs, UndoArgs,
+    VerifyArgs,
+};
 use crate::execute::{Hooks, execute};
 use crate::history::{self, History};
 use crate::init;
-use crate::printing::{plan_text, run_text, verify_text};
+use crate::printing::{plan_text, run_text, undo_text, verify_text};
 use crate::problem::{Exit, Problem};
 use crate::progress::Bars;
+use crate::row_errors::RowErrors;
 use crate::settings::{self, Environment, SyncSettings};
-use crate::{shutdown, telemetry};
+use crate::{row_errors, shutdown, telemetry, undo};
 
 /// Carries a command out. Problems are told on stderr, reports on stdout.
 pub fn carry_out(command: Command) -> Exit {
@@ -25,6 +29,8 @@ pub fn carry_out(command: Command) -> Exit {
         Command::Run(args) => on_system(&args.common.clone(), |desk| run(args, desk)),
         Command::Plan(args) => on_system(&args.common.clone(), |desk| plan(args, desk)),
         Command::Verify(args) => on_system(&args.common.clone(), |desk| verify(args, desk)),
+        Command::Undo(args) => on_system(&args.common.clone(), |desk| undo(args, desk)),
+        Command::Errors(args) => on_system(&args.common.clone(), |desk| errors(args, desk)),
         Command::Check(args) => on_system(&args.common.clone(), |desk| check(args, desk)),
         Command::History(args) => on_system(&args.common.clone(), |desk| history(args, desk)),
     }
@@ -155,6 +161,33 @@ async fn verify(args: VerifyArgs, desk: Desk) -> Result<Exit, Problem> {
         Exit::Done if differs => Exit::Differences,
         exit => exit,
     })
+}
+
+async fn undo(args: UndoArgs, desk: Desk) -> Result<Exit, Problem> {
+    let settings = desk.settings(&args.file)?;
+    let Some(execution_id) = args.execution_id else {
+        desk.print(&undo::list(&settings).await?, undo::list_text)?;
+        return Ok(Exit::Done);
+    };
+    let report = undo::undo(&settings, &execution_id, &desk.hooks).await?;
+    desk.print(&report, undo_text)?;
+    Ok(exit_of(&report))
+}
+
+async fn errors(args: ErrorsArgs, desk: Desk) -> Result<Exit, Problem> {
+    let settings = desk.settings(&args.file)?;
+    let errors = row_errors::list(&settings).await?;
+    let replaying = match args.action {
+        ErrorsAction::List => None,
+        ErrorsAction::Replay => errors.replaying(&settings),
+    };
+    let Some(replaying) = replaying else {
+        desk.print(&errors, RowErrors::text)?;
+        return Ok(Exit::Done);
+    };
+    let report = execute(&replaying, Goal::Sync { mass_delete: MassDelete::Refused }, &desk.hooks).await?;
+    desk.print(&report, run_text)?;
+    Ok(exit_of(&report))
 }
 
 async fn check(args: FileArgs, desk: Desk) -> Result<Exit, Problem> {

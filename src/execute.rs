@@ -10,12 +10,15 @@ use rowsync_actors::board::Board;
 use rowsync_actors::end::End;
 use rowsync_actors::failure::Failure;
 use rowsync_actors::job::{Earlier, Goal, RunJob, Shared, TableJob, TableOptions, page_bytes};
+use rowsync_actors::journal::Keeping;
 use rowsync_actors::leave::{Leave, Unshared};
 use rowsync_actors::messages::{StartRun, TableOutcome};
+use rowsync_actors::phase::Phase;
 use rowsync_actors::supervisor::Supervisor;
 use rowsync_engine::budget::Budget;
 use rowsync_engine::error::{Class, Kind, StoreError};
 use rowsync_engine::order::{Order, order};
+use rowsync_engine::pair::Pair;
 use rowsync_engine::report::{ErrorReport, RunReport, RunStatus, TableReport, TableStatus};
 use rowsync_engine::schema::{ForeignKey, TableName, TableView};
 use rowsync_engine::search::SideName;
@@ -31,7 +34,8 @@ use crate::patience::{dice, patience_of, patiently};
 use crate::problem::Problem;
 use crate::roster::{Entry, Missing, Roster, wished_foreign_keys};
 use crate::settings::{ConnectionSettings, SyncSettings, TuningSettings};
-use crate::state::{Command, Place, State};
+use crate::state::{Command, Place, State, StateError};
+use crate::undo::journal::ExecutionJournal;
 
 /// What goes with an execution: where progress is shown, and how it is stopped.
 #[derive(Clone, Default)]
@@ -45,7 +49,7 @@ pub struct Hooks {
 /// # Errors
 /// When it cannot be begun: the settings do not fit the databases, or one of them cannot be reached.
 pub async fn execute(settings: &SyncSettings, goal: Goal, hooks: &Hooks) -> Result<RunReport, Problem> {
-    let mut kept = Kept::new(Uuid::now_v7(), now());
+    let mut kept = Kept::new(Uuid::now_v7(), now(), None);
     let ended = see_through(settings, goal, hooks, &mut kept).await;
     if let Err(problem) = &ended {
         kept.record_failure(&settings.name, problem, now()).await;
@@ -81,6 +85,7 @@ async fn see_through(
     })?;
     let mut tables = put_back(&roster, parked, &outcomes);
     let mut errors = Vec::new();
+    Phase::TablesDone.reached();
     if writes {
         // What a lost lease means is told by what follows.
         if leave.to_write().await.is_ok() {
@@ -91,6 +96,7 @@ async fn see_through(
     let mut report = RunReport {
         execution_id: execution_id.to_string(),
         sync: settings.name.clone(),
+        undoes: None,
         status: RunReport::status_of(&tables),
         started_at,
         finished_at: now(),
@@ -101,25 +107,29 @@ async fn see_through(
     with_own_errors(&mut report);
     match state {
         Some(state) if writes => {
-            remember_run(settings, &state, &place, &mut report, &remembered_as(&roster, outcomes)).await;
+            let recorded = state.record(&place, &report, &remembered_as(&roster, outcomes)).await;
+            let remedy = "the rows are written; mend the state, and the next run compares again";
+            tell_whether_recorded(recorded, remedy, settings, &state, &mut report).await;
         }
         Some(_) if matches!(goal, Goal::Verify { .. }) => remember_verification(settings, &roster, &report).await,
         _ => {}
     }
+    Phase::Recorded.reached();
     Ok(report)
 }
 
-/// What fails here is an error of the run: the rows are written.
-async fn remember_run(
+/// What fails here is an error of the execution: its rows are written.
+pub(crate) async fn tell_whether_recorded(
+    recorded: Result<(), StateError>,
+    remedy: &str,
     settings: &SyncSettings,
     state: &State,
-    place: &Place,
     report: &mut RunReport,
-    outcomes: &[(String, TableOutcome)],
 ) {
-    if let Err(error) = state.record(place, report, outcomes).await {
-        let remedy = "the rows are written; mend the state, and the next run compares again".to_owned();
-        report.errors.push(ErrorReport { class: Class::Logic, key: None, message: error.to_string(), remedy });
+    if let Err(error) = recorded {
+        let remedy = remedy.to_owned();
+        let class = if error.is_refusal() { Class::Connection } else { Class::Logic };
+        report.errors.push(ErrorReport { class, key: None, message: error.to_string(), remedy });
         with_own_errors(report);
     } else if let Err(error) = state.forget(&settings.name, settings.retention, Timestamp::now()).await {
         tracing::warn!(%error, "old executions could not be removed from the history");
@@ -146,7 +156,7 @@ async fn remember_verification(settings: &SyncSettings, roster: &Roster, report:
     }
 }
 
-fn with_own_errors(report: &mut RunReport) {
+pub(crate) fn with_own_errors(report: &mut RunReport) {
     if !report.errors.is_empty() && report.status == RunStatus::Completed {
         report.status = RunStatus::CompletedWithErrors;
     }
@@ -167,9 +177,11 @@ async fn begin(settings: &SyncSettings, goal: Goal, hooks: &Hooks, kept: &mut Ke
     let footing = if writes {
         let state = Arc::new(State::open(&settings.state).await?);
         let leave = kept.take_lease(settings, &place_of(settings), &state).await?;
-        Footing { state: Some(state), leave }
+        let journal = begin_journal(settings, &state, kept.execution_id).await?;
+        Footing { state: Some(state), journal, leave }
     } else {
-        Footing { state: State::look_at(&settings.state).await?.map(Arc::new), leave: Arc::new(Unshared) }
+        let state = State::look_at(&settings.state).await?.map(Arc::new);
+        Footing { state, journal: None, leave: Arc::new(Unshared) }
     };
     let missing = match goal {
         Goal::Sync { .. } => Missing::Create,
@@ -178,9 +190,24 @@ async fn begin(settings: &SyncSettings, goal: Goal, hooks: &Hooks, kept: &mut Ke
     };
     let calling = Roster::call(settings, &ends, missing, &*footing.leave, &mut kept.made);
     let (roster, links) = tokio::try_join!(calling, ends.measure(settings))?;
+    Phase::TablesMade.reached();
     ends.links = links;
     let (job, parked) = make_job(settings, goal, hooks, &ends, &roster, &footing, kept.execution_id).await?;
     Ok(Begun { state: footing.state, roster, job, parked })
+}
+
+/// The journal that a run keeps, where it is to be undone.
+pub(crate) async fn begin_journal(
+    settings: &SyncSettings,
+    state: &Arc<State>,
+    execution_id: Uuid,
+) -> Result<Option<Arc<ExecutionJournal>>, Problem> {
+    if !settings.undo.is_on {
+        return Ok(None);
+    }
+    let (place, now) = (place_of(settings), Timestamp::now());
+    let journal = ExecutionJournal::begin(state, place, execution_id.to_string(), settings.undo, now);
+    Ok(Some(journal.await?))
 }
 
 /// Each outcome with what its memory depends on.
@@ -202,11 +229,11 @@ fn shape_of(entry: &Entry) -> String {
     format!("{} -> {}", names(&pair.source), names(&pair.target))
 }
 
-fn now() -> String {
+pub(crate) fn now() -> String {
     Timestamp::now().to_string()
 }
 
-fn place_of(settings: &SyncSettings) -> Place {
+pub(crate) fn place_of(settings: &SyncSettings) -> Place {
     Place { sync: settings.name.clone(), ends: format!("{} -> {}", end(&settings.source), end(&settings.target)) }
 }
 
@@ -229,14 +256,16 @@ async fn make_job(
     let mut tables = Vec::new();
     for (index, entry) in roster.entries.iter().enumerate().filter(|(index, _)| !parked.contains(index)) {
         let Ok(pair) = &entry.pair else { continue };
+        let keeping = keeping(footing, ends, entry, pair)?;
         tables.push(TableJob {
             name: entry.settings.name.clone(),
-            pair: Arc::clone(pair),
+            pair: if keeping.is_some() { Arc::new(Pair { raw: false, ..Pair::clone(pair) }) } else { Arc::clone(pair) },
             options: table_options(&entry.settings.tuning, budget_bytes, settings.max_parallel_tables),
             earlier: remembered(entry, footing.state.as_deref(), &place).await?,
             target_missing: entry.target_missing,
             has_children: roster.order.has_children[index],
             notes: if entry.created { vec!["the target's table was created".into()] } else { Vec::new() },
+            keeping,
         });
     }
     // A look finds out what differs now: a source that stands still would differ from a target that moves on.
@@ -263,6 +292,12 @@ async fn make_job(
     };
     let order = without(&roster.order, &parked);
     Ok((RunJob { tables, order, tables_at_once: settings.max_parallel_tables, shared }, parked))
+}
+
+fn keeping(footing: &Footing, ends: &Ends, entry: &Entry, pair: &Pair) -> Result<Option<Keeping>, Problem> {
+    let (Some(journal), Some(target)) = (&footing.journal, &entry.target) else { return Ok(None) };
+    let keeping = journal.keeping(&entry.settings.name, pair, target, &ends.target.capabilities());
+    keeping.map(Some).map_err(|mismatch| Problem::Usage(mismatch.to_string()))
 }
 
 /// Tables that do not fit, and those that depend on them.
@@ -300,7 +335,11 @@ async fn remembered(entry: &Entry, state: Option<&State>, place: &Place) -> Resu
     }
 }
 
-fn table_options(tuning: &TuningSettings, budget_bytes: usize, tables_at_once: NonZeroUsize) -> TableOptions {
+pub(crate) fn table_options(
+    tuning: &TuningSettings,
+    budget_bytes: usize,
+    tables_at_once: NonZeroUsize,
+) -> TableOptions {
     TableOptions {
         trust_modify_id: tuning.trust_modify_id,
         batch_rows: tuning.batch_size,
@@ -377,6 +416,7 @@ async fn finish_writing(
                 Ok(()) => {}
             }
         }
+        Phase::KeysAdded.reached();
         store.flush().await
     });
     let finished = finished.await;
@@ -392,7 +432,7 @@ async fn finish_writing(
     }
 }
 
-fn told_in_report(error: &StoreError) -> ErrorReport {
+pub(crate) fn told_in_report(error: &StoreError) -> ErrorReport {
     let remedy = rowsync_engine::recovery::remedy(error.kind).to_owned();
     ErrorReport { class: error.class(), key: None, message: error.to_string(), remedy }
 }

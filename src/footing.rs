@@ -11,10 +11,13 @@ use crate::lease::{Lease, system_clock};
 use crate::problem::Problem;
 use crate::settings::SyncSettings;
 use crate::state::{Command, Place, State};
+use crate::undo::journal::ExecutionJournal;
 
 /// What an execution remembers by, and by what right it writes.
 pub struct Footing {
     pub state: Option<Arc<State>>,
+    /// Keeps what rows were before they are changed, where that is wanted.
+    pub journal: Option<Arc<ExecutionJournal>>,
     pub leave: Arc<dyn Leave>,
 }
 
@@ -22,6 +25,8 @@ pub struct Footing {
 pub struct Kept {
     pub execution_id: Uuid,
     pub started_at: String,
+    /// The execution that this one undoes.
+    pub undoes: Option<String>,
     /// The tables that were created.
     pub made: BTreeSet<String>,
     lease: Option<Lease>,
@@ -30,8 +35,12 @@ pub struct Kept {
 }
 
 impl Kept {
-    pub fn new(execution_id: Uuid, started_at: String) -> Kept {
-        Kept { execution_id, started_at, made: BTreeSet::new(), lease: None, entered: None }
+    pub fn new(execution_id: Uuid, started_at: String, undoes: Option<String>) -> Kept {
+        Kept { execution_id, started_at, undoes, made: BTreeSet::new(), lease: None, entered: None }
+    }
+
+    fn command(&self) -> Command {
+        if self.undoes.is_some() { Command::Undo } else { Command::Run }
     }
 
     /// Takes the lease and enters the execution in the history, as far as that is not done already.
@@ -53,7 +62,7 @@ impl Kept {
             }
         };
         if self.entered.is_none() {
-            state.begin(&settings.name, &id, &self.started_at).await?;
+            state.begin(self.command(), &settings.name, &id, &self.started_at).await?;
             self.entered = Some(Arc::clone(state));
         }
         Ok(leave)
@@ -66,6 +75,7 @@ impl Kept {
         let report = RunReport {
             execution_id: self.execution_id.to_string(),
             sync: sync.to_owned(),
+            undoes: self.undoes.clone(),
             status: if interrupted { RunStatus::Interrupted } else { RunStatus::Failed },
             started_at: self.started_at.clone(),
             finished_at,
@@ -73,7 +83,7 @@ impl Kept {
             totals: RunReport::total(&[]),
             errors: if interrupted { Vec::new() } else { vec![problem.in_report()] },
         };
-        if let Err(error) = state.record_report(Command::Run, &report).await {
+        if let Err(error) = state.record_report(self.command(), &report).await {
             tracing::warn!(%error, "the history does not hold how this execution ended");
         }
     }

@@ -6,7 +6,7 @@ use rowsync_engine::report::{RunReport, RunStatus, Totals};
 use serde::Serialize;
 
 use crate::cli::Output;
-use crate::printing::{run_text, verify_text};
+use crate::printing::{run_text, undo_text, verify_text};
 use crate::problem::Problem;
 use crate::settings::SyncSettings;
 use crate::state::{Command, Execution, Standing, State};
@@ -28,7 +28,10 @@ pub struct Entry {
     pub started_at: String,
     pub finished_at: Option<String>,
     pub seconds: Option<f64>,
-    /// Of a run.
+    /// The execution that was undone, of one that does that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub undoes: Option<String>,
+    /// Of whatever writes.
     pub totals: Option<Totals>,
     /// Rows that `verify` found missing, extra or different.
     pub differences: Option<u64>,
@@ -56,6 +59,7 @@ impl Entry {
             started_at: execution.started_at.clone(),
             finished_at: None,
             seconds: None,
+            undoes: None,
             totals: None,
             differences: None,
         };
@@ -67,7 +71,8 @@ impl Entry {
                 entry.status.clone_from(status);
                 entry.seconds = seconds_between(&execution.started_at, finished_at);
                 entry.finished_at = Some(finished_at.clone());
-                entry.totals = (execution.command == Command::Run).then_some(report.totals);
+                entry.undoes.clone_from(&report.undoes);
+                entry.totals = (execution.command != Command::Verify).then_some(report.totals);
                 let verified = report.tables.iter().filter_map(|table| table.verification.as_ref());
                 entry.differences =
                     (execution.command == Command::Verify).then(|| verified.map(|found| found.differences()).sum());
@@ -107,7 +112,11 @@ pub fn shown(execution: &Execution, output: Output) -> Result<String, Problem> {
         (Standing::Ended { report, .. }, Output::Json) => Ok(report.clone()),
         (Standing::Ended { report, .. }, Output::Text) => {
             let report = read(execution, report)?;
-            Ok(if execution.command == Command::Verify { verify_text(&report) } else { run_text(&report) })
+            Ok(match execution.command {
+                Command::Run => run_text(&report),
+                Command::Verify => verify_text(&report),
+                Command::Undo => undo_text(&report),
+            })
         }
         (_, Output::Json) => {
             let entry = Entry::of(execution)?;
@@ -143,15 +152,18 @@ pub fn text(history: &History) -> String {
     let failed = |entry: &Entry| entry.totals.map(|totals| totals.failed);
     let any_failed = executions.iter().any(|entry| failed(entry).unwrap_or_default() > 0);
     let any_verified = executions.iter().any(|entry| entry.differences.is_some());
+    let any_undoes = executions.iter().any(|entry| entry.undoes.is_some());
     let mut head = vec!["id", "started (UTC)", "took", "status", "added", "changed", "deleted"];
     head.extend(any_failed.then_some("failed"));
     head.extend(any_verified.then_some("differ"));
+    head.extend(any_undoes.then_some("undoes"));
     let mut table = aligned(&head);
     let id_length = id_length(executions);
+    let short = |id: &String| id.chars().take(id_length).collect();
     for entry in executions {
         let number = |of: fn(&Totals) -> u64| entry.totals.as_ref().map(of);
         let mut row = vec![
-            entry.execution_id.chars().take(id_length).collect(),
+            short(&entry.execution_id),
             minute(&entry.started_at),
             entry.seconds.map_or_else(|| "-".to_owned(), duration),
             status_word(&entry.status).to_owned(),
@@ -161,6 +173,7 @@ pub fn text(history: &History) -> String {
         ];
         row.extend(any_failed.then(|| or_dash(failed(entry))));
         row.extend(any_verified.then(|| or_dash(entry.differences)));
+        row.extend(any_undoes.then(|| entry.undoes.as_ref().map_or_else(|| "-".to_owned(), short)));
         table.add_row(row);
     }
     table.trim_fmt()
@@ -248,6 +261,7 @@ mod tests {
             started_at: "2026-11-22T13:11:11.5Z".into(),
             finished_at: None,
             seconds: Some(72.4),
+            undoes: None,
             totals,
             differences,
         }
@@ -283,5 +297,21 @@ mod tests {
              019ab3c4  2026-11-22 13:11  1m12s errors    15607      12       3     25      -"
         );
         assert!(all.lines().all(|line| line.chars().count() <= 80), "{all}");
+    }
+
+    #[test]
+    fn a_list_tells_what_was_undone() {
+        let run = entry("019ab3c4-0001-7000", "completed", totals(0), None);
+        let undo = Entry {
+            command: Command::Undo,
+            undoes: Some(run.execution_id.clone()),
+            ..entry("019ab3d4-0000-7000", "completed", totals(0), None)
+        };
+        assert_eq!(
+            text(&History { sync: "shop".into(), executions: vec![undo, run] }),
+            "id        started (UTC)      took status    added changed deleted   undoes\n\
+             019ab3d4  2026-11-22 13:11  1m12s completed 15607      12       3 019ab3c4\n\
+             019ab3c4  2026-11-22 13:11  1m12s completed 15607      12       3        -"
+        );
     }
 }

@@ -4,7 +4,9 @@ use std::fmt::Write as _;
 
 use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table, Width};
 use rowsync_engine::plan::{Operation, Plan};
-use rowsync_engine::report::{ErrorReport, Method, RunReport, RunStatus, Sample, SampleKind, TableReport, TableStatus};
+use rowsync_engine::report::{ErrorReport, Method, RunReport, RunStatus, TableReport, TableStatus};
+
+use crate::samples::samples_text;
 
 /// Table names longer than this are wrapped, so that the rest fits 80 columns.
 const NAME_WIDTH_MAX: u16 = 24;
@@ -35,6 +37,41 @@ pub fn run_text(report: &RunReport) -> String {
         totals.deleted,
         counted(report.tables.len() as u64, "table"),
     );
+    if totals.failed > 0 {
+        let _ = write!(text, ", {} failed", totals.failed);
+    }
+    text + &notes(&report.tables) + &errors(report)
+}
+
+/// The report of `undo`.
+pub fn undo_text(report: &RunReport) -> String {
+    let head = ["table", "status", "put back", "changed back", "removed", "conflicts", "proven"];
+    let mut table = aligned(&head, 2..6);
+    for t in &report.tables {
+        table.add_row([
+            t.table.clone(),
+            status_word(t.status).into(),
+            t.added.to_string(),
+            t.modified.to_string(),
+            t.deleted.to_string(),
+            t.conflicts.to_string(),
+            if t.verified { "yes" } else { "no" }.into(),
+        ]);
+    }
+    let totals = &report.totals;
+    let mut text = table.trim_fmt();
+    let _ = write!(
+        text,
+        "\n\nUndo of {}: {} put back, {} changed back, {} removed, {} as before already",
+        report.undoes.as_deref().unwrap_or_default(),
+        totals.added,
+        totals.modified,
+        totals.deleted,
+        totals.skipped,
+    );
+    if totals.conflicts > 0 {
+        let _ = write!(text, ", {} left as somebody else changed them", totals.conflicts);
+    }
     if totals.failed > 0 {
         let _ = write!(text, ", {} failed", totals.failed);
     }
@@ -90,27 +127,12 @@ pub fn verify_text(report: &RunReport) -> String {
     }
     let mut text = table.trim_fmt();
     for t in &report.tables {
-        for sample in t.verification.iter().flat_map(|v| &v.samples) {
-            text += &sample_text(&t.table, sample);
-        }
+        text += &t.verification.as_ref().map(|v| samples_text(&t.table, v)).unwrap_or_default();
     }
     let miss: f64 = report.tables.iter().filter_map(|t| t.verification.as_ref()).map(|v| v.miss_probability).sum();
-    let _ = write!(text, "\n\nprobability that a difference was missed: {miss:.1e}");
+    let miss = if miss == 0.0 { "0".to_owned() } else { format!("{miss:.1e}") };
+    let _ = write!(text, "\n\nprobability that a difference was missed: {miss}");
     text + &errors(report)
-}
-
-fn sample_text(table: &str, sample: &Sample) -> String {
-    let kind = match sample.kind {
-        SampleKind::Missing => "missing in the target",
-        SampleKind::Extra => "only in the target",
-        SampleKind::Different => "different",
-    };
-    let mut text = format!("\n{table} {} {kind}", sample.key);
-    for difference in &sample.columns {
-        let _ = write!(text, "\n  {}: source {}, target {}", difference.column, difference.source, difference.target);
-        let _ = write!(text, "\n    rule: {}", difference.rule);
-    }
-    text
 }
 
 fn aligned(head: &[&str], numbers: std::ops::Range<usize>) -> Table {

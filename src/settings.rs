@@ -30,7 +30,7 @@ pub use connection::{ConnectionSettings, Engine};
 pub use layers::Environment;
 pub use problem::{Problem, SettingsError};
 pub use secret::{SecretText, SecretUrl};
-pub use sync::{StateSettings, SyncSettings};
+pub use sync::{StateSettings, SyncSettings, UndoSettings};
 pub use table::{TableSelection, TableSettings};
 pub use tuning::{ChangeTracking, TuningSettings};
 

@@ -1,5 +1,5 @@
 //! What is remembered from run to run, in a SQLite file or in PostgreSQL: the executions, what each table's newest change
-//! was, the rows that failed, and who may write.
+//! was, the rows that failed, what can be undone, and who may write.
 
 mod change_tracking;
 mod database;
@@ -8,6 +8,7 @@ mod leases;
 mod row_errors;
 mod session;
 mod statement;
+mod undo;
 mod upgrade;
 
 use rowsync_stores::Access;
@@ -15,11 +16,13 @@ use serde::Serialize;
 use sqlx::postgres::PgDatabaseError;
 
 use crate::settings::{Engine, StateSettings};
-use database::Database;
-use statement::Statement;
+use database::{Database, SQLITE_FULL, sqlite_code};
+use statement::{Row, Statement};
 
 pub use executions::{Command, Execution, Retention, Standing};
 pub use leases::{Claim, Holder};
+pub use row_errors::RowError;
+pub use undo::{Entry, Kept, Undoable};
 
 #[derive(Debug, thiserror::Error)]
 #[error("the state in {place} cannot be used: {source}; {}", self.remedy())]
@@ -34,7 +37,7 @@ impl StateError {
     pub fn is_refusal(&self) -> bool {
         match &self.source {
             sqlx::Error::Tls(_) => true,
-            _ if self.is_away() => true,
+            _ if self.is_away() || self.is_full() => true,
             // Connections, passwords and rights, no such database, resources, an administrator at work.
             _ => self.has_code(&["08", "25006", "28", "3D", "42501", "53", "57"]),
         }
@@ -49,6 +52,11 @@ impl StateError {
         }
     }
 
+    /// Its disk or a quota is used up.
+    fn is_full(&self) -> bool {
+        sqlite_code(&self.source) == Some(SQLITE_FULL) || self.has_code(&["53100"])
+    }
+
     /// Of PostgreSQL; whole codes or their classes.
     fn has_code(&self, codes: &[&str]) -> bool {
         let error = self.source.as_database_error().and_then(|error| error.try_downcast_ref::<PgDatabaseError>());
@@ -56,7 +64,9 @@ impl StateError {
     }
 
     fn remedy(&self) -> &'static str {
-        if self.is_refusal() {
+        if self.is_full() {
+            "make room on its disk, or name another database in `state`"
+        } else if self.is_refusal() {
             "see that its server is up and lets you in and write, or name another database in `state`"
         } else {
             "name another one in `state`, or mend this one"
@@ -138,6 +148,11 @@ impl State {
 
     async fn execute(&self, statement: Statement) -> Result<u64, StateError> {
         let work = async { self.database.session().await?.execute(statement).await };
+        work.await.map_err(|error| self.error(error))
+    }
+
+    async fn fetch(&self, statement: Statement) -> Result<Vec<Row>, StateError> {
+        let work = async { self.database.session().await?.fetch(statement).await };
         work.await.map_err(|error| self.error(error))
     }
 

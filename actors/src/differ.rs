@@ -1,7 +1,7 @@
 //! The differ: finds what is different in a range and sends it to the writer. It knows no plan; what to look for and
 //! what to do with it is said in each message.
 //!
-//! Work is split by what is asked: `hunt` searches, `leaf` compares ranges, `samples` shows what was found,
+//! Work is split by what is asked: `hunt` searches, `newest` looks at the rows that came last before that, `leaf` compares ranges, `samples` shows what was found,
 //! `second_look` sees whether it is still so, `copy` fills an empty target, `changed` follows modify times, `prove` reads
 //! back.
 
@@ -9,6 +9,7 @@ mod changed;
 mod copy;
 mod hunt;
 mod leaf;
+mod newest;
 mod pending;
 mod prove;
 mod samples;
@@ -25,8 +26,10 @@ use rowsync_engine::domain::Domain;
 use rowsync_engine::key::KeyRange;
 use rowsync_engine::pair::Pair;
 use rowsync_engine::row::{Form, RowPage};
+use rowsync_engine::schema::TableView;
 use rowsync_engine::search::SideName;
-use rowsync_engine::store::{Encoder, PageRequest};
+use rowsync_engine::sightings::Mark;
+use rowsync_engine::store::{Encoder, PageRequest, Store};
 use tokio_util::sync::CancellationToken;
 
 use crate::board::Progress;
@@ -53,6 +56,8 @@ pub struct Desk {
     pub writer: WriterPort,
     /// Says how the target will hold rows, where that can be told.
     pub encoder: Option<Arc<dyn Encoder>>,
+    /// The store that is written to; it tells moments.
+    pub written: Arc<dyn Store>,
     pub budget: Budget,
     pub stop: CancellationToken,
     pub options: TableOptions,
@@ -88,6 +93,13 @@ impl Desk {
         self.pair.source.domains()
     }
 
+    fn view(&self, side: SideName) -> &TableView {
+        match side {
+            SideName::Source => &self.pair.source,
+            SideName::Target => &self.pair.target,
+        }
+    }
+
     fn reader(&self, side: SideName) -> &ReaderPort {
         match side {
             SideName::Source => &self.source,
@@ -97,6 +109,11 @@ impl Desk {
 
     fn check_stop(&self) -> Result<(), Failure> {
         if self.stop.is_cancelled() { Err(Failure::Stopped) } else { Ok(()) }
+    }
+
+    /// The moment before rows of the target are read that may be written.
+    async fn mark(&self) -> Result<Option<Mark>, Failure> {
+        Ok(self.written.mark(&self.pair.target).await.map_err(|error| error.on(SideName::Target))?)
     }
 
     fn request(&self, range: KeyRange, form: Form) -> PageRequest {
@@ -151,7 +168,7 @@ impl Handler<DeleteKeys> for Differ {
     type Result = AtomicResponse<Self, Result<Found, Failure>>;
 
     fn handle(&mut self, message: DeleteKeys, _: &mut Context<Self>) -> Self::Result {
-        self.work(|desk| changed::delete(desk, message.keys))
+        self.work(|desk| changed::delete(desk, message.keys, message.seen))
     }
 }
 

@@ -4,6 +4,7 @@ use rowsync_engine::change::Applied;
 use rowsync_engine::key::{Key, KeyRange};
 use rowsync_engine::report::Sample;
 use rowsync_engine::search::SearchStats;
+use rowsync_engine::sightings::Sightings;
 
 /// Most ranges that are remembered one by one for the proof; beyond it neighbours are taken together.
 const RANGES_MAX: usize = 4096;
@@ -19,6 +20,8 @@ pub struct Found {
     pub applied: Applied,
     /// Keys that only the target has, up to the number that may be held.
     pub extra_keys: Vec<Key>,
+    /// What was seen of their rows.
+    pub extra_seen: Sightings,
     /// Ranges in which something was written or has still to be deleted.
     pub touched: Vec<KeyRange>,
     pub samples: Vec<Sample>,
@@ -48,6 +51,7 @@ impl Found {
         self.looked_at.1 += other.looked_at.1;
         self.applied += other.applied;
         self.extra_keys.extend(other.extra_keys);
+        self.extra_seen.absorb(other.extra_seen);
         self.touched.extend(other.touched);
         self.samples.extend(other.samples);
         self.stats.iterations += other.stats.iterations;

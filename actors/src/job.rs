@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::board::Board;
 use crate::end::{Dice, End};
+use crate::journal::Keeping;
 use crate::leave::Leave;
 
 /// One run of one sync.
@@ -87,6 +88,8 @@ pub struct TableJob {
     pub has_children: bool,
     /// What a person may want to know.
     pub notes: Vec<String>,
+    /// None where nothing is kept for an undo. Else the pair moves its rows as fields, which tell their keys.
+    pub keeping: Option<Keeping>,
 }
 
 /// What an earlier successful run saw.

@@ -9,6 +9,7 @@ use rowsync_engine::error::{Kind, StoreError};
 use rowsync_engine::recovery::{Verdict, remedy};
 use rowsync_engine::search::SideName;
 
+use crate::board::Progress;
 use crate::end::pause_unless;
 use crate::failure::Failure;
 use crate::job::{Shared, TableJob};
@@ -51,8 +52,14 @@ impl Keeper {
             self.past.begin_again(&failure);
             let progress = self.shared.board.table(&self.job.name);
             progress.restarts.fetch_add(1, Relaxed);
+            self.log_beginning(&progress);
             self.ledger.want_again(progress.rows_written());
         }
+    }
+
+    fn log_beginning(&self, progress: &Progress) {
+        let (generation, panics) = (self.past.generation, progress.panics.load(Relaxed));
+        tracing::info!(table = %self.job.name, generation, panics, "the table is begun again");
     }
 
     /// The actor at work, made where there is none.

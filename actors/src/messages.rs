@@ -11,6 +11,7 @@ use rowsync_engine::key::{Key, KeyRange};
 use rowsync_engine::report::TableReport;
 use rowsync_engine::row::RowPage;
 use rowsync_engine::search::SearchOptions;
+use rowsync_engine::sightings::Sightings;
 use rowsync_engine::store::{PageRequest, Survey};
 use rowsync_engine::value::Value;
 
@@ -127,6 +128,13 @@ pub struct FindRecent {
     pub rows: u64,
 }
 
+/// differ -> reader. Answer: the keys of the rows that were changed last; none where no index leads to them.
+#[derive(Message)]
+#[rtype(result = "Result<Option<Vec<Key>>, StoreError>")]
+pub struct FindNewest {
+    pub rows: u64,
+}
+
 /// differ -> reader, both sides at once. Answer: a digest for each range.
 #[derive(Message)]
 #[rtype(result = "Result<Vec<Digest>, StoreError>")]
@@ -212,6 +220,8 @@ pub struct CompareChanged {
 #[rtype(result = "Result<Found, Failure>")]
 pub struct DeleteKeys {
     pub keys: Vec<Key>,
+    /// What was seen of their rows.
+    pub seen: Sightings,
 }
 
 /// table -> differ. Answer: those of the ranges that are not equal on both sides.

@@ -14,7 +14,8 @@ use std::sync::Arc;
 
 use crate::failure::Failure;
 use crate::messages::{
-    ChangeSet, CountRows, DigestRanges, EstimateRows, FindRecent, GatherRows, ReadKeys, ReadRange, SplitRanges,
+    ChangeSet, CountRows, DigestRanges, EstimateRows, FindNewest, FindRecent, GatherRows, ReadKeys, ReadRange,
+    SplitRanges,
 };
 use crate::reader::Reader;
 
@@ -34,6 +35,7 @@ pub struct ReaderPort {
     estimate: Recipient<EstimateRows>,
     split: Recipient<SplitRanges>,
     recent: Recipient<FindRecent>,
+    newest: Recipient<FindNewest>,
     digests: Recipient<DigestRanges>,
     page: Recipient<ReadRange>,
     gather: Recipient<GatherRows>,
@@ -55,6 +57,7 @@ impl ReaderPort {
             + Handler<EstimateRows>
             + Handler<SplitRanges>
             + Handler<FindRecent>
+            + Handler<FindNewest>
             + Handler<DigestRanges>
             + Handler<ReadRange>
             + Handler<GatherRows>
@@ -63,6 +66,7 @@ impl ReaderPort {
             + ToEnvelope<A, EstimateRows>
             + ToEnvelope<A, SplitRanges>
             + ToEnvelope<A, FindRecent>
+            + ToEnvelope<A, FindNewest>
             + ToEnvelope<A, DigestRanges>
             + ToEnvelope<A, ReadRange>
             + ToEnvelope<A, GatherRows>
@@ -73,6 +77,7 @@ impl ReaderPort {
             estimate: reader.clone().recipient(),
             split: reader.clone().recipient(),
             recent: reader.clone().recipient(),
+            newest: reader.clone().recipient(),
             digests: reader.clone().recipient(),
             page: reader.clone().recipient(),
             gather: reader.clone().recipient(),
@@ -94,6 +99,10 @@ impl ReaderPort {
 
     pub async fn recent(&self, rows: u64) -> Result<Option<Key>, Failure> {
         ask(&self.recent, FindRecent { rows }, "reader").await
+    }
+
+    pub async fn newest(&self, rows: u64) -> Result<Option<Vec<Key>>, Failure> {
+        ask(&self.newest, FindNewest { rows }, "reader").await
     }
 
     pub async fn digests(&self, ranges: Arc<[KeyRange]>, kind: DigestKind, salt: u64) -> Result<Vec<Digest>, Failure> {

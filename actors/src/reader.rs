@@ -16,7 +16,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use crate::board::{Progress, Spent};
 use crate::messages::{
-    CountRows, DigestRanges, EstimateRows, FindRecent, GatherRows, ReadKeys, ReadRange, SplitRanges,
+    CountRows, DigestRanges, EstimateRows, FindNewest, FindRecent, GatherRows, ReadKeys, ReadRange, SplitRanges,
 };
 
 /// Most questions that one reader works on at once; the others wait their turn.
@@ -104,6 +104,14 @@ impl Handler<FindRecent> for Reader {
 
     fn handle(&mut self, message: FindRecent, _: &mut Context<Self>) -> Self::Result {
         self.answer(Spent::Search, nothing, |rows, view| async move { rows.before_last(&view, message.rows).await })
+    }
+}
+
+impl Handler<FindNewest> for Reader {
+    type Result = ResponseActFuture<Self, Result<Option<Vec<Key>>>>;
+
+    fn handle(&mut self, message: FindNewest, _: &mut Context<Self>) -> Self::Result {
+        self.answer(Spent::Search, nothing, |rows, view| async move { rows.newest(&view, message.rows).await })
     }
 }
 

@@ -74,6 +74,8 @@ impl Children {
             leave: Arc::clone(&shared.leave),
             options: job.options.clone(),
             circular: job.pair.circular.clone(),
+            keeping: job.keeping.clone(),
+            others_write: Arc::default(),
         };
         let writer = Writer::new(pen).start();
         let differ = Differ::new(Desk {
@@ -81,7 +83,8 @@ impl Children {
             source: source.clone(),
             target: target.clone(),
             writer: WriterPort::new(writer.clone().recipient()),
-            encoder: shared.target.store().encoder(&job.pair.target),
+            encoder: shared.target.store().encoder(&job.pair.target).filter(|_| job.keeping.is_none()),
+            written: shared.target.store(),
             budget: shared.budget.clone(),
             stop: shared.stop.clone(),
             options: job.options.clone(),

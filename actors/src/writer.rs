@@ -1,31 +1,37 @@
 //! The writer: applies one set of changes after the other, each in a transaction of its own, and puts rows aside that the
 //! target refuses.
 
+mod doubt;
 mod narrow;
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Instant;
 
 use actix::{Actor, AtomicResponse, Context, Handler, WrapFuture};
 use rowsync_engine::change::{Applied, Changes};
 use rowsync_engine::error::{Class, Kind, StoreError};
+use rowsync_engine::image::images;
+use rowsync_engine::row::{Form, RowPage};
 use rowsync_engine::schema::TableView;
 use rowsync_engine::search::SideName;
-use rowsync_engine::store::{Result, Store};
+use rowsync_engine::store::{Result, Store, Transaction};
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::board::{Progress, Spent};
 use crate::job::TableOptions;
+use crate::journal::Keeping;
 use crate::leave::Leave;
 use crate::ledger::{Doubt, Ledger, Witness};
 use crate::messages::{AwaitWrites, ChangeSet};
+use crate::phase::Phase;
 
 pub struct Writer {
     pen: Arc<Pen>,
 }
 
 /// What writing takes, on whichever core it is done.
+#[derive(Clone)]
 pub struct Pen {
     pub store: Arc<dyn Store>,
     pub view: Arc<TableView>,
@@ -35,6 +41,10 @@ pub struct Pen {
     pub options: TableOptions,
     /// Columns that may be filled in later, see `Pair::circular`.
     pub circular: Vec<usize>,
+    /// None where nothing is kept for an undo.
+    pub keeping: Option<Keeping>,
+    /// Somebody else writes to the table.
+    pub others_write: Arc<AtomicBool>,
 }
 
 impl Writer {
@@ -84,8 +94,8 @@ impl Pen {
         let spent = if changes.inserts.is_empty() && changes.updates.is_empty() { Spent::Delete } else { Spent::Write };
         let begun = Instant::now();
         self.ledger.wanted.fetch_add(changes.len() as u64, Relaxed);
-        let changes = Arc::new(changes);
-        let applied = match self.apply_or_owe(&changes).await {
+        let changes = self.with_doubt(changes);
+        let applied = match self.apply_or_doubt(&changes).await {
             Err(error) => self.narrow(&changes, error).await,
             applied => applied,
         };
@@ -113,16 +123,37 @@ impl Pen {
 
     /// Applies a set in one transaction, and counts what was done.
     async fn apply(&self, changes: &Arc<Changes>) -> Result<Applied> {
-        let witness = Witness::of(changes);
+        let mut note = None;
+        let applied = self.apply_noted(changes, &mut note).await;
+        if let (Some(keeping), Some(note), Err(error)) = (&self.keeping, note, &applied)
+            && !got_no_answer(error)
+        {
+            keeping.journal.strike(note).await;
+        }
+        applied
+    }
+
+    async fn apply_noted(&self, changes: &Arc<Changes>, note: &mut Option<u64>) -> Result<Applied> {
         self.leave.to_write().await?;
         let mut transaction = self.store.begin(&self.view).await?;
-        let applied = transaction.write(Arc::clone(changes)).await?;
+        Phase::BatchBegun.reached();
+        let (changes, held_back) = self.that_fit(&mut *transaction, changes).await?;
+        *note = self.keep_images(&mut *transaction, &changes).await?;
+        let witness = Witness::of(&changes);
+        let written = transaction.write(changes).await;
+        // The place of a row is one among those that were written, and nobody else knows which these were.
+        let place = |error: &StoreError| error.place.filter(|_| held_back == 0);
+        let written = written.map_err(|error| StoreError { place: place(&error), ..error })?;
+        let applied = Applied { held_back, ..written };
+        Phase::BatchWritten.reached();
         // A process that was suspended since then must not commit what another one may have done meanwhile.
         self.leave.to_write().await?;
         match (transaction.commit().await, witness) {
             (Ok(()), _) => {
+                Phase::BatchCommitted.reached();
                 let filled = self.ledger.fill(applied.updated);
-                self.ledger.want_less(filled);
+                // What is held back is wanted again when it is found again.
+                self.ledger.want_less(filled + held_back);
                 let applied = Applied { updated: applied.updated - filled, ..applied };
                 self.progress.applied(&applied);
                 Ok(applied)
@@ -133,6 +164,26 @@ impl Pen {
             }
             (Err(error), _) => Err(error),
         }
+    }
+}
+
+impl Pen {
+    /// Keeps what the rows of a set are now, where they may have to be put back. That is safe before anything is
+    /// committed: after a crash there may be a note too many, which an undo finds not applied, and never one too few.
+    async fn keep_images(&self, transaction: &mut dyn Transaction, changes: &Changes) -> Result<Option<u64>> {
+        let Some(keeping) = self.keeping.as_ref().filter(|keeping| keeping.journal.is_open()) else { return Ok(None) };
+        if changes.inserts.form == Form::Raw {
+            let message = "rows that are to be kept for an undo came in a form that does not tell their keys";
+            return Err(StoreError::new(Kind::Bug, "write", message).at(&self.view.table));
+        }
+        let keys = changes.keys_before();
+        let found = match keys.is_empty() {
+            true => RowPage::new(Form::Fields, self.view.key_len),
+            false => transaction.before(&keeping.image, &keys).await?,
+        };
+        let images = images(changes, &found, &keeping.domains)
+            .map_err(|error| StoreError::new(Kind::BadValue, "write", error.to_string()).at(&self.view.table))?;
+        if images.is_empty() { Ok(None) } else { keeping.journal.note(&images).await.map(Some) }
     }
 }
 

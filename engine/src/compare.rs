@@ -1,19 +1,38 @@
 //! The compare of two pages that hold the same range of keys: what the target lacks, what differs, what it has too much.
 
 use std::cmp::Ordering;
+use std::sync::Arc;
 
 use crate::canonical::NotCanonical;
 use crate::change::Changes;
 use crate::domain::Domain;
 use crate::key::Key;
 use crate::row::{Form, RowPage, canonical_row, fields, key_bytes};
+use crate::sightings::Sightings;
 
 /// What the compare of a range found.
 #[derive(Clone, Debug)]
 pub struct Findings {
-    /// Rows to insert, rows to update, and the keys that only the target has.
+    /// Rows to insert, rows to update, and the keys that only the target has; with what was seen of the rows to update.
     pub changes: Changes,
+    /// What was seen of the rows that only the target has, which may be deleted at another time.
+    pub extras: Sightings,
     pub equal: u64,
+}
+
+impl Findings {
+    pub fn new(key_len: usize) -> Findings {
+        let changes = Changes { seen: Some(Arc::default()), ..Changes::new(key_len) };
+        Findings { changes, extras: Sightings::default(), equal: 0 }
+    }
+
+    /// All changes in one set.
+    pub fn into_changes(self) -> Changes {
+        let mut changes = self.changes;
+        let seen = changes.seen.get_or_insert_default();
+        Arc::make_mut(seen).absorb(self.extras);
+        changes
+    }
 }
 
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -32,35 +51,58 @@ pub enum CompareError {
 /// # Errors
 /// When a key comes twice on one side, or a value has no canonical form.
 pub fn compare(source: &RowPage, target: &RowPage, domains: &[Domain]) -> Result<Findings, CompareError> {
+    let mut same = Sameness::new(domains);
+    merge(source, target, |wanted, found| same.same(wanted, found))
+}
+
+/// The same where rows with equal keys need not be looked at, and those of the source may be keys alone.
+///
+/// # Errors
+/// When a key comes twice on one side.
+pub fn compare_keys(source: &RowPage, target: &RowPage) -> Result<Findings, CompareError> {
+    merge(source, target, |_, _| Ok(true))
+}
+
+fn merge(
+    source: &RowPage,
+    target: &RowPage,
+    mut same: impl FnMut(&[u8], &[u8]) -> Result<bool, NotCanonical>,
+) -> Result<Findings, CompareError> {
     debug_assert!(source.form == Form::Fields && target.form == Form::Fields, "raw rows are never compared");
     let sources = by_key(source, "source")?;
     let targets = by_key(target, "target")?;
-    let mut findings = Findings { changes: Changes::new(source.key_len), equal: 0 };
-    let mut same = Sameness::new(domains);
+    let mut findings = Findings::new(source.key_len);
+    let mut seen = Sightings::default();
     let (mut s, mut t) = (sources.iter().peekable(), targets.iter().peekable());
     loop {
         let order = match (s.peek(), t.peek()) {
             (Some(a), Some(b)) => a.0.cmp(b.0),
             (Some(_), None) => Ordering::Less,
             (None, Some(_)) => Ordering::Greater,
-            (None, None) => return Ok(findings),
+            (None, None) => break,
         };
         match order {
             Ordering::Less => s.next().into_iter().for_each(|(_, row)| findings.changes.inserts.push_row(row)),
             Ordering::Greater => {
-                t.next().into_iter().for_each(|(key, _)| findings.changes.deletes.push(Key::from_bytes(key)))
+                if let Some((key, found)) = t.next() {
+                    findings.changes.deletes.push(Key::from_bytes(key));
+                    findings.extras.note(found);
+                }
             }
             Ordering::Equal => {
                 if let (Some((_, wanted)), Some((_, found))) = (s.next(), t.next()) {
-                    if same.same(wanted, found)? {
+                    if same(wanted, found)? {
                         findings.equal += 1;
                     } else {
                         findings.changes.updates.push_row(wanted);
+                        seen.note(found);
                     }
                 }
             }
         }
     }
+    findings.changes.seen = Some(Arc::new(seen));
+    Ok(findings)
 }
 
 type KeyedRow<'a> = (&'a [u8], &'a [u8]);
@@ -149,6 +191,31 @@ mod tests {
         let found = compare(&page(&[(1, None)].into()), &spelled, &DOMAINS).unwrap();
         assert_eq!(found.changes.updates.len(), 1);
         assert_eq!(differing_columns(found.changes.updates.row(0), spelled.row(0), &DOMAINS).unwrap(), [1]);
+    }
+
+    #[test]
+    fn the_rows_that_differ_are_remembered_as_they_were() {
+        let target = page(&[(1, Some(1)), (2, Some(2)), (3, Some(3))].into());
+        let found = compare(&page(&[(1, Some(9)), (2, Some(2))].into()), &target, &DOMAINS).unwrap();
+        let seen = found.changes.seen.clone().unwrap();
+        assert_eq!([0, 1, 2].map(|row| seen.holds(target.row(row))), [true, false, false]);
+        assert_eq!([0, 1, 2].map(|row| found.extras.holds(target.row(row))), [false, false, true]);
+        let all = found.into_changes();
+        assert_eq!((all.len(), all.that_fit(&target).1), (2, 0));
+    }
+
+    #[test]
+    fn keys_alone_tell_what_is_missing_and_what_is_too_much() {
+        let mut keys = RowPage::new(Form::Fields, 1);
+        for key in [1, 2] {
+            keys.push_key(ValueRef::Int(key));
+            keys.end_row();
+        }
+        let target = page(&[(2, Some(2)), (3, None)].into());
+        let found = compare_keys(&keys, &target).unwrap();
+        assert_eq!((found.changes.inserts.len(), found.changes.updates.len(), found.equal), (1, 0, 1));
+        assert_eq!(found.changes.deletes, [target.key(1)]);
+        assert!(found.extras.holds(target.row(1)));
     }
 
     #[test]

@@ -48,6 +48,9 @@ pub enum Method {
 pub struct RunReport {
     pub execution_id: String,
     pub sync: String,
+    /// The execution that this one undoes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub undoes: Option<String>,
     pub status: RunStatus,
     /// RFC 3339, in UTC.
     pub started_at: String,
@@ -76,6 +79,9 @@ pub struct TableReport {
     pub status: TableStatus,
     /// 1, and one more each time the table was begun again.
     pub generation: u32,
+    /// How often a part of rowsync panicked over this table.
+    #[serde(default)]
+    pub panics: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub plan: Option<Plan>,
     pub method: Method,
@@ -134,6 +140,7 @@ impl TableReport {
             target: target.into(),
             status: TableStatus::Planned,
             generation: 1,
+            panics: 0,
             plan: None,
             method: Method::None,
             added: 0,

@@ -51,6 +51,15 @@ pub enum SideName {
     Target,
 }
 
+impl SideName {
+    pub fn other(self) -> SideName {
+        match self {
+            SideName::Source => SideName::Target,
+            SideName::Target => SideName::Source,
+        }
+    }
+}
+
 /// What the search wants next.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ask {

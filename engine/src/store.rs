@@ -24,6 +24,7 @@ use crate::error::StoreError;
 use crate::key::{Key, KeyRange};
 use crate::row::{Form, RowPage};
 use crate::schema::{ForeignKey, TableName, TableSchema, TableView};
+use crate::sightings::Mark;
 use crate::value::Value;
 
 pub type Result<T> = std::result::Result<T, StoreError>;
@@ -109,6 +110,12 @@ pub trait Store: Send + Sync {
     /// A transaction on one table.
     async fn begin(&self, view: &Arc<TableView>) -> Result<Box<dyn Transaction>>;
 
+    /// This moment, where the store can tell later whether rows of the table were written by others since: it then refuses
+    /// to change or delete such rows by changes that were found since an earlier one. `None` where it cannot tell.
+    async fn mark(&self, _view: &Arc<TableView>) -> Result<Option<Mark>> {
+        Ok(None)
+    }
+
     /// Who says how this table will hold rows; `None` where that cannot be told before it holds them.
     fn encoder(&self, _view: &Arc<TableView>) -> Option<Arc<dyn Encoder>> {
         None
@@ -139,13 +146,21 @@ pub struct BrokenKey {
 /// Brings rows into the form in which a table will hold them, so that they can be read back and compared byte by byte
 /// instead of value by value.
 pub trait Encoder: Send + Sync {
-    /// Rows in `Fields` form in the `Raw` form of the table. Their digest is the one of the kind `Raw` that the table has
-    /// once they are inserted; where it is not, the table holds something else, or holds the same in a spelling that
-    /// could not be foreseen, and only a comparison of the values tells.
+    /// Rows in `Fields` form in the `Raw` form of the table. Where the table holds them in other bytes once they are
+    /// inserted, it holds something else, or the same in a spelling that could not be foreseen.
     ///
     /// # Errors
     /// When the table cannot hold a value.
     fn encode(&self, rows: &RowPage) -> Result<RowPage>;
+
+    /// The digest of the kind that is cheapest to ask for, which the table will have of rows in its `Raw` form once
+    /// they are inserted. Where the table has another one, only a comparison of the values tells.
+    ///
+    /// # Errors
+    /// When a row is not of that form.
+    fn digest(&self, rows: &RowPage, salt: u64) -> Result<(DigestKind, Digest)> {
+        Ok((DigestKind::Raw, rows.raw_digest(salt)))
+    }
 }
 
 /// How many rows a table has, and what has changed since a moment.
@@ -197,6 +212,12 @@ pub trait Snapshot: Send + Sync {
     /// The key behind which the last `rows` rows of the table lie; `None` where it has no more than that.
     async fn before_last(&self, view: &Arc<TableView>, rows: u64) -> Result<Option<Key>>;
 
+    /// The keys of the rows with the newest modify times, newest first, at most so many; `None` where there is no such
+    /// column, or no index that leads to them.
+    async fn newest(&self, _view: &Arc<TableView>, _rows: u64) -> Result<Option<Vec<Key>>> {
+        Ok(None)
+    }
+
     /// A digest for each range, in the order of the ranges.
     async fn digests(
         &self,
@@ -226,7 +247,13 @@ pub trait Snapshot: Send + Sync {
 /// Writes to one table; all or nothing.
 #[async_trait]
 pub trait Transaction: Send {
-    /// Deletes, then updates, then inserts.
+    /// The rows with these keys as the transaction sees them, in any order; keys without a row are left out. `Fields`
+    /// form. `view` is one of the same table, with the same key. Where the store has locks, nobody else changes or deletes
+    /// the rows that it found until the transaction ends.
+    async fn before(&mut self, view: &Arc<TableView>, keys: &[Key]) -> Result<RowPage>;
+
+    /// Deletes, then updates, then inserts. Where the changes say since when their rows are known, and one to update or
+    /// delete may have been written or removed by another transaction since, this fails with the kind `RowChanged`.
     async fn write(&mut self, changes: Arc<Changes>) -> Result<Applied>;
 
     async fn commit(self: Box<Self>) -> Result<()>;

@@ -51,6 +51,8 @@ const PAUSE: Kind = Kind::Seconds(0.0, 31_536_000.0);
 const PATIENCE: Kind = Kind::Seconds(0.001, 31_536_000.0);
 /// Shorter ones run out while a machine is busy; longer ones are a mistake of typing.
 const LEASE: Kind = Kind::Seconds(1.0, 86_400.0);
+/// Ten years.
+const DAYS: Kind = Kind::Number(1, 3_650);
 const MILLISECONDS: Kind = Kind::Duration { unit: "milliseconds", max: 86_400_000 };
 
 keys! {
@@ -87,6 +89,14 @@ keys! {
     history_keep_days: u32, Kind::Number(0, DAYS_MAX), HISTORY_KEEP_DAYS, Now;
     /// Forget the oldest executions where there are more than so many; 0: none for their number.
     history_keep_count: u32, Kind::Number(0, EXECUTIONS_MAX), HISTORY_KEEP_COUNT, Now;
+    /// Keep what rows were before a run changes them, so that `rowsync undo` can put them back. Such runs read each row
+    /// that they change or delete once more, and move rows value by value where they could move them as they are.
+    undo: bool, Kind::Flag, UNDO, Now;
+    /// How many days what was kept for `rowsync undo` stays.
+    undo_keep_days: u64, DAYS, UNDO_KEEP_DAYS, Now;
+    /// Most bytes that the state keeps for `rowsync undo` of this sync. The oldest runs are dropped first; a run that takes
+    /// more by itself cannot be undone.
+    undo_max_bytes: NonZeroU64, Kind::Bytes, UNDO_MAX_BYTES, Now;
     /// Pause between cycles.
     sleep_seconds: u64, SECONDS, NOTHING, NotYet;
     /// The same as `sleep_seconds` under its other name.

@@ -120,6 +120,13 @@ presets! {
     /// An hour, so that a clock that was set is noticed within one.
     MAX_SLEEP_CHUNK_SECONDS = Number(3600);
 
+    /// It has its price, most of all when empty tables are filled; see docs/undo.md.
+    UNDO = Flag(false);
+    /// A mistake is noticed within a week, or at its end.
+    UNDO_KEEP_DAYS = Number(7);
+    /// As much as a state file should grow by without being asked.
+    UNDO_MAX_BYTES = Text("256 MiB");
+
     /// Four keep both databases busy without pushing other users aside.
     MAX_PARALLEL_TABLES = Number(4);
     /// Small beside the memory of any machine that runs a database.

@@ -34,8 +34,26 @@ pub struct SyncSettings {
     pub max_error_loop: u32,
     pub lease: Duration,
     pub retention: Retention,
+    pub undo: UndoSettings,
     pub enabled: bool,
 }
+
+/// What is kept so that a run can be undone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UndoSettings {
+    pub is_on: bool,
+    pub keep: Duration,
+    pub bytes_max: u64,
+}
+
+impl UndoSettings {
+    fn new(raw: &RawSettings) -> UndoSettings {
+        let keep = Duration::from_secs(set(raw.undo_keep_days) * SECONDS_OF_A_DAY);
+        UndoSettings { is_on: set(raw.undo), keep, bytes_max: set(raw.undo_max_bytes).get() }
+    }
+}
+
+const SECONDS_OF_A_DAY: u64 = 86_400;
 
 /// Where runs are remembered.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -112,6 +130,7 @@ impl SyncSettings {
             max_error_loop: set(raw.max_error_loop),
             lease: Duration::from_secs_f64(set(raw.lease_seconds)),
             retention: Retention { days: set(raw.history_keep_days), count: set(raw.history_keep_count) },
+            undo: UndoSettings::new(&raw),
             enabled: set(raw.enabled),
         })
     }

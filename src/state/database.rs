@@ -9,8 +9,9 @@ use std::str::FromStr as _;
 use std::time::Duration;
 
 use rowsync_stores::Access;
+use sqlx::error::DatabaseError as _;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteError, SqliteJournalMode, SqlitePool, SqlitePoolOptions};
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _};
 
 use super::session::{ANSWER_MAX, Session, in_time};
@@ -80,11 +81,17 @@ async fn connect_when_free(options: SqliteConnectOptions) -> Result<SqlitePool, 
 const BUSY_TRIES: u32 = 500;
 const BUSY_PAUSE: Duration = Duration::from_millis(10);
 
+const SQLITE_BUSY: u32 = 5;
+pub const SQLITE_FULL: u32 = 13;
+
 fn is_busy(error: &sqlx::Error) -> bool {
-    const SQLITE_BUSY: u32 = 5;
-    let code = error.as_database_error().and_then(|error| error.code()?.parse::<u32>().ok());
-    // The upper bytes only say more about it.
-    code.is_some_and(|code| code & 0xff == SQLITE_BUSY)
+    sqlite_code(error) == Some(SQLITE_BUSY)
+}
+
+/// Of SQLite, without the upper bytes, which only say more about it.
+pub fn sqlite_code(error: &sqlx::Error) -> Option<u32> {
+    let code = error.as_database_error()?.try_downcast_ref::<SqliteError>()?.code()?.parse::<u32>().ok()?;
+    Some(code & 0xff)
 }
 
 async fn connect_postgres(url: &str, access: Access) -> Result<PgPool, sqlx::Error> {

@@ -17,6 +17,7 @@ use crate::process::Process;
 pub enum Command {
     Run,
     Verify,
+    Undo,
 }
 
 /// An execution, as it is remembered.
@@ -58,10 +59,16 @@ impl State {
     ///
     /// # Errors
     /// When the state cannot be written.
-    pub async fn begin(&self, sync: &str, execution_id: &str, started_at: &str) -> Result<(), StateError> {
+    pub async fn begin(
+        &self,
+        command: Command,
+        sync: &str,
+        execution_id: &str,
+        started_at: &str,
+    ) -> Result<(), StateError> {
         let sql = "insert into sync_executions (id, sync, command, status, started_at, finished_at, report)
             values ($1, $2, $3, $4, $5, '', '') on conflict (id) do nothing";
-        let insert = Statement::new(sql).bind(execution_id).bind(sync).bind(word(&Command::Run)).bind(RUNNING);
+        let insert = Statement::new(sql).bind(execution_id).bind(sync).bind(word(&command)).bind(RUNNING);
         self.execute(insert.bind(started_at)).await.map(drop)
     }
 
@@ -198,7 +205,11 @@ fn execution_of(row: &Row, own: &Process) -> Result<Execution, sqlx::Error> {
     let command: String = row.get("command")?;
     Ok(Execution {
         id: row.get("id")?,
-        command: if command == "verify" { Command::Verify } else { Command::Run },
+        command: match command.as_str() {
+            "verify" => Command::Verify,
+            "undo" => Command::Undo,
+            _ => Command::Run,
+        },
         started_at: row.get("started_at")?,
         standing,
     })

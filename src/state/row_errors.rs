@@ -1,11 +1,46 @@
-//! Rows that a target refused, until it takes them.
+//! The rows that a target refused, as they are kept until it takes them.
 
 use rowsync_actors::messages::TableOutcome;
 use rowsync_engine::report::TableStatus;
+use serde::Serialize;
+use serde_json::Value;
 
 use super::session::Session;
-use super::statement::Statement;
-use super::{Place, word};
+use super::statement::{Row, Statement};
+use super::{Place, State, StateError, word};
+
+/// A row that failed, for the owner of the data.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct RowError {
+    pub table: String,
+    pub key: Value,
+    /// `insert`, `update` or `delete`.
+    pub change: String,
+    pub class: String,
+    pub message: String,
+    /// As the source had it; none of a delete, or where values are not kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub row: Option<Value>,
+    /// Runs in which it failed, the first and the last of them.
+    pub failures: i64,
+    pub first_execution_id: String,
+    pub execution_id: String,
+}
+
+impl State {
+    /// The rows of a sync that failed and were not written since, table by table.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub async fn row_errors(&self, place: &Place) -> Result<Vec<RowError>, StateError> {
+        let sql = "select e.table_name, e.key, e.change, e.class, e.message, e.row, e.failures, e.first_execution_id,
+                e.execution_id
+            from sync_row_errors e where e.sync = $1 and e.ends = $2 order by e.table_name, e.key";
+        let select = Statement::new(sql).bind(&place.sync).bind(&place.ends);
+        let rows = self.fetch(select).await?;
+        rows.iter().map(row_error).collect::<Result<_, _>>().map_err(|error| self.error(error))
+    }
+}
 
 /// Keeps the rows that failed. Those that a table worked through took this time are none any more.
 pub(super) async fn write(
@@ -39,4 +74,19 @@ pub(super) async fn write(
     let sql = "delete from sync_row_errors where sync = $1 and ends = $2 and table_name = $3 and execution_id <> $4";
     let delete = Statement::new(sql).bind(&place.sync).bind(&place.ends).bind(&outcome.report.table);
     transaction.execute(delete.bind(execution_id)).await.map(drop)
+}
+
+fn row_error(row: &Row) -> Result<RowError, sqlx::Error> {
+    let json = |text: String| serde_json::from_str(&text).map_err(|error| sqlx::Error::Decode(error.into()));
+    Ok(RowError {
+        table: row.get("table_name")?,
+        key: json(row.get("key")?)?,
+        change: row.get("change")?,
+        class: row.get("class")?,
+        message: row.get("message")?,
+        row: row.get::<Option<String>>("row")?.map(json).transpose()?,
+        failures: row.get("failures")?,
+        first_execution_id: row.get("first_execution_id")?,
+        execution_id: row.get("execution_id")?,
+    })
 }

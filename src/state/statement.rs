@@ -13,10 +13,11 @@ pub struct Statement {
     values: Vec<Bound>,
 }
 
-/// All that a state holds is text and whole numbers.
+/// All that a state holds is text, whole numbers and images of rows.
 pub enum Bound {
     Text(Option<String>),
     Number(Option<i64>),
+    Bytes(Vec<u8>),
 }
 
 impl Statement {
@@ -35,12 +36,14 @@ impl Statement {
     where
         Option<String>: Encode<'static, D> + Type<D>,
         Option<i64>: Encode<'static, D> + Type<D>,
+        Vec<u8>: Encode<'static, D> + Type<D>,
     {
         // Values are bound, and never part of the text.
         let query = sqlx::query(AssertSqlSafe(self.sql.into_owned()));
         self.values.into_iter().fold(query, |query, value| match value {
             Bound::Text(text) => query.bind(text),
             Bound::Number(number) => query.bind(number),
+            Bound::Bytes(bytes) => query.bind(bytes),
         })
     }
 }
@@ -78,6 +81,12 @@ impl From<i64> for Bound {
 impl From<Option<i64>> for Bound {
     fn from(number: Option<i64>) -> Bound {
         Bound::Number(number)
+    }
+}
+
+impl From<&[u8]> for Bound {
+    fn from(bytes: &[u8]) -> Bound {
+        Bound::Bytes(bytes.to_owned())
     }
 }
 

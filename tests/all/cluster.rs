@@ -1,18 +1,30 @@
 //! A PostgreSQL server of a test's own, which it may kill and start again. On a free loopback port, with its data in a
 //! fresh folder; gone with the value.
 
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tempfile::TempDir;
 
 use crate::support::psql;
 
+/// The server for as long as its test lasts.
 pub struct Cluster {
+    server: Arc<Server>,
+}
+
+/// What others than the test may do with it.
+pub struct Server {
     folder: TempDir,
     binaries: PathBuf,
     owner: Option<String>,
     port: u16,
+    /// What stands before each of its commands.
+    inside: Vec<String>,
+    /// Held while it is started: one that somebody starts while the test ends must not outlive it.
+    ended: Mutex<bool>,
 }
 
 /// Ports that are tried before the test gives up.
@@ -22,22 +34,43 @@ const STARTS_TRIED: usize = 100;
 
 impl Cluster {
     pub fn start() -> Cluster {
-        let folder = tempfile::Builder::new().prefix("rowsync-cluster.").tempdir().unwrap();
-        let mut cluster = Cluster { folder, binaries: binaries(), owner: owner(), port: 0 };
-        if let Some(owner) = &cluster.owner {
-            assert!(Command::new("chown").arg(owner).arg(cluster.folder.path()).status().unwrap().success());
-        }
-        // Nobody but this machine reaches it, so nobody needs a password.
-        expect(cluster.run("initdb", &["-U", "rowsync", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"]));
-        for _ in 0..PORTS_TRIED {
-            cluster.port = free_port();
-            if cluster.try_to_start() {
-                return cluster;
-            }
-        }
-        panic!("{}", std::fs::read_to_string(cluster.folder.path().join("log")).unwrap_or_default());
+        Cluster::start_inside(Vec::new())
     }
 
+    /// Where it sees what others do not.
+    pub fn start_inside(inside: Vec<String>) -> Cluster {
+        let folder = tempfile::Builder::new().prefix("rowsync-cluster.").tempdir().unwrap();
+        let ended = Mutex::default();
+        let mut server = Server { folder, binaries: binaries(), owner: owner(), port: 0, inside, ended };
+        if let Some(owner) = &server.owner {
+            assert!(Command::new("chown").arg(owner).arg(server.folder.path()).status().unwrap().success());
+        }
+        // Nobody but this machine reaches it, so nobody needs a password.
+        expect(server.run("initdb", &["-U", "rowsync", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"]));
+        for _ in 0..PORTS_TRIED {
+            server.port = free_port();
+            if server.try_to_start() {
+                return Cluster { server: Arc::new(server) };
+            }
+        }
+        panic!("{}", std::fs::read_to_string(server.folder.path().join("log")).unwrap_or_default());
+    }
+
+    /// For whoever does something to it while the test goes on.
+    pub fn server(&self) -> Arc<Server> {
+        Arc::clone(&self.server)
+    }
+}
+
+impl Deref for Cluster {
+    type Target = Server;
+
+    fn deref(&self) -> &Server {
+        &self.server
+    }
+}
+
+impl Server {
     pub fn url(&self) -> String {
         format!("postgres://rowsync@127.0.0.1:{}/postgres", self.port)
     }
@@ -60,11 +93,28 @@ impl Cluster {
         expect(self.run("pg_ctl", &["-m", "fast", "-w", "stop"]));
     }
 
+    /// From the next start on it can only be read, as one that follows another server.
+    pub fn follow(&self) {
+        std::fs::write(self.data().join("standby.signal"), "").unwrap();
+        if let Some(owner) = &self.owner {
+            assert!(
+                Command::new("chown").arg(owner).arg(self.data().join("standby.signal")).status().unwrap().success()
+            );
+        }
+    }
+
+    /// Ends that.
+    pub fn promote(&self) {
+        expect(self.run("pg_ctl", &["-w", "promote"]));
+    }
+
     pub fn start_again(&self) {
         assert!((0..STARTS_TRIED).any(|_| self.try_to_start()), "the server does not start again");
     }
 
     fn try_to_start(&self) -> bool {
+        let ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
+        assert!(!*ended, "the test is over");
         let options = format!("-p {} -c listen_addresses=127.0.0.1 -c unix_socket_directories=''", self.port);
         let log = self.folder.path().join("log").display().to_string();
         self.run("pg_ctl", &["-w", "-t", "60", "-l", &log, "-o", &options, "start"]).status.success()
@@ -76,15 +126,14 @@ impl Cluster {
 
     /// PostgreSQL refuses to run as root.
     fn run(&self, program: &str, arguments: &[&str]) -> Output {
-        let program = self.binaries.join(program);
-        let mut command = match &self.owner {
-            Some(owner) => {
-                let mut command = Command::new("setpriv");
-                command.args(["--reuid", owner, "--regid", owner, "--clear-groups", "--"]).arg(program);
-                command
-            }
-            None => Command::new(program),
-        };
+        let program = self.binaries.join(program).display().to_string();
+        let mut words = self.inside.clone();
+        if let Some(owner) = &self.owner {
+            words.extend(["setpriv", "--reuid", owner, "--regid", owner, "--clear-groups", "--"].map(str::to_owned));
+        }
+        words.push(program);
+        let mut command = Command::new(&words[0]);
+        command.args(&words[1..]);
         // A server that is started here would keep the pipes of the test open.
         let output = self.folder.path().join("output");
         let file = std::fs::File::create(&output).unwrap();
@@ -104,6 +153,7 @@ impl Cluster {
 
 impl Drop for Cluster {
     fn drop(&mut self) {
+        *self.ended.lock().unwrap_or_else(PoisonError::into_inner) = true;
         let _ = self.run("pg_ctl", &["-m", "immediate", "-w", "stop"]);
     }
 }
@@ -126,7 +176,7 @@ fn binaries() -> PathBuf {
     }
 }
 
-fn owner() -> Option<String> {
+pub fn owner() -> Option<String> {
     let id = Command::new("id").arg("-u").output().unwrap();
     let is_root = String::from_utf8(id.stdout).unwrap().trim() == "0";
     let has_postgres = || Command::new("id").arg("postgres").output().unwrap().status.success();

@@ -56,6 +56,8 @@ fn a_connection_cut_in_the_midst_of_a_copy_is_opened_again() {
         let ended = check(&desk, &proxy, &target, (ROWS, 0, 0), "");
         assert_eq!(generation(&ended), 2, "{says}");
         assert!(ended.stderr.contains("sync connection failed"), "{}", ended.stderr);
+        assert!(ended.stderr.contains("the table is begun again table=t generation=2 panics=0"), "{}", ended.stderr);
+        assert_eq!(ended.report()["tables"][0]["panics"], 0);
     }
 }
 

@@ -113,3 +113,39 @@ fn a_text_that_is_none_is_told_with_its_column() {
     assert_eq!(ended.code, Some(1));
     assert!(ended.stdout.contains("column name holds a text that is not UTF-8"), "{}", ended.stdout);
 }
+
+/// Its rows are counted on their way; what the server believes beforehand decides nothing.
+#[test]
+fn a_large_table_whose_statistics_are_wrong_is_copied_whole() {
+    let desk = Desk::new();
+    let (source, target) = (Database::new(), Database::new());
+    source.sql(
+        "create table t (id bigint primary key, v text, seen timestamptz);
+         insert into t select i, md5(i::text), now() from generate_series(1, 150000) i; analyze t;
+         delete from t where id % 10 = 7",
+    );
+    target.sql("create table t (id bigint primary key, v text, seen timestamptz)");
+    desk.sync("large", &source.url, &target.url, "");
+    let first = desk.run("large");
+    assert_eq!(first.totals(), (135_000, 0, 0));
+    let report = first.report();
+    assert_eq!(report["tables"][0]["verified"], true);
+    assert_eq!(report["tables"][0]["plan"]["source_count"], 135_000);
+    assert_eq!(target.sql("select count(*) from t"), "135000");
+    assert_eq!(desk.run("large").totals(), (0, 0, 0));
+}
+
+/// Its statistics are of no use where the target is not empty.
+#[test]
+fn a_large_target_that_is_not_empty_is_counted() {
+    let desk = Desk::new();
+    let (source, target) = (Database::new(), Database::new());
+    let create = "create table t (id bigint primary key, v text);
+        insert into t select i, md5(i::text) from generate_series(1, 150000) i; analyze t";
+    source.sql(create);
+    target.sql(create);
+    target.sql("delete from t where id > 1");
+    desk.sync("large", &source.url, &target.url, "");
+    assert_eq!(desk.run("large").totals(), (149_999, 0, 0));
+    assert_eq!(desk.verify_code("large"), Some(0));
+}

@@ -1,8 +1,6 @@
 //! Servers that are restarted or killed in the midst of each phase of a run.
 
-use std::sync::Arc;
-
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, Server};
 use crate::proxy::{Act, Proxy};
 use crate::support::Desk;
 
@@ -31,12 +29,12 @@ fn source(desk: &Desk) -> String {
     desk.sqlite("s.sqlite")
 }
 
-fn check(down: fn(&Cluster)) {
-    let cluster = Arc::new(Cluster::start());
+fn check(down: fn(&Server)) {
+    let cluster = Cluster::start();
     for (says, nth) in PHASES {
         let desk = Desk::new();
         cluster.sql("drop table if exists t");
-        let server = Arc::clone(&cluster);
+        let server = cluster.server();
         let restart = Act::Call(Box::new(move || {
             down(&server);
             server.start_again();
@@ -53,22 +51,22 @@ fn check(down: fn(&Cluster)) {
 
 #[test]
 fn a_server_that_is_restarted_in_the_midst_of_any_phase_loses_nothing() {
-    check(Cluster::stop);
+    check(Server::stop);
 }
 
 #[test]
 fn a_server_that_is_killed_in_the_midst_of_any_phase_loses_nothing_that_is_reported() {
-    check(Cluster::kill);
+    check(Server::kill);
 }
 
 #[test]
 fn a_source_that_is_killed_while_it_is_read_is_read_again() {
-    let cluster = Arc::new(Cluster::start());
+    let cluster = Cluster::start();
     cluster.sql(&format!(
         "create table t (id bigint primary key, v text);
          insert into t select i, 'row number ' || i from generate_series(1, {ROWS}) i"
     ));
-    let (desk, server) = (Desk::new(), Arc::clone(&cluster));
+    let (desk, server) = (Desk::new(), cluster.server());
     let restart = Act::Call(Box::new(move || {
         server.kill();
         server.start_again();

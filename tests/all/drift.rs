@@ -1,7 +1,7 @@
 //! Tables that change, are locked or forbidden while a run is at work: theirs is parked with a remedy, the others go on.
 
 use std::io::{BufRead, BufReader};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use crate::proxy::{Act, Proxy};
 use crate::support::{Database, Desk, psql};
@@ -71,6 +71,49 @@ fn a_source_that_changes_before_it_is_read_parks_its_table() {
         assert!(error["message"].as_str().unwrap().contains(says), "{error}");
         assert_eq!(status(&report, "u"), "completed");
     }
+}
+
+#[test]
+fn a_table_of_a_server_cannot_be_dropped_or_altered_while_it_is_read() {
+    for sql in ["drop table t", "alter table t drop column v", "alter table t alter id type numeric"] {
+        let (desk, source) = (Desk::new(), Database::new());
+        source.sql(
+            "create table t (id bigint primary key, v text);
+             insert into t select i, 'v' || i from generate_series(1, 3000) i",
+        );
+        let url = source.url.clone();
+        let impatient = Act::Call(Box::new(move || {
+            let sql = format!("set lock_timeout = 100; {sql}");
+            let output =
+                Command::new("psql").args(["-qX", "-v", "ON_ERROR_STOP=1", &url, "-c", &sql]).output().unwrap();
+            assert!(String::from_utf8_lossy(&output.stderr).contains("lock timeout"), "{output:?}");
+        }));
+        let proxy = Proxy::before(&source.url).when("TO STDOUT", 4, impatient);
+        desk.sync("drift", &proxy.url, &desk.sqlite("t.sqlite"), r#""batch_size": 500, "timeout": 20,"#);
+        let ended = desk.run("drift");
+        assert_eq!((proxy.done(), ended.totals()), (1, (3000, 0, 0)), "{sql}: {}", ended.stderr);
+        // And as soon as nobody reads it, it can.
+        source.sql(sql);
+    }
+}
+
+#[test]
+fn a_file_whose_table_is_dropped_while_it_is_read_is_read_to_its_end() {
+    let (desk, target) = (Desk::new(), Database::new());
+    family(&desk);
+    desk.in_sqlite("s.sqlite", "pragma journal_mode = wal");
+    let file = desk.path("s.sqlite");
+    let drop = Act::Call(Box::new(move || {
+        rusqlite::Connection::open(file).unwrap().execute_batch("drop table stranger").unwrap();
+    }));
+    let proxy = Proxy::before(&target.url).when("COPY \"public\".\"stranger\"", 3, drop);
+    desk.sync("drift", &desk.sqlite("s.sqlite"), &proxy.url, r#""batch_size": 500, "tables": ["stranger"],"#);
+    let ended = desk.run("drift");
+    assert_eq!((proxy.done(), ended.totals()), (1, (3000, 0, 0)), "{}", ended.stderr);
+    let next = desk.rowsync(&["run", "drift.json"]);
+    assert_eq!(next.code, Some(2), "{}", next.stderr);
+    assert!(next.stderr.contains("no table `stranger`"), "{}", next.stderr);
+    assert_eq!(target.sql("select count(*) from stranger"), "3000");
 }
 
 #[test]

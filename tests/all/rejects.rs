@@ -41,6 +41,45 @@ const FAULTS: [(&str, &str, &str); 4] = [
     ("v text", "update t set p = 77 where id = 700", "foreign key"),
 ];
 
+#[test]
+fn rows_that_failed_are_listed_and_replayed_without_the_other_tables() {
+    check_that_rows_are_listed_and_replayed("");
+}
+
+#[test]
+fn a_state_in_postgresql_lists_and_replays_rows_that_failed() {
+    let state = Database::new();
+    check_that_rows_are_listed_and_replayed(&format!(r#""state": "{}","#, state.url));
+    assert_eq!(state.sql("select string_agg(command, ' ') from sync_executions"), "run run run");
+}
+
+fn check_that_rows_are_listed_and_replayed(state: &str) {
+    let (desk, target) = (Desk::new(), target("v text check (v <> 'secret')"));
+    let source = source(&desk, "update t set v = 'secret' where id = 700; create table u (id integer primary key);");
+    desk.sync("bad", &source, &target.url, &format!(r#"{state} "tables": ["t", "u"],"#));
+    let nothing = desk.rowsync(&["errors", "bad.json", "replay"]);
+    assert_eq!((nothing.code, nothing.report()["errors"].as_array().unwrap().len()), (Some(0), 0));
+    let run = desk.rowsync(&["run", "bad.json"]);
+    let list = desk.rowsync(&["errors", "bad.json"]);
+    let error = &list.report()["errors"][0];
+    assert_eq!(
+        (list.code, &error["table"], &error["key"]["id"]),
+        (Some(0), &"t".into(), &700.into()),
+        "{}",
+        list.stdout
+    );
+    assert_eq!((&error["failures"], &error["row"]["v"]), (&1.into(), &"secret".into()));
+    assert_eq!(error["execution_id"], run.report()["execution_id"]);
+    let refused = desk.rowsync(&["errors", "bad.json", "replay"]);
+    assert_eq!((refused.code, failed(&refused)), (Some(1), 1), "{}", refused.stdout);
+    target.sql("alter table t drop constraint t_v_check");
+    let replayed = desk.rowsync(&["errors", "bad.json", "replay"]);
+    assert_eq!((replayed.code, replayed.totals()), (Some(0), (1, 0, 0)), "{}", replayed.stdout);
+    assert_eq!(replayed.report()["tables"].as_array().unwrap().len(), 1);
+    assert_eq!(target.sql("select v from t where id = 700"), "secret");
+    assert_eq!(desk.rowsync(&["errors", "bad.json"]).report()["errors"].as_array().unwrap().len(), 0);
+}
+
 fn target(column: &str) -> Database {
     let target = Database::new();
     target.sql(&format!(
@@ -99,15 +138,25 @@ fn a_bad_row_among_changed_ones_and_one_that_others_need_are_left_alone() {
     assert_eq!(target.sql("select count(*) from t"), (ROWS - 9).to_string());
 }
 
+/// The same faults, of every row that a condition names.
+const MANY_FAULTS: [(&str, &str); 4] = [
+    ("v text check (v <> 'secret')", "v = 'secret'"),
+    ("v text not null", "v = null"),
+    ("v text unique", "v = 'v' || (id - 1)"),
+    ("v text", "p = 77"),
+];
+
 #[test]
 fn the_maximum_stops_a_table_and_what_is_below_it_does_not() {
-    for (bad, reached) in [(24, false), (25, true), (26, true)] {
-        let (desk, target) = (Desk::new(), target("v text check (v <> 'secret')"));
-        let spoil = format!("update t set v = 'secret' where id % 190 = 0 and id <= {}", 190 * bad);
+    for ((column, spoil), (bad, reached)) in
+        MANY_FAULTS.iter().flat_map(|fault| [(24, false), (25, true), (26, true)].map(|many| (fault, many)))
+    {
+        let (desk, target) = (Desk::new(), target(column));
+        let spoil = format!("update t set {spoil} where id % 190 = 0 and id <= {}", 190 * bad);
         desk.sync("most", &source(&desk, &spoil), &target.url, r#""tables": ["t"], "batch_size": 1000,"#);
         let ended = desk.rowsync(&["run", "most.json"]);
         let (added, ..) = ended.totals();
-        assert_eq!((ended.code, added + failed(&ended)), (Some(1), ROWS), "{}", ended.stdout);
+        assert_eq!((ended.code, added + failed(&ended)), (Some(1), ROWS), "{spoil}: {}", ended.stdout);
         assert_eq!(target.sql("select count(*) from t"), added.to_string());
         let told = "maximum error count 25 was reached";
         assert_eq!((ended.stdout.contains(told), ended.stderr.contains(told)), (reached, reached), "{}", ended.stderr);

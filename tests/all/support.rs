@@ -20,6 +20,12 @@ pub struct Ended {
 }
 
 impl Ended {
+    pub fn of(command: &mut Command) -> Ended {
+        let output = command.output().unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        Ended { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+    }
+
     pub fn report(&self) -> Value {
         serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {}\n{}", self.stdout, self.stderr))
     }
@@ -77,9 +83,7 @@ impl Desk {
 
     /// Runs the program to its end, with a JSON report.
     pub fn rowsync(&self, arguments: &[&str]) -> Ended {
-        let output = self.command(arguments).args(["--output", "json"]).output().unwrap();
-        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-        Ended { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+        Ended::of(self.command(arguments).args(["--output", "json"]))
     }
 
     /// Runs a sync and expects that all went well.
@@ -162,16 +166,20 @@ impl Database {
         database
     }
 
-    /// Runs statements that are too long for a command line.
-    pub fn script(&self, sql: &str) {
+    /// Runs what psql reads from its input, which may be too long for a command line.
+    pub fn script(&self, sql: &str) -> String {
         let mut psql = Command::new("psql")
-            .args(["-qX", "-v", "ON_ERROR_STOP=1", &self.url])
+            .args(["-qXtA", "-v", "ON_ERROR_STOP=1", &self.url])
             .stdin(Stdio::piped())
-            .stdout(Stdio::null())
+            .stdout(Stdio::piped())
             .spawn()
             .unwrap();
-        psql.stdin.take().unwrap().write_all(sql.as_bytes()).unwrap();
-        assert!(psql.wait().unwrap().success());
+        let (mut input, sql) = (psql.stdin.take().unwrap(), sql.to_owned());
+        let writing = std::thread::spawn(move || input.write_all(sql.as_bytes()));
+        let output = psql.wait_with_output().unwrap();
+        assert!(output.status.success());
+        writing.join().unwrap().unwrap();
+        String::from_utf8(output.stdout).unwrap()
     }
 
     pub fn sql(&self, sql: &str) -> String {

@@ -8,6 +8,7 @@ use rowsync_engine::compare::compare;
 use rowsync_engine::error::Class;
 use rowsync_engine::key::{Key, KeyRange};
 use rowsync_engine::row::{Form, RowPage};
+use rowsync_engine::sightings::Sightings;
 use rowsync_engine::value::Value;
 
 use super::Desk;
@@ -24,6 +25,7 @@ pub(super) async fn write_changed(desk: Arc<Desk>, since: Option<Value>) -> Resu
         let mut request = desk.request(KeyRange::new(after, None), Form::Fields);
         request.modified_after = since.clone();
         let source = desk.source.page(request).await?;
+        let since = if source.is_empty() { None } else { desk.mark().await? };
         desk.learn(&source);
         let target = desk.target.keys(keys(&source)).await?;
         permit.settle(source.bytes() + target.bytes());
@@ -35,9 +37,13 @@ pub(super) async fn write_changed(desk: Arc<Desk>, since: Option<Value>) -> Resu
         if !changes.is_empty() {
             let mut written: Vec<Key> = keys(&changes.inserts).into_iter().chain(keys(&changes.updates)).collect();
             changes.deletes.clear();
-            sum.applied += desk.writer.write(changes, permit).await?;
+            let applied = desk.writer.write(changes.known_since(since), permit).await?;
+            sum.applied += applied;
             written.retain(|key| !desk.ledger.is_rejected(key));
-            read_back(&desk, &source, written).await?;
+            // Where rows were held back the table is compared again, and these with it.
+            if applied.held_back == 0 {
+                read_back(&desk, &source, written).await?;
+            }
         }
         if source.complete {
             return Ok(sum);
@@ -46,18 +52,18 @@ pub(super) async fn write_changed(desk: Arc<Desk>, since: Option<Value>) -> Resu
     }
 }
 
-fn keys(page: &RowPage) -> Vec<Key> {
+pub(super) fn keys(page: &RowPage) -> Vec<Key> {
     (0..page.len()).map(|index| page.key(index)).collect()
 }
 
 fn differences(desk: &Desk, source: &RowPage, target: &RowPage) -> Result<Changes, Failure> {
     let findings = compare(source, target, &desk.domains())
         .map_err(|error| Failure::of_compare(error, &desk.pair.source.table))?;
-    Ok(findings.changes)
+    Ok(findings.into_changes())
 }
 
 /// What was written is read back and compared with what the source gave.
-async fn read_back(desk: &Desk, source: &RowPage, written: Vec<Key>) -> Result<(), Failure> {
+pub(super) async fn read_back(desk: &Desk, source: &RowPage, written: Vec<Key>) -> Result<(), Failure> {
     let wanted: std::collections::HashSet<&Key> = written.iter().collect();
     let mut expected = RowPage::new(Form::Fields, source.key_len);
     (0..source.len())
@@ -76,11 +82,13 @@ async fn read_back(desk: &Desk, source: &RowPage, written: Vec<Key>) -> Result<(
 }
 
 /// Deletes rows by their keys, in batches.
-pub(super) async fn delete(desk: Arc<Desk>, keys: Vec<Key>) -> Result<Found, Failure> {
+pub(super) async fn delete(desk: Arc<Desk>, keys: Vec<Key>, seen: Sightings) -> Result<Found, Failure> {
     let mut sum = Found::default();
+    let seen = Arc::new(seen);
     for batch in keys.chunks(desk.options.delete_batch_rows.get()) {
         desk.check_stop()?;
-        let changes = Changes::deleting(batch.to_vec(), desk.key_len());
+        let seen = Some(Arc::clone(&seen));
+        let changes = Changes { seen, ..Changes::deleting(batch.to_vec(), desk.key_len()) };
         let permit = desk.budget.take(changes.bytes()).await;
         sum.applied += desk.writer.write(changes, permit).await?;
         sum.extra += batch.len() as u64;

@@ -4,10 +4,10 @@
 //! Every page closes the gap to the one before it, and the last one is open to the end, so the ranges that are read
 //! back cover the whole table, and a row that somebody else puts between them is seen.
 //!
-//! Rows are read back in the target's own bytes where it can say beforehand which those will be: that is cheaper than
-//! finding out what they mean. The first page is compared by its values all the same, so that a mistake in how values
-//! are spelled is not believed because it was made twice; and once bytes came back otherwise than foreseen (JSON that
-//! the server spells anew, a trigger), the pages that follow are compared by their values too.
+//! Where the target can say beforehand how it will hold the rows, or even how it will hash them, that is what it is asked
+//! for: it is cheaper than finding out what its bytes mean. The first page is compared by its values all the same unless
+//! it moves untouched, so that a mistake in how values are spelled is not believed because it was made twice; and once
+//! an answer was not as foreseen (JSON that the server spells anew, a trigger), the pages that follow are read back.
 
 use std::cell::Cell;
 use std::sync::Arc;
@@ -20,6 +20,7 @@ use rowsync_engine::change::Changes;
 use rowsync_engine::digest::{Digest, DigestKind};
 use rowsync_engine::error::{Kind, StoreError};
 use rowsync_engine::key::{Key, KeyRange};
+use rowsync_engine::pair::Pair;
 use rowsync_engine::row::{Form, RowPage};
 use rowsync_engine::store::Encoder;
 use tokio::sync::oneshot;
@@ -81,7 +82,7 @@ struct Written {
     range: KeyRange,
     /// The digest of the rows as they have to be read back.
     wanted: Digest,
-    form: Form,
+    kind: DigestKind,
     found: Found,
 }
 
@@ -118,14 +119,14 @@ impl Turn {
 async fn write_page(desk: &Arc<Desk>, page: Page, turn: Turn, foreseen: &Cell<bool>) -> Result<Written, Failure> {
     let Page { rows, mut permit, range } = page;
     let is_first = range.after.is_none();
-    let encoder = desk.encoder.clone().filter(|_| rows.form == Form::Fields && !is_first && foreseen.get());
-    if encoder.is_some() {
+    let encoder = desk.encoder.clone().filter(|_| foreseen.get() && (rows.form == Form::Raw || !is_first));
+    if encoder.is_some() && rows.form == Form::Fields {
         permit.settle(2 * rows.bytes());
     }
-    let (rows, wanted) = prepare(desk, rows, encoder).await?;
+    let (rows, kind, wanted) = prepare(desk, rows, encoder).await?;
     permit.settle(rows.bytes());
-    let (count, form) = (rows.len() as u64, rows.form);
-    let mut found = Found { missing: count, ..Found::default() };
+    let count = rows.len() as u64;
+    let mut found = Found { missing: count, looked_at: (count, 0), ..Found::default() };
     let next = turn.come().await?;
     if count > 0 {
         found.applied = desk.writer.write(Changes::inserting(rows), permit).await?;
@@ -134,40 +135,45 @@ async fn write_page(desk: &Arc<Desk>, page: Page, turn: Turn, foreseen: &Cell<bo
     let _ = next.send(());
     desk.progress.rows_done(count);
     tell_progress(desk);
-    Ok(Written { range, wanted, form, found })
+    Ok(Written { range, wanted, kind, found })
 }
 
+type Prepared = (RowPage, DigestKind, Digest);
+
 /// A page as it is written, and its digest. That takes a core for a while, so it is not done on the actors' thread.
-async fn prepare(
-    desk: &Arc<Desk>,
-    rows: RowPage,
-    encoder: Option<Arc<dyn Encoder>>,
-) -> Result<(RowPage, Digest), Failure> {
+async fn prepare(desk: &Arc<Desk>, rows: RowPage, encoder: Option<Arc<dyn Encoder>>) -> Result<Prepared, Failure> {
     let (pair, salt) = (Arc::clone(&desk.pair), desk.salt);
     let work = AbortOnDropHandle::new(tokio::spawn(async move {
-        let rows = match encoder {
-            Some(encoder) => encoder.encode(&rows).map_err(|error| error.at(&pair.target.table))?,
-            None => rows,
+        let Some(encoder) = encoder else { return as_read(rows, &pair, salt) };
+        let foresee = || -> Result<Prepared, StoreError> {
+            let rows = if rows.form == Form::Raw { rows } else { encoder.encode(&rows)? };
+            let (kind, digest) = encoder.digest(&rows, salt)?;
+            Ok((rows, kind, digest))
         };
-        let digest = rows.digest(&pair.source.domains(), salt);
-        let broken = |error: NotCanonical| StoreError::new(Kind::BadValue, "read", error.to_string());
-        Ok((rows, digest.map_err(|error| broken(error).at(&pair.source.table))?))
+        foresee().map_err(|error| error.at(&pair.target.table))
     }));
     let prepared: Result<_, StoreError> = work.await.map_err(|_| Failure::Gone("hashing task"))?;
     Ok(prepared?)
 }
 
+/// Rows that are to come back as they are, or with the same values.
+fn as_read(rows: RowPage, pair: &Pair, salt: u64) -> Result<Prepared, StoreError> {
+    let kind = if rows.form == Form::Raw { DigestKind::Raw } else { DigestKind::Stream };
+    let broken = |error: NotCanonical| StoreError::new(Kind::BadValue, "read", error.to_string());
+    let digest = rows.digest(&pair.source.domains(), salt).map_err(|error| broken(error).at(&pair.source.table))?;
+    Ok((rows, kind, digest))
+}
+
 /// Reads pages back, neighbours as one range.
 async fn prove_pages(desk: &Desk, written: Vec<Written>, foreseen: &Cell<bool>) -> Result<Found, Failure> {
     let mut sum = Found::default();
-    for pages in written.chunk_by(|a, b| a.form == b.form) {
+    for pages in written.chunk_by(|a, b| a.kind == b.kind) {
         let ([first, ..], [.., last]) = (pages, pages) else { continue };
-        // Asking two PostgreSQL servers for their own hashes instead of one for its rows takes more of both.
-        let kind = if first.form == Form::Raw { DigestKind::Raw } else { DigestKind::Stream };
         let range = KeyRange::new(first.range.after.clone(), last.range.through.clone());
         let mut wanted = Digest::default();
         pages.iter().for_each(|page| wanted += page.wanted);
-        let got = desk.target.digests(Arc::from([range.clone()]), kind, desk.salt).await?;
+        let got = desk.target.digests(Arc::from([range.clone()]), first.kind, desk.salt).await?;
+        sum.looked_at.1 += got.iter().map(|digest| digest.rows).sum::<u64>();
         if got != [wanted] {
             foreseen.set(false);
             sum.unequal.push(range);

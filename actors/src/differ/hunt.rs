@@ -11,9 +11,11 @@ use rowsync_engine::digest::DigestKind;
 use rowsync_engine::key::KeyRange;
 use rowsync_engine::row::RowPage;
 use rowsync_engine::search::{Ask, Search, Seek, Step};
+use rowsync_engine::sightings::{Mark, Sightings};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::leaf::{Leaf, compare_some};
+use super::newest::explain_gap;
 use super::pending::Pending;
 use super::second_look::Doubtful;
 use super::{Desk, copy, prove};
@@ -29,12 +31,15 @@ const GROUP_MAX: usize = 1000;
 const STEPS_OF_A_LINE: usize = 12;
 
 pub(super) async fn hunt(desk: Arc<Desk>, task: CompareRange) -> Result<Found, Failure> {
+    if let Some(found) = begin(&desk, &task).await? {
+        return Ok(found);
+    }
     let CompareRange { range, source_count, target_count, options, digest, act } = task;
     let mut search = Search::within(range, source_count, target_count, options);
     let mut sum = Found::default();
     let mut pending = Pending::new(&desk);
     let mut doubtful = Doubtful::default();
-    announce(&desk, &options, act, source_count.max(target_count));
+    let mut since = None;
     loop {
         desk.check_stop()?;
         match search.ask() {
@@ -53,7 +58,10 @@ pub(super) async fn hunt(desk: Arc<Desk>, task: CompareRange) -> Result<Found, F
             }
             Ask::Rows(ranges) => {
                 let before = looked_for(&sum, act);
-                let basket = Basket { act, pending: &mut pending, doubtful: &mut doubtful, sum: &mut sum };
+                if since.is_none() && !matches!(act, Act::Observe { .. }) {
+                    since = desk.mark().await?;
+                }
+                let basket = Basket { act, since, pending: &mut pending, doubtful: &mut doubtful, sum: &mut sum };
                 compare_all(&desk, grouped(&desk, ranges), options.seek, basket).await?;
                 search.found(looked_for(&sum, act) - before);
             }
@@ -69,6 +77,12 @@ pub(super) async fn hunt(desk: Arc<Desk>, task: CompareRange) -> Result<Found, F
     sum.looked_at.0 += sum.stats.equal_rows.0;
     sum.looked_at.1 += sum.stats.equal_rows.1;
     Ok(sum)
+}
+
+/// Announces the search, and answers it where the newest rows explain what is looked for.
+async fn begin(desk: &Desk, task: &CompareRange) -> Result<Option<Found>, Failure> {
+    announce(desk, &task.options, task.act, task.source_count.max(task.target_count));
+    explain_gap(desk, task).await
 }
 
 /// Small ranges are read together, as many as fit a page by what is known of them.
@@ -128,6 +142,8 @@ async fn compare_all(
 /// Where differences go.
 struct Basket<'a> {
     act: Act,
+    /// A moment before the rows were read.
+    since: Option<Mark>,
     pending: &'a mut Pending,
     doubtful: &'a mut Doubtful,
     sum: &'a mut Found,
@@ -140,7 +156,8 @@ impl Basket<'_> {
         let (act, sum) = (self.act, &mut *self.sum);
         sum.looked_at.0 += source_rows;
         sum.looked_at.1 += target_rows;
-        let mut changes = findings.changes;
+        let mut changes = findings.changes.known_since(self.since);
+        let extras = findings.extras.at(self.since);
         sum.equal += findings.equal;
         let (missing, different, extra) =
             (changes.inserts.len() as u64, changes.updates.len() as u64, changes.deletes.len() as u64);
@@ -154,13 +171,15 @@ impl Basket<'_> {
                 self.doubtful.add(desk, rows.chain(std::mem::take(&mut changes.deletes)));
                 changes = nothing;
             }
-            Act::Add => changes = Changes { inserts: changes.inserts, ..nothing },
+            Act::Add => changes = Changes { inserts: changes.inserts, seen: changes.seen, ..nothing },
             Act::CollectExtras => {
-                collect(desk, sum, std::mem::take(&mut changes.deletes));
+                collect(desk, sum, std::mem::take(&mut changes.deletes), extras);
                 changes = nothing;
             }
-            Act::DeleteExtras => changes = Changes { deletes: changes.deletes, ..nothing },
-            Act::Upsert => collect(desk, sum, std::mem::take(&mut changes.deletes)),
+            Act::DeleteExtras => {
+                changes = Changes { deletes: changes.deletes, seen: Some(Arc::new(extras)), ..nothing }
+            }
+            Act::Upsert => collect(desk, sum, std::mem::take(&mut changes.deletes), extras),
         }
         let counted = |wanted: bool, count| if wanted { count } else { 0 };
         sum.missing += counted(matches!(act, Act::Add | Act::Upsert | Act::Observe { .. }), missing);
@@ -178,8 +197,11 @@ impl Basket<'_> {
 }
 
 /// Holds extra keys as far as they may be held.
-fn collect(desk: &Desk, sum: &mut Found, keys: Vec<rowsync_engine::key::Key>) {
+pub(super) fn collect(desk: &Desk, sum: &mut Found, keys: Vec<rowsync_engine::key::Key>, seen: Sightings) {
     let room = desk.options.keys_max.saturating_sub(sum.extra_keys.len());
+    if room > 0 {
+        sum.extra_seen.absorb(seen);
+    }
     sum.extra_keys.extend(keys.into_iter().take(room));
 }
 
@@ -190,7 +212,7 @@ fn announce(desk: &Desk, options: &rowsync_engine::search::SearchOptions, act: A
     tracing::info!(table = %desk.pair.source.table, "{operation} binary search {rows} records, search {recent} recent first, need to find {need}:");
 }
 
-fn tell_steps(desk: &Desk, steps: &[Step]) {
+pub(super) fn tell_steps(desk: &Desk, steps: &[Step]) {
     if steps.is_empty() {
         return;
     }

@@ -3,17 +3,16 @@
 use std::sync::Arc;
 
 use rowsync_engine::budget::Permit;
-use rowsync_engine::change::Changes;
-use rowsync_engine::compare::{Findings, compare};
+use rowsync_engine::compare::{Findings, compare, compare_keys};
 use rowsync_engine::key::{Key, KeyRange};
 use rowsync_engine::report::Sample;
 use rowsync_engine::row::{Form, RowPage};
+use rowsync_engine::search::SideName;
 
 use super::Desk;
 use super::samples::samples;
 use crate::failure::Failure;
 use crate::messages::Act;
-use crate::ports::ReaderPort;
 
 /// What a step gave.
 pub(super) struct Leaf {
@@ -28,9 +27,14 @@ pub(super) struct Leaf {
     pub(super) permit: Permit,
 }
 
-/// Whether only missing and extra keys are looked for.
-fn keys_only(act: Act) -> bool {
+/// Whether only extra rows are looked for. The source's keys are enough for that; the target's rows are remembered as they
+/// were.
+fn by_keys(act: Act) -> bool {
     matches!(act, Act::CollectExtras | Act::DeleteExtras)
+}
+
+fn keys_only(act: Act, side: SideName) -> bool {
+    by_keys(act) && side == SideName::Source
 }
 
 /// Compares several small ranges at once, which costs one round trip; or the first rows of a single one.
@@ -48,15 +52,16 @@ async fn compare_gathered(desk: Arc<Desk>, ranges: Vec<KeyRange>, act: Act) -> R
     desk.check_stop()?;
     let mut permit = desk.budget.take(2 * desk.options.page_bytes).await;
     let shared: Arc<[KeyRange]> = ranges.as_slice().into();
-    let gather = |side: &ReaderPort| {
-        let side = side.clone();
+    let gather = |side: SideName| {
+        let reader = desk.reader(side).clone();
         let ranges = Arc::clone(&shared);
         let bytes_max = desk.options.page_bytes;
-        async move { side.gather(ranges, keys_only(act), bytes_max).await }
+        async move { reader.gather(ranges, keys_only(act, side), bytes_max).await }
     };
-    let (Some(source), Some(target)) = futures_util::try_join!(gather(&desk.source), gather(&desk.target))? else {
+    let (Some(source), Some(target)) = futures_util::try_join!(gather(SideName::Source), gather(SideName::Target))?
+    else {
         permit.settle(0);
-        let findings = Findings { changes: Changes::new(desk.key_len()), equal: 0 };
+        let findings = Findings::new(desk.key_len());
         return Ok(Leaf {
             ranges: Vec::new(),
             rest: ranges,
@@ -91,8 +96,8 @@ fn judge(
     act: Act,
     permit: Permit,
 ) -> Result<Leaf, Failure> {
-    let findings = compare(source, target, &desk.domains())
-        .map_err(|error| Failure::of_compare(error, &desk.pair.source.table))?;
+    let findings = if by_keys(act) { compare_keys(source, target) } else { compare(source, target, &desk.domains()) };
+    let findings = findings.map_err(|error| Failure::of_compare(error, &desk.pair.source.table))?;
     let samples = match act {
         Act::Observe { samples_max, explain } => samples(desk, &findings, target, samples_max, explain),
         _ => Vec::new(),
@@ -106,12 +111,12 @@ fn judge(
 /// When a page is cut, the other side is asked again for just as far. Keys need not be compared here, which only the
 /// databases can do where collations are at work.
 async fn read_alike(desk: &Desk, range: &KeyRange, act: Act) -> Result<(RowPage, RowPage, Option<Key>), Failure> {
-    let request = |range: KeyRange| {
+    let page = |side: SideName, range: KeyRange| {
         let mut request = desk.request(range, Form::Fields);
-        request.keys_only = keys_only(act);
-        request
+        request.keys_only = keys_only(act, side);
+        desk.reader(side).page(request)
     };
-    let whole = (desk.source.page(request(range.clone())), desk.target.page(request(range.clone())));
+    let whole = (page(SideName::Source, range.clone()), page(SideName::Target, range.clone()));
     let (mut source, mut target) = futures_util::try_join!(whole.0, whole.1)?;
     let mut through = range.through.clone();
     // Each turn that goes on leaves out at least one row of the side that was cut, so the turns come to an end.
@@ -125,11 +130,11 @@ async fn read_alike(desk: &Desk, range: &KeyRange, act: Act) -> Result<(RowPage,
         if source.complete {
             through = target.last_key.clone();
             target.complete = true;
-            source = desk.source.page(request(KeyRange::new(range.after.clone(), through.clone()))).await?;
+            source = page(SideName::Source, KeyRange::new(range.after.clone(), through.clone())).await?;
         } else {
             through = source.last_key.clone();
             source.complete = true;
-            target = desk.target.page(request(KeyRange::new(range.after.clone(), through.clone()))).await?;
+            target = page(SideName::Target, KeyRange::new(range.after.clone(), through.clone())).await?;
         }
     }
     Ok((source, target, through))

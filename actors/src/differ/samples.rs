@@ -8,7 +8,8 @@ use rowsync_engine::schema::TableView;
 
 use super::Desk;
 
-/// At most so many, with the differing columns of each where an explanation is asked for.
+/// At most so many, of each kind as many as of the others where there are so many; with the differing columns of each
+/// where an explanation is asked for.
 pub(super) fn samples(
     desk: &Desk,
     findings: &Findings,
@@ -20,20 +21,38 @@ pub(super) fn samples(
     let mut samples = Vec::new();
     let key_len = desk.key_len();
     let sample = |kind, key: &Key, columns| Sample { kind, key: key_json(view, key), columns };
-    for row in findings.changes.updates.rows().take(samples_max) {
+    let changes = &findings.changes;
+    let [different, missing, extra] =
+        shares([changes.updates.len(), changes.inserts.len(), changes.deletes.len()], samples_max);
+    for row in changes.updates.rows().take(different) {
         let key = Key::from_bytes(key_bytes(row, key_len));
         let other = target.rows().find(|candidate| candidate.starts_with(key.as_bytes()));
         let columns = other.filter(|_| explain).map(|other| explain_row(desk, row, other)).unwrap_or_default();
         samples.push(sample(SampleKind::Different, &key, columns));
     }
-    for index in 0..findings.changes.inserts.len().min(samples_max) {
-        samples.push(sample(SampleKind::Missing, &findings.changes.inserts.key(index), Vec::new()));
+    for index in 0..missing {
+        samples.push(sample(SampleKind::Missing, &changes.inserts.key(index), Vec::new()));
     }
-    for key in findings.changes.deletes.iter().take(samples_max) {
+    for key in changes.deletes.iter().take(extra) {
         samples.push(sample(SampleKind::Extra, key, Vec::new()));
     }
-    samples.truncate(samples_max);
     samples
+}
+
+/// How many of each kind there is room for, one of each in turn.
+fn shares<const N: usize>(there: [usize; N], room: usize) -> [usize; N] {
+    let mut shares = [0; N];
+    let wanted = there.iter().sum::<usize>().min(room);
+    let mut given = 0;
+    while given < wanted {
+        for (share, there) in shares.iter_mut().zip(there) {
+            if *share < there && given < wanted {
+                *share += 1;
+                given += 1;
+            }
+        }
+    }
+    shares
 }
 
 fn key_json(view: &TableView, key: &Key) -> serde_json::Value {
@@ -53,4 +72,17 @@ fn explain_row(desk: &Desk, source: &[u8], target: &[u8]) -> Vec<ColumnDifferenc
         rule: domains[place].rule().to_owned(),
     };
     places.into_iter().map(difference).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::shares;
+
+    #[test]
+    fn each_kind_of_difference_is_shown_where_there_is_room_for_one() {
+        assert_eq!(shares([4, 1, 1], 5), [3, 1, 1]);
+        assert_eq!(shares([100, 0, 100], 5), [3, 0, 2]);
+        assert_eq!(shares([1, 2, 0], 10), [1, 2, 0]);
+        assert_eq!(shares([5, 5, 5], 0), [0, 0, 0]);
+    }
 }

@@ -44,7 +44,8 @@ impl Work {
         rejected.values().filter_map(Rejected::row).for_each(|row| wanted.push_row(row));
         wanted.finish();
         let differences = compare(&wanted, &found, &self.job.pair.source.domains());
-        let mut changes = differences.map_err(|error| Failure::of_compare(error, &self.job.pair.target.table))?.changes;
+        let differences = differences.map_err(|error| Failure::of_compare(error, &self.job.pair.target.table))?;
+        let mut changes = differences.into_changes();
         // What only the target has is to go where a delete was wanted.
         changes.deletes.retain(|key| rejected.get(key).is_some_and(Rejected::is_delete));
         Ok(changes)

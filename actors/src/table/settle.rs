@@ -8,6 +8,7 @@ use rowsync_engine::search::SideName;
 use super::work::{Ended, Work, send};
 use crate::failure::Failure;
 use crate::messages::{Act, Pass, ProveRanges};
+use crate::phase::Phase;
 
 /// A table that still differs after so many full compares has somebody else writing to it.
 const ROUNDS_MAX: usize = 3;
@@ -18,9 +19,11 @@ const REMEDY: &str = "look for triggers on the target that change rows, for othe
 impl Work {
     /// Goes on until every row is known to be equal, or says why it cannot be.
     pub(super) async fn settle(&mut self, pass: Pass) -> Result<Ended, Failure> {
+        let mut held_back = 0;
         for round in 0..ROUNDS_MAX {
             let waits = pass == Pass::Upserts && self.job.has_children;
             if waits && (self.state.extras > 0 || self.ledger.owes()) {
+                Phase::DeletesWait.reached();
                 return Ok(Ended::DeletesWait);
             }
             if self.state.extras > 0 {
@@ -39,8 +42,16 @@ impl Work {
                 self.fill_references().await?;
             }
             self.try_rejected_again().await?;
+            held_back = std::mem::take(&mut self.state.sum.applied.held_back);
+            if held_back > 0 {
+                if round + 1 < ROUNDS_MAX {
+                    self.compare_again(held_back).await?;
+                }
+                continue;
+            }
             let why = match (self.proven().await?, self.counts_are_equal().await?) {
                 (true, true) => {
+                    Phase::Proven.reached();
                     self.make_safe().await?;
                     self.state.verified = self.ledger.rejected_count() == 0;
                     if !self.state.verified {
@@ -56,11 +67,25 @@ impl Work {
                 self.fall_back(why)?;
             }
         }
-        Err(Failure::Refused {
-            class: Class::Data,
-            message: format!("{} still differs after a full compare", self.job.pair.target.table),
-            remedy: REMEDY.into(),
-        })
+        let table = &self.job.pair.target.table;
+        let message = match held_back {
+            0 => format!("{table} still differs after a full compare"),
+            rows => format!(
+                "somebody else writes to {table}: {rows} rows changed between compare and write, after {ROUNDS_MAX} compares"
+            ),
+        };
+        self.state.failed += held_back;
+        Err(Failure::Refused { class: Class::Data, message, remedy: REMEDY.into() })
+    }
+
+    /// Compares the table once more, because somebody else wrote rows of it that were to be changed or added.
+    async fn compare_again(&mut self, held_back: u64) -> Result<(), Failure> {
+        tracing::warn!(table = %self.job.name, rows = held_back, "somebody else writes to the target; it is compared again");
+        self.state.fell_back = true;
+        self.state.notes.push(format!(
+            "{held_back} rows of the target changed between compare and write; the table was compared again"
+        ));
+        self.cover(Act::Upsert).await
     }
 
     /// A server that goes down after this must not take with it what is reported.
@@ -92,7 +117,10 @@ impl Work {
 
     /// Counts are compared always, whatever else was proven.
     async fn counts_are_equal(&mut self) -> Result<bool, Failure> {
-        self.state.target.rows = self.children().target.count(None).await?.rows;
+        self.state.target.rows = match self.state.read_back.take() {
+            Some(rows) => rows,
+            None => self.children().target.count(None).await?.rows,
+        };
         Ok(self.state.target.rows == self.wanted_rows())
     }
 

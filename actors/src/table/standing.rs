@@ -25,6 +25,8 @@ pub(crate) struct TableState {
     pub(crate) target: Survey,
     /// The counts are not exact, and nothing may be concluded from their difference.
     pub(crate) estimated: bool,
+    /// Rows that the target has, where a proof of the whole table has counted them.
+    pub(crate) read_back: Option<u64>,
     /// All that was found and done.
     pub(crate) sum: Found,
     /// Extra rows of the target that are known and not deleted yet.
@@ -86,6 +88,7 @@ impl TableState {
             source: Survey::default(),
             target: Survey::default(),
             estimated: false,
+            read_back: None,
             sum: Found::default(),
             extras: 0,
             covered: false,
@@ -184,6 +187,7 @@ impl TableState {
         TableReport {
             status: self.status,
             generation: self.past.generation,
+            panics: progress.panics.load(Relaxed),
             plan: self.whole_plan(),
             method: self.method,
             // By the writer's own count, which also knows what was written before a failure.

@@ -7,6 +7,9 @@ use rowsync_engine::error::{Class, Kind};
 use rowsync_engine::plan::{Facts, Operation, Plan, decide};
 use rowsync_engine::recovery::Verdict;
 use rowsync_engine::report::{Method, TableStatus};
+use rowsync_engine::sightings::Sightings;
+use rowsync_engine::store::Survey;
+use rowsync_engine::value::Value;
 
 use super::Children;
 use super::standing::TableState;
@@ -17,11 +20,15 @@ use crate::job::{Goal, MassDelete, Shared, TableJob};
 use crate::keeper::Seen;
 use crate::ledger::Ledger;
 use crate::messages::{Act, AwaitWrites, Broken, CompareChanged, CopyTable, DeleteKeys, Judge, Pass, TableOutcome};
+use crate::phase::Phase;
 use crate::ports::ReaderPort;
 use crate::recovery::{Judgement, Recovery};
 
 /// Smaller tables may lose any share of their rows; a share says little there.
 const MASS_DELETE_ROWS_MIN: u64 = 100;
+
+/// Counting fewer rows takes no time that anybody would notice.
+const LONG_TO_COUNT: u64 = 100_000;
 
 /// How a pass ended.
 pub(crate) enum Ended {
@@ -59,8 +66,10 @@ impl Work {
         self.ledger.end_filling();
         self.dispel_doubts().await?;
         self.count().await?;
+        Phase::Counted.reached();
         self.count_what_was_lost();
         self.state.plan = Some(self.decide());
+        Phase::Planned.reached();
         match self.shared.goal {
             Goal::Plan => self.state.status = TableStatus::Planned,
             Goal::Verify { samples_max, explain } => self.verify(Act::Observe { samples_max, explain }).await?,
@@ -100,10 +109,12 @@ impl Work {
     }
 
     async fn count(&mut self) -> Result<(), Failure> {
-        let since = self.job.earlier.as_ref().and_then(|earlier| earlier.newest.clone());
         let (source, target) = (self.children().source.clone(), self.children().target.clone());
-        if self.job.target_missing {
-            self.state.source = source.count(since).await?;
+        if let Some(estimate) = self.estimate_of_a_first_copy().await? {
+            self.state.source = estimate;
+            self.state.estimated = true;
+        } else if self.job.target_missing {
+            self.state.source = source.count(self.since()).await?;
         } else if matches!(self.shared.goal, Goal::Verify { .. }) {
             // Every row is looked at anyway, and that counts them.
             let about = async |side: &ReaderPort| match side.estimate().await? {
@@ -113,13 +124,33 @@ impl Work {
             (self.state.source, self.state.target) = futures_util::try_join!(about(&source), about(&target))?;
             self.state.estimated = true;
         } else {
-            let both = futures_util::try_join!(source.count(since), target.count(None))?;
+            let both = futures_util::try_join!(source.count(self.since()), target.count(None))?;
             (self.state.source, self.state.target) = both;
         }
         let (source, target) = (&self.state.source, &self.state.target);
         self.shared.board.table(&self.job.name).begin(source.rows.max(target.rows));
         self.refuse_null_keys("source", source.null_keys)?;
         self.refuse_null_keys("target", target.null_keys)
+    }
+
+    /// What is copied into an empty table is counted on its way, so a table that takes long to count is only estimated.
+    async fn estimate_of_a_first_copy(&self) -> Result<Option<Survey>, Failure> {
+        let copies = matches!(self.shared.goal, Goal::Sync { .. }) && !self.job.options.only_plan;
+        let pair = &self.job.pair;
+        // Only counting finds rows with NULL in the key, and the newest modify time from before the copy.
+        let has_to_count = pair.source.modify_time.is_some()
+            || [&pair.source, &pair.target].iter().any(|view| view.key_columns().iter().any(|key| key.column.nullable));
+        if !copies || has_to_count || self.job.earlier.is_some() {
+            return Ok(None);
+        }
+        let (source, target) = (&self.children().source, &self.children().target);
+        let last_key = async { if self.job.target_missing { Ok(None) } else { target.recent(0).await } };
+        let (estimate, last_key) = futures_util::try_join!(source.estimate(), last_key)?;
+        Ok(estimate.filter(|estimate| last_key.is_none() && estimate.rows >= LONG_TO_COUNT))
+    }
+
+    fn since(&self) -> Option<Value> {
+        self.job.earlier.as_ref().and_then(|earlier| earlier.newest.clone())
     }
 
     fn refuse_null_keys(&self, side: &str, rows: u64) -> Result<(), Failure> {
@@ -219,17 +250,35 @@ impl Work {
             Err(Failure::Store(error)) if error.class() == Class::Data && !self.ledger.is_closed() => {
                 tracing::warn!(table = %self.job.name, %error, "a row is refused; the rest of the table is compared");
                 self.ledger.take_nameless();
+                self.count_exactly().await?;
                 return self.cover(Act::Upsert).await;
             }
             found => found?,
         };
+        Phase::Copied.reached();
         self.state.covered = true;
+        if self.state.estimated {
+            self.state.source.rows = found.looked_at.0;
+            self.state.estimated = false;
+            self.state.plan.iter_mut().for_each(|plan| plan.source_count = found.looked_at.0);
+        }
+        if found.unequal.is_empty() && self.ledger.rejected_count() == 0 {
+            self.state.read_back = Some(found.looked_at.1);
+        }
         if self.ledger.take_nameless() > 0 {
             self.find_in(found.unequal.clone()).await?;
         }
         // What did not read back equal is looked at again, with the other touched ranges, before success is reported.
         found.touched.append(&mut found.unequal);
         self.state.take_in(found);
+        Ok(())
+    }
+
+    async fn count_exactly(&mut self) -> Result<(), Failure> {
+        if self.state.estimated {
+            self.state.source = self.children().source.count(self.since()).await?;
+            self.state.estimated = false;
+        }
         Ok(())
     }
 
@@ -246,6 +295,7 @@ impl Work {
             }
             found => found?,
         };
+        Phase::Compared.reached();
         self.state.covered = true;
         self.state.take_in(found);
         Ok(())
@@ -278,8 +328,7 @@ impl Work {
         if self.state.method == Method::None {
             self.state.method = Method::Incremental;
         }
-        let since = self.job.earlier.as_ref().and_then(|earlier| earlier.newest.clone());
-        let found = send(self.differ(), CompareChanged { since }).await?;
+        let found = send(self.differ(), CompareChanged { since: self.since() }).await?;
         self.state.take_in(found);
         Ok(())
     }
@@ -294,18 +343,22 @@ impl Work {
             plan.then_delete();
         }
         self.refuse_mass_delete(extras + self.state.sum.applied.deleted)?;
+        Phase::Deleting.reached();
         let mut found = if self.state.sum.extra_keys.len() as u64 == extras {
-            let keys = std::mem::take(&mut self.state.sum.extra_keys);
-            send(self.differ(), DeleteKeys { keys }).await?
+            let (keys, seen) =
+                (std::mem::take(&mut self.state.sum.extra_keys), std::mem::take(&mut self.state.sum.extra_seen));
+            send(self.differ(), DeleteKeys { keys, seen }).await?
         } else {
             // They are too many to hold, and a search by counts need not have seen all: count before deleting.
             let all = self.search_differences(Act::CollectExtras).await?.extra;
             self.refuse_mass_delete(all + self.state.sum.applied.deleted)?;
             self.search_differences(Act::DeleteExtras).await?
         };
+        Phase::Deleted.reached();
         // These rows were counted when they were found.
         self.state.sum.extra -= self.state.extras;
         self.state.sum.extra_keys.clear();
+        self.state.sum.extra_seen = Sightings::default();
         self.state.extras = 0;
         found.extra = found.extra.min(found.applied.deleted);
         self.state.take_in(found);

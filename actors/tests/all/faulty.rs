@@ -214,6 +214,9 @@ struct FaultyTransaction {
 
 #[async_trait]
 impl Transaction for FaultyTransaction {
+    async fn before(&mut self, view: &Arc<TableView>, keys: &[Key]) -> Result<RowPage> {
+        self.inner.before(view, keys).await
+    }
     async fn write(&mut self, changes: Arc<Changes>) -> Result<Applied> {
         self.script.refuse(&changes)?;
         self.script.play(Spot::Write, self.inner.write(changes)).await

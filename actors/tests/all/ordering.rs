@@ -5,7 +5,9 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use rowsync_engine::change::{Applied, Changes};
 use rowsync_engine::error::{Kind, StoreError};
+use rowsync_engine::key::Key;
 use rowsync_engine::report::TableStatus;
+use rowsync_engine::row::RowPage;
 use rowsync_engine::schema::{ForeignKey, TableName, TableSchema, TableView};
 use rowsync_engine::store::{Capabilities, Consistency, Result, Snapshot, Store, Transaction};
 use rowsync_stores::memory::Memory;
@@ -38,6 +40,9 @@ struct NotingTransaction {
 
 #[async_trait]
 impl Transaction for NotingTransaction {
+    async fn before(&mut self, view: &Arc<TableView>, keys: &[Key]) -> Result<RowPage> {
+        self.inner.before(view, keys).await
+    }
     async fn write(&mut self, changes: Arc<Changes>) -> Result<Applied> {
         let applied = self.inner.write(changes).await?;
         let mut log = self.log.lock().unwrap();

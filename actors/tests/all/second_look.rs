@@ -107,6 +107,7 @@ async fn observed(source: Vec<Vec<Value>>, target: Vec<Vec<Value>>, then: Vec<Ve
         writer: WriterPort::new(Blocked.start().recipient()),
         ledger: Arc::default(),
         encoder: None,
+        written: b,
         budget: Budget::new(BUDGET.try_into().unwrap()),
         stop: CancellationToken::new(),
         options: rowsync_actors::job::TableOptions { keys_max, ..options() },

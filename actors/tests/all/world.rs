@@ -201,6 +201,7 @@ impl World {
             target_missing: false,
             has_children,
             notes: vec![],
+            keeping: None,
         }
     }
 }

@@ -68,6 +68,16 @@ fn push(page: &mut RowPage, row: &[Value], places: &[usize]) {
     page.end_row();
 }
 
+/// The rows with these keys.
+pub(crate) fn rows_of(table: &Table, view: &TableView, places: &[usize], keys: &[Key]) -> RowPage {
+    let mut page = RowPage::new(Form::Fields, view.key_len);
+    let rows = keys.iter().filter_map(|key| table.rows.get(&sorted(key)));
+    rows.for_each(|row| push(&mut page, row, places));
+    page.finish();
+    page.bytes_read = page.row_bytes() as u64;
+    page
+}
+
 fn later(row: &[Value], place: Option<usize>, moment: &Value) -> bool {
     let Some(place) = place else { return false };
     row[place] != Value::Null && SortedKey(vec![row[place].clone()]) > SortedKey(vec![moment.clone()])
@@ -189,13 +199,6 @@ impl Snapshot for MemorySnapshot {
     }
 
     async fn rows_by_key(&self, view: &Arc<TableView>, keys: &[Key]) -> Result<RowPage> {
-        self.with(view, |table, places| {
-            let mut page = RowPage::new(Form::Fields, view.key_len);
-            let rows = keys.iter().filter_map(|key| table.rows.get(&sorted(key)));
-            rows.for_each(|row| push(&mut page, row, places));
-            page.finish();
-            page.bytes_read = page.row_bytes() as u64;
-            Ok(page)
-        })
+        self.with(view, |table, places| Ok(rows_of(table, view, places, keys)))
     }
 }

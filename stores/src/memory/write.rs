@@ -5,13 +5,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use rowsync_engine::change::{Applied, Changes};
 use rowsync_engine::error::{Kind, StoreError};
+use rowsync_engine::key::Key;
 use rowsync_engine::row::{Form, RowPage, fields};
 use rowsync_engine::schema::TableView;
 use rowsync_engine::store::{Result, Transaction};
 use rowsync_engine::value::Value;
 
 use super::order::key_of;
-use super::read::{places, sorted};
+use super::read::{places, rows_of, sorted};
 use super::{Table, Tables, no_table};
 
 type Shared = Arc<Mutex<Arc<Tables>>>;
@@ -36,6 +37,13 @@ impl MemoryTransaction {
         MemoryTransaction { shared, view, noted: Vec::new() }
     }
 
+    /// The tables with what was noted.
+    fn as_seen(&self) -> Result<Tables> {
+        let mut tables = Tables::clone(&self.shared.lock().unwrap_or_else(PoisonError::into_inner));
+        self.noted.iter().try_for_each(|noted| self.try_out(&mut tables, noted).map(|_| ()))?;
+        Ok(tables)
+    }
+
     /// What the changes would do to the tables as they are now, with those noted before.
     fn try_out(&self, tables: &mut Tables, changes: &Changes) -> Result<Applied> {
         let table = tables.get_mut(&self.view.table.name).ok_or_else(|| no_table(&self.view.table))?;
@@ -45,11 +53,14 @@ impl MemoryTransaction {
 
 #[async_trait]
 impl Transaction for MemoryTransaction {
+    async fn before(&mut self, view: &Arc<TableView>, keys: &[Key]) -> Result<RowPage> {
+        let mut tables = self.as_seen()?;
+        let table = tables.get_mut(&self.view.table.name).ok_or_else(|| no_table(&self.view.table))?;
+        Ok(rows_of(table, view, &places(table, view)?, keys))
+    }
+
     async fn write(&mut self, changes: Arc<Changes>) -> Result<Applied> {
-        let mut tables = Tables::clone(&self.shared.lock().unwrap_or_else(PoisonError::into_inner));
-        for noted in &self.noted {
-            self.try_out(&mut tables, noted)?;
-        }
+        let mut tables = self.as_seen()?;
         let applied = self.try_out(&mut tables, &changes)?;
         self.noted.push(changes);
         Ok(applied)

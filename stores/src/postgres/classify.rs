@@ -12,7 +12,7 @@ pub fn classify(operation: &'static str, error: &sqlx::Error) -> StoreError {
         sqlx::Error::Database(database) => match database.try_downcast_ref::<PgDatabaseError>() {
             Some(answer) => {
                 let place = answer.r#where().and_then(copied_line);
-                let error = StoreError::new(kind_of(answer.code()), operation, message_of(answer));
+                let error = StoreError::new(kind_of_answer(answer), operation, message_of(answer));
                 StoreError { place: place.and_then(|line| line.checked_sub(1)), ..error }
             }
             None => StoreError::new(Kind::Bug, operation, "an error of another database"),
@@ -27,6 +27,15 @@ pub fn classify(operation: &'static str, error: &sqlx::Error) -> StoreError {
         sqlx::Error::Protocol(_) => StoreError::new(Kind::Unreachable, operation, "the server's answer made no sense"),
         sqlx::Error::Configuration(cause) => StoreError::new(Kind::NoDatabase, operation, format!("{cause}")),
         _ => StoreError::new(Kind::Bug, operation, "unexpected answer of the driver"),
+    }
+}
+
+/// A server that follows another one refuses `READ WRITE` with the code of a feature that it lacks; the function that says
+/// so tells it apart, whatever the language of its messages.
+fn kind_of_answer(answer: &PgDatabaseError) -> Kind {
+    match (answer.code(), answer.routine()) {
+        ("0A000", Some("call_bool_check_hook")) => Kind::Forbidden,
+        (code, _) => kind_of(code),
     }
 }
 

@@ -8,6 +8,7 @@ use std::ops::Range;
 use futures_util::{FutureExt, StreamExt};
 use rowsync_engine::error::{Kind, StoreError};
 
+use super::classify::classify;
 use super::link::Lease;
 
 const HEADER: &[u8; 19] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
@@ -40,7 +41,13 @@ where
     let mut bytes = 0u64;
     let deadline = lease.deadline();
     let mut stream = deadline.keep(lease.copy_out_raw(sql)).await?;
-    while let Some(piece) = deadline.keep(stream.next().map(Option::transpose)).await? {
+    loop {
+        // Each row is a message of its own, and most of them are here already: no clock is needed for these.
+        let next = match stream.next().now_or_never() {
+            Some(arrived) => arrived.transpose().map_err(|error| classify(operation, &error))?,
+            None => deadline.keep(stream.next().map(Option::transpose)).await?,
+        };
+        let Some(piece) = next else { break };
         bytes += piece.len() as u64;
         tuples.feed(&piece);
         while let Some(tuple) = tuples.next().map_err(|_| broken(operation))? {
@@ -127,9 +134,10 @@ impl Tuples {
         if self.ended {
             return if self.start == self.data.len() { Ok(None) } else { Err(Broken) };
         }
-        let Some(length) = self.measure()? else { return Ok(None) };
+        let Some(length) = measure(&self.data[self.start..], &mut self.fields)? else { return Ok(None) };
         let bytes = &self.data[self.start..self.start + length];
         self.start += length;
+        self.ended = bytes == TRAILER;
         if self.ended { Ok(None) } else { Ok(Some(Tuple { bytes, fields: &self.fields })) }
     }
 
@@ -146,43 +154,42 @@ impl Tuples {
         self.began = true;
         Ok(true)
     }
-
-    /// Finds the fields of the next tuple; how long it is, or `None` while a part of it is missing.
-    fn measure(&mut self) -> Result<Option<usize>, Broken> {
-        let data = &self.data[self.start..];
-        self.fields.clear();
-        let Some(count) = data.first_chunk::<2>() else { return Ok(None) };
-        let count = i16::from_be_bytes(*count);
-        if count == -1 {
-            self.ended = true;
-            return Ok(Some(2));
-        }
-        let mut at = 2;
-        for _ in 0..u16::try_from(count).map_err(|_| Broken)? {
-            let Some(length) = data.get(at..).and_then(<[u8]>::first_chunk::<4>) else { return Ok(None) };
-            at += 4;
-            match i32::from_be_bytes(*length) {
-                -1 => self.fields.push(None),
-                length => {
-                    let end = at + usize::try_from(length).map_err(|_| Broken)?;
-                    self.fields.push(Some(at..end));
-                    at = end;
-                }
-            }
-        }
-        Ok((at <= data.len()).then_some(at))
-    }
 }
 
-/// The fields of one stored tuple.
-pub fn tuple_of(bytes: &[u8], each: impl FnOnce(Tuple<'_>)) -> bool {
-    let mut tuples = Tuples { data: bytes.to_vec(), began: true, ..Tuples::default() };
-    match tuples.next() {
-        Ok(Some(tuple)) => {
-            each(tuple);
-            true
+/// Finds the fields of the first tuple; how long it is, or `None` while a part of it is missing.
+fn measure(data: &[u8], fields: &mut Vec<Option<Range<usize>>>) -> Result<Option<usize>, Broken> {
+    fields.clear();
+    let Some(count) = data.first_chunk::<2>() else { return Ok(None) };
+    if *count == TRAILER {
+        return Ok(Some(TRAILER.len()));
+    }
+    let mut at = 2;
+    for _ in 0..u16::try_from(i16::from_be_bytes(*count)).map_err(|_| Broken)? {
+        let Some(length) = data.get(at..).and_then(<[u8]>::first_chunk::<4>) else { return Ok(None) };
+        at += 4;
+        match i32::from_be_bytes(*length) {
+            -1 => fields.push(None),
+            length => {
+                let end = at + usize::try_from(length).map_err(|_| Broken)?;
+                fields.push(Some(at..end));
+                at = end;
+            }
         }
-        _ => false,
+    }
+    Ok((at <= data.len()).then_some(at))
+}
+
+/// Takes stored tuples apart, one after the other, without looking for their room anew.
+#[derive(Default)]
+pub struct Stored {
+    fields: Vec<Option<Range<usize>>>,
+}
+
+impl Stored {
+    /// `None` where the bytes are no tuple.
+    pub fn tuple<'a>(&'a mut self, bytes: &'a [u8]) -> Option<Tuple<'a>> {
+        let length = measure(bytes, &mut self.fields).ok().flatten()?;
+        (length == bytes.len()).then_some(Tuple { bytes, fields: &self.fields })
     }
 }
 

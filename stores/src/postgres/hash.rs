@@ -22,15 +22,47 @@ use super::wire::Wire;
 
 /// The hash of a row of the view, a bigint that is never NULL.
 pub fn row_hash(view: &TableView, salt: u64) -> String {
-    let mut seeds = Seeds(salt);
-    let columns: Vec<String> = view.columns.iter().map(|column| column_hash(column, &mut seeds)).collect();
-    format!("hashint4extended({}, {})", seeds.next() as i32, columns.join(" # "))
+    let recipe = Recipe::new(view, salt);
+    let columns: Vec<String> =
+        view.columns.iter().zip(&recipe.columns).map(|(column, seeded)| column_hash(column, seeded)).collect();
+    format!("hashint4extended({}, {})", recipe.mix, columns.join(" # "))
+}
+
+/// The seeds of all that is hashed of a row.
+pub struct Recipe {
+    pub columns: Vec<Seeded>,
+    /// The number that is hashed at last, under the combined hashes as a seed.
+    pub mix: i32,
+}
+
+/// How the values of a column are hashed.
+pub struct Seeded {
+    pub wire: Wire,
+    pub seed: u64,
+    /// The hash of NULL.
+    pub null: u64,
+}
+
+impl Recipe {
+    pub fn new(view: &TableView, salt: u64) -> Recipe {
+        let mut seeds = Seeds(salt);
+        let columns = view.columns.iter().map(|column| Seeded {
+            wire: Wire::of(&column.column),
+            seed: seeds.next(),
+            null: seeds.next(),
+        });
+        Recipe { columns: columns.collect(), mix: seeds.next() as i32 }
+    }
 }
 
 /// `hashint4extended(number, seed)` mixes number and seed; NULL has a hash of its own in each column.
-fn column_hash(column: &ViewColumn, seeds: &mut Seeds) -> String {
-    let hash = of_value(&identifier(&column.column.name), Wire::of(&column.column), seeds.literal());
-    if column.column.nullable { format!("coalesce({hash}, {})", seeds.literal()) } else { hash }
+fn column_hash(column: &ViewColumn, seeded: &Seeded) -> String {
+    let hash = of_value(&identifier(&column.column.name), seeded.wire, literal(seeded.seed));
+    if column.column.nullable { format!("coalesce({hash}, {})", literal(seeded.null)) } else { hash }
+}
+
+fn literal(seed: u64) -> String {
+    format!("'{}'::bigint", seed as i64)
 }
 
 fn of_value(column: &str, wire: Wire, seed: String) -> String {
@@ -76,9 +108,5 @@ impl Seeds {
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         z ^ (z >> 31)
-    }
-
-    fn literal(&mut self) -> String {
-        format!("'{}'::bigint", self.next() as i64)
     }
 }

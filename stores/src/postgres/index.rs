@@ -34,6 +34,12 @@ pub async fn is_served(lease: &mut Lease, view: &TableView) -> Result<bool, Stor
     Ok(indexes(lease, view).await?.iter().any(|index| index.serves(&wanted)))
 }
 
+/// Whether an index begins with a column, so that it leads to the highest values of it.
+pub async fn leads_to(lease: &mut Lease, view: &TableView, column: &str) -> Result<bool, StoreError> {
+    let indexes = indexes(lease, view).await?;
+    Ok(indexes.iter().any(|index| index.columns.first().is_some_and(|(name, _)| name == column)))
+}
+
 /// The columns of an index that serves the view, and whether they have to be indexed byte by byte.
 fn wanted(view: &TableView) -> Vec<(String, bool)> {
     view.key_columns().iter().map(|column| (column.column.name.clone(), needs_c(column, view.key_order))).collect()

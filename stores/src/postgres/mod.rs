@@ -11,11 +11,14 @@ mod create;
 mod digest;
 mod encode;
 mod fit;
+mod foreseen;
 mod hash;
 mod histogram;
 mod index;
 mod link;
 mod literal;
+mod lookup3;
+mod mark;
 mod measure;
 mod numeric;
 mod park;
@@ -43,12 +46,13 @@ use rowsync_engine::cost::LinkSpeed;
 use rowsync_engine::digest::DigestKind;
 use rowsync_engine::error::{Kind, StoreError};
 use rowsync_engine::schema::{ForeignKey, TableName, TableSchema, TableView};
+use rowsync_engine::sightings::Mark;
 use rowsync_engine::store::{Capabilities, Consistency, Encoder, Engine, Result, Snapshot, Store, Transaction};
 use sqlx::Connection as _;
 
 use self::connection::Door;
+use self::foreseen::Foreseen;
 use self::link::Link;
-use self::rows::Foreseen;
 use self::snapshot::Reading;
 use self::write::Writing;
 use crate::{Access, Connection};
@@ -196,6 +200,13 @@ impl Store for Postgres {
     async fn begin(&self, view: &Arc<TableView>) -> Result<Box<dyn Transaction>> {
         self.may_write("write").map_err(|e| e.at(&view.table))?;
         Ok(Box::new(Writing::begin(&self.link, view).await.map_err(|e| e.at(&view.table))?))
+    }
+
+    async fn mark(&self, view: &Arc<TableView>) -> Result<Option<Mark>> {
+        let mut lease = self.link.lease("write").await.map_err(|e| e.at(&view.table))?;
+        let mark = mark::mark(&mut lease, view).await.map_err(|e| e.at(&view.table))?;
+        lease.release();
+        Ok(mark)
     }
 
     fn encoder(&self, view: &Arc<TableView>) -> Option<Arc<dyn Encoder>> {

@@ -2,6 +2,7 @@
 //! to show behind the point.
 
 use super::fit::Misfit;
+use super::lookup3::hash_bytes;
 
 const POSITIVE: u16 = 0x0000;
 const NEGATIVE: u16 = 0x4000;
@@ -35,6 +36,27 @@ pub fn decode(bytes: &[u8], out: &mut String) -> Option<()> {
         _ => return None,
     }
     Some(())
+}
+
+/// `hash_numeric_extended`, and whether the number is below zero, which that does not look at.
+pub fn hash(bytes: &[u8], seed: u64) -> Option<(u64, bool)> {
+    let (header, digits) = bytes.split_first_chunk::<8>()?;
+    let weight = i16::from_be_bytes([header[2], header[3]]);
+    let sign = u16::from_be_bytes([header[4], header[5]]);
+    if !matches!(sign, POSITIVE | NEGATIVE) {
+        return Some((seed, sign == MINUS_INFINITY));
+    }
+    let pairs = || digits.chunks_exact(2);
+    let leading = pairs().take_while(|digit| *digit == [0, 0]).count();
+    let trailing = pairs().rev().take_while(|digit| *digit == [0, 0]).count();
+    if leading == pairs().len() {
+        return Some((seed.wrapping_sub(1), false));
+    }
+    // As the server has them in memory.
+    let significant = pairs().len() - leading - trailing;
+    let swapped: Vec<u8> = pairs().skip(leading).take(significant).flat_map(|digit| [digit[1], digit[0]]).collect();
+    let hash = hash_bytes(&swapped, seed) ^ (i64::from(weight) - leading as i64) as u64;
+    Some((hash, sign == NEGATIVE))
 }
 
 fn spell(digits: &[u8], weight: i32, scale: usize, out: &mut String) -> Option<()> {

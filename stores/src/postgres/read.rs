@@ -6,8 +6,9 @@ use rowsync_engine::row::{Form, RowPage, push_field, push_key_field};
 use rowsync_engine::schema::{TableName, TableView};
 use rowsync_engine::store::PageRequest;
 
-use super::copy::{Flow, Tuple, copy_out, copy_out_once, tuple_of};
+use super::copy::{Flow, Stored, Tuple, copy_out, copy_out_once};
 use super::fit::Misfit;
+use super::index::leads_to;
 use super::link::Lease;
 use super::literal::identifier;
 use super::ranges::{self, RANGES_A_STATEMENT};
@@ -200,9 +201,10 @@ async fn raw_page(
 }
 
 fn last_raw_key(page: &RowPage, raw: &RawColumns, table: &TableName) -> Result<Key, StoreError> {
-    let mut key = None;
-    tuple_of(page.row(page.len() - 1), |tuple| key = Some(raw.key_of(&tuple, table)));
-    key.unwrap_or_else(|| Err(StoreError::new(Kind::Bug, "read", "a raw row that is no tuple").at(table)))
+    match Stored::default().tuple(page.row(page.len() - 1)) {
+        Some(tuple) => raw.key_of(&tuple, table),
+        None => Err(StoreError::new(Kind::Bug, "read", "a raw row that is no tuple").at(table)),
+    }
 }
 
 /// All rows of several ranges; none where they take more than `bytes_max`.
@@ -238,6 +240,17 @@ pub async fn gather(
 
 /// The rows with these keys.
 pub async fn rows_by_key(mut lease: Lease, view: &TableView, keys: &[Key]) -> Result<RowPage, StoreError> {
+    let page = rows_of(&mut lease, view, keys, "").await?;
+    lease.release();
+    Ok(page)
+}
+
+/// The same, and nobody else changes or deletes them before the transaction ends.
+pub async fn locked_rows_by_key(lease: &mut Lease, view: &TableView, keys: &[Key]) -> Result<RowPage, StoreError> {
+    rows_of(lease, view, keys, " FOR UPDATE").await
+}
+
+async fn rows_of(lease: &mut Lease, view: &TableView, keys: &[Key], lock: &str) -> Result<RowPage, StoreError> {
     let sql = ViewSql::new(view);
     let mut fields = Fields::new(&sql.columns, view.key_len, &view.table);
     let mut page = RowPage::new(Form::Fields, view.key_len);
@@ -245,7 +258,7 @@ pub async fn rows_by_key(mut lease: Lease, view: &TableView, keys: &[Key]) -> Re
     for keys in keys.chunks(KEYS_A_STATEMENT) {
         let names: Vec<String> = (0..view.key_len).map(|index| format!("rowsync_k{index}")).collect();
         let statement = format!(
-            "COPY (SELECT d.* FROM (VALUES {}) rowsync_keys({}) CROSS JOIN LATERAL (SELECT {} FROM {} WHERE {}) d) \
+            "COPY (SELECT d.* FROM (VALUES {}) rowsync_keys({}) CROSS JOIN LATERAL (SELECT {} FROM {} WHERE {}{lock}) d) \
              TO STDOUT (FORMAT binary)",
             sql.key_rows(keys)?,
             names.join(", "),
@@ -253,7 +266,7 @@ pub async fn rows_by_key(mut lease: Lease, view: &TableView, keys: &[Key]) -> Re
             sql.from,
             sql.key_equals(names.iter().map(|name| format!("rowsync_keys.{name}"))),
         );
-        let ended = copy_out(&mut lease, &statement, |tuple| {
+        let ended = copy_out(lease, &statement, |tuple| {
             fields.read(&tuple, &mut row)?;
             page.push_row(&row);
             Ok(Flow::More)
@@ -261,7 +274,6 @@ pub async fn rows_by_key(mut lease: Lease, view: &TableView, keys: &[Key]) -> Re
         .await?;
         page.bytes_read += ended.bytes;
     }
-    lease.release();
     page.finish();
     Ok(page)
 }
@@ -318,4 +330,31 @@ async fn each_key(
 pub fn last_number(tuple: &Tuple<'_>) -> Option<usize> {
     let number = tuple.field(tuple.len().checked_sub(1)?)?;
     usize::try_from(i32::from_be_bytes(number.try_into().ok()?)).ok()
+}
+
+/// The keys of the rows that were changed last, where an index leads to them.
+pub async fn newest(mut lease: Lease, view: &TableView, rows: u64) -> Result<Option<Vec<Key>>, StoreError> {
+    let sql = ViewSql::new(view);
+    let (Some(name), Some(time)) = (&view.modify_time, sql.modify_time()) else { return Ok(None) };
+    if !leads_to(&mut lease, view, name).await? {
+        lease.release();
+        return Ok(None);
+    }
+    let statement = format!(
+        "COPY (SELECT {} FROM {} WHERE {} AND {time} IS NOT NULL ORDER BY {time} DESC LIMIT {rows}) \
+         TO STDOUT (FORMAT binary)",
+        ViewSql::expressions(sql.key_columns()),
+        sql.from,
+        sql.between(None, None),
+    );
+    let mut fields = Fields::new(sql.key_columns(), view.key_len, &view.table);
+    let (mut keys, mut row) = (Vec::new(), Vec::new());
+    copy_out(&mut lease, &statement, |tuple| {
+        fields.read(&tuple, &mut row)?;
+        keys.push(Key::from_bytes(&row));
+        Ok(Flow::More)
+    })
+    .await?;
+    lease.release();
+    Ok(Some(keys))
 }

@@ -1,35 +1,11 @@
 //! Rows of fields as binary tuples.
 
-use std::sync::Arc;
-
 use rowsync_engine::error::{Kind, StoreError};
-use rowsync_engine::row::{self, Form, RowPage};
+use rowsync_engine::row;
 use rowsync_engine::schema::{TableName, TableView, ViewColumn};
-use rowsync_engine::store;
 
 use super::encode::Encoder;
 use super::select::is_spelled;
-
-/// Rows as the server will send them back, as far as that can be foreseen: it spells JSON and a few others anew.
-pub struct Foreseen {
-    view: Arc<TableView>,
-}
-
-impl Foreseen {
-    /// `None` where values of the view are written as texts, for the server to read.
-    pub fn of(view: &Arc<TableView>) -> Option<Foreseen> {
-        let mut columns = view.columns.iter().enumerate();
-        let spells = columns.any(|(index, column)| is_spelled(column, index < view.key_len));
-        (!spells).then(|| Foreseen { view: Arc::clone(view) })
-    }
-}
-
-impl store::Encoder for Foreseen {
-    fn encode(&self, rows: &RowPage) -> Result<RowPage, StoreError> {
-        let mut encoder = RowEncoder::new(&self.view);
-        rows.encoded(Form::Raw, |row, out| encoder.encode(row, out))
-    }
-}
 
 pub struct RowEncoder {
     columns: Vec<(String, Encoder)>,

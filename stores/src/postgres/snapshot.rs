@@ -68,6 +68,10 @@ impl Snapshot for Reading {
         of(view, async { split::before_last(self.link.lease("split").await?, view, rows).await }).await
     }
 
+    async fn newest(&self, view: &Arc<TableView>, rows: u64) -> Result<Option<Vec<Key>>> {
+        of(view, async { read::newest(self.link.lease("read").await?, view, rows).await }).await
+    }
+
     async fn digests(
         &self,
         view: &Arc<TableView>,

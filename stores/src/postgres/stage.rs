@@ -4,10 +4,12 @@
 use rowsync_engine::change::Applied;
 use rowsync_engine::row::RowPage;
 use rowsync_engine::schema::TableView;
+use rowsync_engine::sightings::Mark;
 use rowsync_engine::store::Result;
 
 use super::link::Lease;
 use super::literal::{identifier, identifiers, table};
+use super::mark::written_before;
 use super::rows::RowEncoder;
 use super::select::is_spelled;
 use super::write::{copy_rows, staged};
@@ -67,17 +69,18 @@ impl Stage {
             .collect()
     }
 
-    /// Replaces the rows of the same keys.
-    pub fn update(&self, view: &TableView) -> String {
+    /// Replaces the rows of the same keys; only those that nobody else has written since a moment, where there is one.
+    pub fn update(&self, view: &TableView, since: Option<Mark>) -> String {
         let values = self.values(view);
         let (keys, others) = values.split_at(view.key_len);
         let set: Vec<String> = others.iter().map(|(name, value)| format!("{name} = {value}")).collect();
         let same: Vec<String> = keys.iter().map(|(name, value)| format!("rowsync_t.{name} = {value}")).collect();
         format!(
-            "UPDATE {} AS rowsync_t SET {} FROM {NAME} AS rowsync_s WHERE {}",
+            "UPDATE {} AS rowsync_t SET {} FROM {NAME} AS rowsync_s WHERE {}{}",
             table(&view.table),
             set.join(", "),
-            same.join(" AND ")
+            same.join(" AND "),
+            since.map(written_before).unwrap_or_default()
         )
     }
 

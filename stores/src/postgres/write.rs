@@ -8,13 +8,16 @@ use rowsync_engine::error::{Class, Kind, StoreError};
 use rowsync_engine::key::Key;
 use rowsync_engine::row::{Form, RowPage};
 use rowsync_engine::schema::TableView;
+use rowsync_engine::sightings::Mark;
 use rowsync_engine::store::{Result, Transaction};
 
 use super::cascade::{Cascade, cascades, refuse_orphans};
 use super::copy::{Copied, copy_in};
 use super::link::{Lease, Link};
 use super::literal::{identifier, identifiers, table};
+use super::mark::{all_hit, written_before};
 use super::park::parking;
+use super::read::locked_rows_by_key;
 use super::rows::RowEncoder;
 use super::select::ViewSql;
 use super::stage::Stage;
@@ -45,10 +48,11 @@ impl Writing {
     async fn apply(&mut self, changes: &Changes) -> Result<Applied> {
         let mut applied = Applied::default();
         for keys in changes.deletes.chunks(KEYS_A_STATEMENT) {
-            applied += self.delete(keys).await?;
+            applied += self.delete(keys, changes.since()).await?;
         }
         if !changes.updates.is_empty() {
-            applied += self.update(&changes.updates).await.map_err(|e| behind(e, changes.deletes.len()))?;
+            applied +=
+                self.update(&changes.updates, changes.since()).await.map_err(|e| behind(e, changes.deletes.len()))?;
         }
         if !changes.inserts.is_empty() {
             let before = changes.deletes.len() + changes.updates.len();
@@ -57,18 +61,20 @@ impl Writing {
         Ok(applied)
     }
 
-    async fn delete(&mut self, keys: &[Key]) -> Result<Applied> {
+    async fn delete(&mut self, keys: &[Key], since: Option<Mark>) -> Result<Applied> {
         let sql = ViewSql::new(&self.view);
         self.refuse_orphans(&sql, keys).await?;
         let names: Vec<String> = (0..self.view.key_len).map(|index| format!("rowsync_k{index}")).collect();
         let statement = format!(
-            "DELETE FROM {} USING (VALUES {}) rowsync_keys({}) WHERE {}",
+            "DELETE FROM {} USING (VALUES {}) rowsync_keys({}) WHERE {}{}",
             sql.from,
             sql.key_rows(keys)?,
             names.join(", "),
             sql.key_equals(names.iter().map(|name| format!("rowsync_keys.{name}"))),
+            since.map(written_before).unwrap_or_default(),
         );
         let deleted = self.lease.execute(&statement).await?;
+        all_hit(since, deleted, keys.len())?;
         Ok(Applied { deleted, queries: 1, bytes_written: statement.len() as u64, ..Applied::default() })
     }
 
@@ -82,16 +88,20 @@ impl Writing {
         Ok(())
     }
 
-    async fn update(&mut self, rows: &RowPage) -> Result<Applied> {
+    async fn update(&mut self, rows: &RowPage, since: Option<Mark>) -> Result<Applied> {
         if self.view.columns.len() == self.view.key_len {
             return Ok(Applied::default());
         }
         let mut applied = self.stage.fill(&mut self.lease, &self.view, rows).await?;
-        let update = self.stage.update(&self.view);
+        let update = self.stage.update(&self.view, since);
         applied.updated = match self.lease.execute(&format!("SAVEPOINT rowsync_update; {update}")).await {
-            Err(error) if error.kind == Kind::Duplicate && rows.len() > 1 => self.update_parked(&update, error).await?,
+            // Rows that were parked are ours; whether they were somebody else's before can only be told by reading them.
+            Err(error) if error.kind == Kind::Duplicate && rows.len() > 1 && since.is_none() => {
+                self.update_parked(&update, error).await?
+            }
             updated => updated?,
         };
+        all_hit(since, applied.updated, rows.len())?;
         applied.queries += 1;
         Ok(applied)
     }
@@ -155,6 +165,16 @@ async fn copy_tuples(lease: &mut Lease, statement: &str, rows: &RowPage) -> Resu
 
 #[async_trait]
 impl Transaction for Writing {
+    async fn before(&mut self, view: &Arc<TableView>, keys: &[Key]) -> Result<RowPage> {
+        if self.broken {
+            return Err(failed_before(&self.view));
+        }
+        self.broken = true;
+        let page = locked_rows_by_key(&mut self.lease, view, keys).await.map_err(|e| e.at(&self.view.table))?;
+        self.broken = false;
+        Ok(page)
+    }
+
     async fn write(&mut self, changes: Arc<Changes>) -> Result<Applied> {
         if self.broken {
             return Err(failed_before(&self.view));

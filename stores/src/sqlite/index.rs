@@ -53,6 +53,15 @@ impl Index {
     }
 }
 
+/// Whether an index begins with a column, so that it leads to the highest values of it.
+pub fn leads_to(connection: &Connection, table: &str, column: &str) -> Result<bool> {
+    let begins = |index: &Index| {
+        let first = index.terms.first().and_then(|term| term.column.as_deref());
+        !index.partial && first.is_some_and(|name| name.eq_ignore_ascii_case(column))
+    };
+    Ok(indexes(connection, table)?.iter().any(begins))
+}
+
 pub fn indexes(connection: &Connection, table: &str) -> Result<Vec<Index>> {
     let text = "SELECT name, \"unique\", origin, partial FROM pragma_index_list(?1) ORDER BY seq";
     let found = all(connection, text, table, |row| {

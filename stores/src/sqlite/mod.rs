@@ -15,6 +15,7 @@ mod encode;
 mod flush;
 mod index;
 mod location;
+mod mark;
 mod park;
 mod raw;
 mod read;
@@ -35,6 +36,7 @@ use async_trait::async_trait;
 use rowsync_engine::digest::DigestKind;
 use rowsync_engine::error::{Kind, StoreError};
 use rowsync_engine::schema::{ForeignKey, TableName, TableSchema, TableView};
+use rowsync_engine::sightings::Mark;
 use rowsync_engine::store::{BrokenKey, Capabilities, Consistency, Encoder, Engine, Snapshot, Store, Transaction};
 
 use crate::Connection;
@@ -139,6 +141,10 @@ impl Store for Sqlite {
 
     async fn begin(&self, view: &Arc<TableView>) -> Result<Box<dyn Transaction>> {
         Ok(Box::new(self.writer("write")?.begin(view).await?))
+    }
+
+    async fn mark(&self, _view: &Arc<TableView>) -> Result<Option<Mark>> {
+        self.writer("write")?.alone(|connection| mark::mark(connection)).await.map(Some)
     }
 
     fn encoder(&self, view: &Arc<TableView>) -> Option<Arc<dyn Encoder>> {

@@ -15,6 +15,7 @@ use rusqlite::{CachedStatement, Connection, Row};
 
 use super::bind::Binder;
 use super::classify::classify;
+use super::index::leads_to;
 use super::raw;
 use super::sql;
 use super::thread::Caller;
@@ -281,4 +282,27 @@ pub fn before_last(connection: &Connection, view: &TableView, rows: u64) -> Resu
     statement.raw_bind_parameter(1, i64::try_from(rows).unwrap_or(i64::MAX)).map_err(failed)?;
     let mut found = statement.raw_query();
     found.next().map_err(failed)?.map(|row| key_of(row, view)).transpose()
+}
+
+/// The keys of the rows that were changed last, where an index leads to them.
+pub fn newest(connection: &Connection, view: &TableView, rows: u64) -> Result<Option<Vec<Key>>> {
+    check_domains(view, "read")?;
+    let Some(time) = &view.modify_time else { return Ok(None) };
+    if !leads_to(connection, &view.table.name, time)? {
+        return Ok(None);
+    }
+    let time = sql::quoted(time);
+    let text = format!(
+        "SELECT {} FROM {}{} AND {time} IS NOT NULL ORDER BY {time} DESC LIMIT ?1",
+        sql::columns(view.key_columns()),
+        sql::table(view),
+        sql::in_range(view, &KeyRange::ALL),
+    );
+    let mut statement = connection.prepare_cached(&text).map_err(failed)?;
+    statement.raw_bind_parameter(1, i64::try_from(rows).unwrap_or(i64::MAX)).map_err(failed)?;
+    let (mut found, mut keys) = (statement.raw_query(), Vec::new());
+    while let Some(row) = found.next().map_err(failed)? {
+        keys.push(key_of(row, view)?);
+    }
+    Ok(Some(keys))
 }

@@ -96,6 +96,10 @@ impl Snapshot for ThreadSnapshot {
         self.ask(view, move |connection, view, _| read::before_last(connection, view, rows)).await
     }
 
+    async fn newest(&self, view: &Arc<TableView>, rows: u64) -> Result<Option<Vec<Key>>> {
+        self.ask(view, move |connection, view, _| read::newest(connection, view, rows)).await
+    }
+
     async fn digests(
         &self,
         view: &Arc<TableView>,

@@ -9,6 +9,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use rowsync_engine::change::{Applied, Changes};
 use rowsync_engine::error::{Kind, StoreError};
+use rowsync_engine::key::Key;
+use rowsync_engine::row::RowPage;
 use rowsync_engine::schema::TableView;
 use rowsync_engine::store::Transaction;
 use rusqlite::Connection;
@@ -16,7 +18,7 @@ use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use super::classify::classify;
 use super::thread::Threads;
-use super::write;
+use super::{read, write};
 
 type Result<T> = std::result::Result<T, StoreError>;
 
@@ -94,6 +96,14 @@ impl WriteTransaction {
 
 #[async_trait]
 impl Transaction for WriteTransaction {
+    /// Nobody else writes to the file while the transaction is open.
+    async fn before(&mut self, view: &Arc<TableView>, keys: &[Key]) -> Result<RowPage> {
+        self.check_whole()?;
+        let (view, keys) = (Arc::clone(view), keys.to_vec());
+        let read = self.thread.call(move |connection, caller| read::rows_by_key(connection, &view, &keys, caller));
+        read.await.map_err(|error| error.at(&self.view.table))
+    }
+
     async fn write(&mut self, changes: Arc<Changes>) -> Result<Applied> {
         self.check_whole()?;
         self.state = State::HalfWritten;

@@ -13,6 +13,7 @@ use rusqlite::{CachedStatement, Connection};
 use super::bind::Binder;
 use super::cascade::guards;
 use super::classify::classify;
+use super::mark::refuse_later;
 use super::park::parking;
 use super::raw::{self, broken_row};
 use super::sql;
@@ -25,6 +26,7 @@ fn failed(error: rusqlite::Error) -> StoreError {
 
 /// Applies a set of changes inside the transaction that is open.
 pub fn apply(connection: &Connection, view: &TableView, changes: &Arc<Changes>) -> Result<Applied> {
+    refuse_later(connection, changes.since())?;
     let writer = Writer::new(connection, view);
     let applied = Applied {
         deleted: writer.delete(&changes.deletes)?,
@@ -32,6 +34,7 @@ pub fn apply(connection: &Connection, view: &TableView, changes: &Arc<Changes>) 
         inserted: writer.insert(&changes.inserts)?,
         bytes_written: (changes.updates.row_bytes() + changes.inserts.row_bytes()) as u64,
         queries: changes.len() as u64,
+        held_back: 0,
     };
     Ok(applied)
 }

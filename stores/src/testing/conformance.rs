@@ -9,9 +9,9 @@ use rowsync_engine::change::Changes;
 use rowsync_engine::digest::{Digest, DigestKind};
 use rowsync_engine::error::Kind;
 use rowsync_engine::key::{Key, KeyRange};
-use rowsync_engine::row::Form;
+use rowsync_engine::row::{Form, RowPage};
 use rowsync_engine::schema::{DataType, ForeignKey, TableName, TableView};
-use rowsync_engine::store::{Consistency, PageRequest, Store};
+use rowsync_engine::store::{Consistency, PageRequest, Store, Transaction};
 use rowsync_engine::value::Value;
 
 use super::rows::{Bench, Table, all_types, asking, key, number, numbered_rows, rows_of_all_types, text, values};
@@ -27,8 +27,8 @@ pub enum ForeignKeys {
 }
 
 /// Checks every promise. Makes tables of its own and leaves them behind. A promise that is not kept is a panic, whose
-/// place tells which.
-pub async fn run(store: Arc<dyn Store>, foreign_keys: ForeignKeys) {
+/// place tells which. `elsewhere` is the same database, opened a second time where that can be.
+pub async fn run(store: Arc<dyn Store>, elsewhere: Arc<dyn Store>, foreign_keys: ForeignKeys) {
     let bench = Bench { store };
     bench.store.ping().await.expect("the store answers");
     a_table_is_described_as_it_was_made(&bench).await;
@@ -53,6 +53,9 @@ pub async fn run(store: Arc<dyn Store>, foreign_keys: ForeignKeys) {
     the_same_update_or_delete_twice_changes_nothing(&bench).await;
     deletes_make_room_for_inserts(&bench).await;
     nothing_is_seen_before_the_commit(&bench).await;
+    a_transaction_reads_rows_as_it_sees_them(&bench).await;
+    a_row_is_read_in_the_same_bytes_wherever(&bench).await;
+    rows_that_were_written_since_a_moment_are_refused(&bench, &*elsewhere).await;
     a_dropped_transaction_leaves_nothing(&bench).await;
     a_frozen_snapshot_stands_still(&bench).await;
     a_dropped_future_leaves_the_store_usable(&bench).await;
@@ -384,6 +387,7 @@ async fn deletes_make_room_for_inserts(bench: &Bench) {
         deletes: vec![key(&[number(1)])],
         updates: table.page_of(&[vec![number(2), text("two")]]),
         inserts: table.page_of(&[vec![number(1), text("one")]]),
+        ..Changes::new(1)
     };
     let applied = table.apply(changes).await.expect("all three");
     assert_eq!((applied.deleted, applied.updated, applied.inserted), (1, 1, 1));
@@ -401,6 +405,82 @@ async fn nothing_is_seen_before_the_commit(bench: &Bench) {
     assert_eq!(rows().await, 0);
     transaction.commit().await.expect("commit");
     assert_eq!(rows().await, 5);
+}
+
+async fn a_transaction_reads_rows_as_it_sees_them(bench: &Bench) {
+    let table = bench.numbered().await;
+    table.insert(&numbered_rows(1..4)).await;
+    let keys = [1, 2, 9].map(|i| key(&[number(i)]));
+    let mut transaction = bench.store.begin(&table.view).await.expect("begin");
+    let read = async |transaction: &mut Box<dyn Transaction>| {
+        let mut found = values(&transaction.before(&table.view, &keys).await.expect("rows"));
+        found.sort_by_key(|row| key(&row[..1]));
+        found
+    };
+    assert_eq!(read(&mut transaction).await, numbered_rows(1..3));
+    let changes = Changes {
+        deletes: vec![key(&[number(1)])],
+        updates: table.page_of(&[vec![number(2), text("two")]]),
+        inserts: table.page_of(&numbered_rows([9])),
+        ..Changes::new(1)
+    };
+    transaction.write(Arc::new(changes)).await.expect("write");
+    assert_eq!(read(&mut transaction).await, [vec![number(2), text("two")], vec![number(9), text("name 9")]]);
+    assert!(values(&transaction.before(&table.view, &[]).await.expect("no rows")).is_empty());
+    transaction.commit().await.expect("commit after reading");
+    assert_eq!(table.all().await.len(), 3);
+}
+
+/// Of every type: what was seen by a page is known again in a transaction.
+async fn a_row_is_read_in_the_same_bytes_wherever(bench: &Bench) {
+    let table = bench.table(&all_types(), 1).await;
+    table.insert(&rows_of_all_types()).await;
+    let latest = table.latest().await;
+    let page = latest.page(&table.view, &asking(KeyRange::ALL)).await.expect("a page");
+    let gathered = latest.gather(&table.view, &[KeyRange::ALL], false, 1 << 20).await.expect("rows").expect("they fit");
+    let keys: Vec<Key> = (0..page.len()).map(|row| page.key(row)).collect();
+    let mut transaction = bench.store.begin(&table.view).await.expect("begin");
+    let before = transaction.before(&table.view, &keys).await.expect("rows");
+    let sorted = |page: &RowPage| {
+        let mut rows: Vec<Vec<u8>> = page.rows().map(<[u8]>::to_vec).collect();
+        rows.sort();
+        rows
+    };
+    assert_eq!(sorted(&page).len(), 3);
+    assert_eq!([sorted(&gathered), sorted(&before)], [sorted(&page), sorted(&page)]);
+}
+
+/// The store may doubt rows without need, but never says that a row is as it was when it is not.
+async fn rows_that_were_written_since_a_moment_are_refused(bench: &Bench, elsewhere: &dyn Store) {
+    let table = bench.numbered().await;
+    table.insert(&numbered_rows(1..6)).await;
+    let changes = |updates: &[i64], deletes: &[i64], since| {
+        let updates: Vec<_> = updates.iter().map(|i| vec![number(*i), text("changed")]).collect();
+        let deletes = deletes.iter().map(|i| key(&[number(*i)])).collect();
+        let changes = Changes { updates: table.page_of(&updates), deletes, ..Changes::new(1) };
+        Changes { seen: Some(Arc::default()), ..changes }.known_since(since)
+    };
+    let before = bench.store.mark(&table.view).await.expect("a moment");
+    let mut other = elsewhere.begin(&table.view).await.expect("begin elsewhere");
+    let theirs = Changes { updates: table.page_of(&[vec![number(3), text("theirs")]]), ..Changes::new(1) };
+    other.write(Arc::new(theirs)).await.expect("write elsewhere");
+    other.commit().await.expect("commit elsewhere");
+    // Where the store tells no moments, whoever writes has to look by himself.
+    if before.is_some() {
+        for (updates, deletes) in [(&[3][..], &[][..]), (&[], &[3]), (&[3, 4], &[])] {
+            let refused = table.apply(changes(updates, deletes, before)).await;
+            assert_eq!(refused.expect_err("row 3 was written since").kind, Kind::RowChanged);
+        }
+    }
+    let applied = loop {
+        let since = bench.store.mark(&table.view).await.expect("a moment");
+        match table.apply(changes(&[3, 4], &[5], since)).await {
+            // Somebody who came before us is still busy, with whatever.
+            Err(error) if error.kind == Kind::RowChanged => {}
+            applied => break applied.expect("nobody wrote since"),
+        }
+    };
+    assert_eq!((applied.updated, applied.deleted), (2, 1));
 }
 
 async fn a_dropped_transaction_leaves_nothing(bench: &Bench) {

@@ -17,16 +17,18 @@ async fn sqlite_keeps_every_promise() {
         connections_max: 4,
         access: Access::Write,
     };
-    conformance::run(Sqlite::connect(&connection).await.unwrap(), ForeignKeys::Checked).await;
+    let (store, elsewhere) = (Sqlite::connect(&connection).await.unwrap(), Sqlite::connect(&connection).await.unwrap());
+    conformance::run(store, elsewhere, ForeignKeys::Checked).await;
 }
 
 #[tokio::test]
 async fn memory_keeps_every_promise() {
-    conformance::run(Memory::new(), ForeignKeys::Described).await;
+    let store = Memory::new();
+    conformance::run(store.clone(), store, ForeignKeys::Described).await;
 }
 
 #[tokio::test]
 async fn postgres_keeps_every_promise() {
     let database = crate::postgres::Database::with("select 1").await;
-    conformance::run(database.store().await, ForeignKeys::Checked).await;
+    conformance::run(database.store().await, database.store().await, ForeignKeys::Checked).await;
 }

@@ -407,6 +407,7 @@ async fn keys_without_regard_to_case_are_walked_byte_by_byte_and_told_apart() {
         deletes: vec![key(&[text("A")]), key(&[text("c")])],
         updates: page_of(&[vec![text("b"), number(9)]], 1),
         inserts: page_of(&[vec![text("C"), number(3)]], 1),
+        ..Changes::new(1)
     };
     let applied = transaction.write(Arc::new(changes)).await.unwrap();
     transaction.commit().await.unwrap();

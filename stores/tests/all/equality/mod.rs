@@ -1,10 +1,10 @@
 //! Equality: the same values are equal wherever they are kept, and others are not.
 
-mod extremes;
+pub mod extremes;
 mod keys;
 mod lookalikes;
 mod mixed;
-mod postgres;
+pub mod postgres;
 mod random;
 mod sqlite;
 

@@ -13,7 +13,7 @@ use crate::postgres::Database;
 
 /// Tables `t0`, `t1`, ...: one for each type, a row for each value, and one of NULL. What no server of this version has
 /// is an error, so that nothing is left out in silence.
-fn tables(cases: &[Extremes]) -> String {
+pub fn tables(cases: &[Extremes]) -> String {
     let mut sql = PREPARE.to_owned();
     for (number, case) in cases.iter().enumerate() {
         let declared = case.declared;

@@ -2,6 +2,7 @@
 
 mod connect;
 mod digests;
+mod foreseen;
 mod pages;
 mod schema;
 mod split;
@@ -64,8 +65,12 @@ impl Database {
     }
 
     pub async fn number(&self, sql: &str) -> i64 {
-        let mut connection = PgConnection::connect(&self.url).await.unwrap();
-        sqlx::query_scalar(AssertSqlSafe(sql)).fetch_one(&mut connection).await.unwrap()
+        self.number_or_error(sql.to_owned()).await.unwrap()
+    }
+
+    pub async fn number_or_error(&self, sql: String) -> Result<i64, sqlx::Error> {
+        let mut connection = PgConnection::connect(&self.url).await?;
+        sqlx::query_scalar(AssertSqlSafe(sql)).fetch_one(&mut connection).await
     }
 
     pub fn connection(&self) -> Connection {

@@ -30,6 +30,7 @@ async fn deletes_come_before_updates_and_updates_before_inserts() {
         inserts: page_of(1, &[row(11, "n2"), row(1, "new")]),
         updates: page_of(1, &[row(2, "n1"), row(3, "n3"), row(99, "gone")]),
         deletes: vec![key(&[Value::Int(1)]), key(&[Value::Int(77)])],
+        ..Changes::new(1)
     };
     let applied = write(&*store, &view, changes).await.unwrap();
     assert_eq!((applied.deleted, applied.updated, applied.inserted), (1, 2, 2));
@@ -72,6 +73,22 @@ async fn nothing_is_seen_before_commit_and_dropping_rolls_back() {
     // The lock on the key is free again, or this would wait for its timeout.
     insert(&*store, &view, &[row(20, "y")]).await.unwrap();
     assert_eq!(database.number("SELECT count(*) FROM t WHERE name = 'y'").await, 1);
+}
+
+#[tokio::test]
+async fn rows_that_a_transaction_has_read_are_held_back_from_others() {
+    let database = people().await;
+    let store = database.store().await;
+    let view = view(&*store, "t").await;
+    let mut transaction = store.begin(&view).await.unwrap();
+    let found = transaction.before(&view, &[key(&[Value::Int(3)]), key(&[Value::Int(77)])]).await.unwrap();
+    assert_eq!(found.len(), 1);
+    let free =
+        |id: i64| database.number_or_error(format!("SELECT id::bigint FROM t WHERE id = {id} FOR UPDATE NOWAIT"));
+    assert!(free(3).await.is_err());
+    assert_eq!(free(4).await.unwrap(), 4);
+    transaction.commit().await.unwrap();
+    assert_eq!(free(3).await.unwrap(), 3);
 }
 
 #[tokio::test]
