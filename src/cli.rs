@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use clap::builder::NonEmptyStringValueParser;
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, value_parser};
 
 use crate::init::STARTER_PATH;
 
@@ -37,6 +38,9 @@ pub enum Command {
     /// Find everything that can be found before the first row moves.
     #[command(after_help = "Example:\n  rowsync check shop.json")]
     Check(FileArgs),
+    /// List the executions of a sync, or show the report of one again.
+    #[command(after_help = "Example:\n  rowsync history shop.json --limit 5\n  rowsync history shop.json 019ab3c4")]
+    History(HistoryArgs),
     /// Put back what a run changed, where the rows are still as it left them. Needs `undo` in the settings of that run.
     #[command(
         after_help = "Examples:\n  rowsync undo shop.json\n  rowsync undo shop.json 019a9f3e-7d4c-7b02-9a53-0f3c1f1d2e4b"
@@ -90,12 +94,27 @@ pub struct VerifyArgs {
 }
 
 #[derive(Clone, Debug, Args)]
+pub struct HistoryArgs {
+    /// The settings file.
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// The execution to show, by its id or the beginning of it.
+    #[arg(value_name = "ID")]
+    pub id: Option<String>,
+    /// Most executions listed, newest first.
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = value_parser!(u32).range(1..))]
+    pub limit: u32,
+    #[command(flatten)]
+    pub common: CommonArgs,
+}
+
+#[derive(Clone, Debug, Args)]
 pub struct UndoArgs {
     /// The settings file.
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
-    /// The run to be undone, as its report names it. Without it: the runs that can be undone.
-    #[arg(value_name = "EXECUTION_ID")]
+    /// The run to be undone, by its id or the beginning of it. Without it: the runs that can be undone.
+    #[arg(value_name = "EXECUTION_ID", value_parser = NonEmptyStringValueParser::new())]
     pub execution_id: Option<String>,
     #[command(flatten)]
     pub common: CommonArgs,

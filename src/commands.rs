@@ -9,9 +9,11 @@ use serde::Serialize;
 
 use crate::check;
 use crate::cli::{
-    Command, CommonArgs, ErrorsAction, ErrorsArgs, FileArgs, InitArgs, Output, RunArgs, UndoArgs, VerifyArgs,
+    Command, CommonArgs, ErrorsAction, ErrorsArgs, FileArgs, HistoryArgs, InitArgs, Output, RunArgs, UndoArgs,
+    VerifyArgs,
 };
 use crate::execute::{Hooks, execute};
+use crate::history::{self, History};
 use crate::init;
 use crate::printing::{plan_text, run_text, undo_text, verify_text};
 use crate::problem::{Exit, Problem};
@@ -30,6 +32,7 @@ pub fn carry_out(command: Command) -> Exit {
         Command::Undo(args) => on_system(&args.common.clone(), |desk| undo(args, desk)),
         Command::Errors(args) => on_system(&args.common.clone(), |desk| errors(args, desk)),
         Command::Check(args) => on_system(&args.common.clone(), |desk| check(args, desk)),
+        Command::History(args) => on_system(&args.common.clone(), |desk| history(args, desk)),
     }
 }
 
@@ -191,6 +194,19 @@ async fn check(args: FileArgs, desk: Desk) -> Result<Exit, Problem> {
     let report = check::check(&desk.settings(&args.file)?).await?;
     desk.print(&report, check::text)?;
     Ok(if report.problems() == 0 { Exit::Done } else { Exit::Usage })
+}
+
+async fn history(args: HistoryArgs, desk: Desk) -> Result<Exit, Problem> {
+    let settings = desk.settings(&args.file)?;
+    match &args.id {
+        None => desk.print(&History::of(&settings, args.limit).await?, history::text)?,
+        Some(id) => {
+            let execution = history::find(&settings, id).await?;
+            desk.bars.clear();
+            println!("{}", history::shown(&execution, desk.common.output)?);
+        }
+    }
+    Ok(Exit::Done)
 }
 
 fn exit_of(report: &RunReport) -> Exit {

@@ -1,10 +1,11 @@
 //! One execution of one sync: from settings to report.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use actix::Actor;
+use jiff::Timestamp;
 use rowsync_actors::board::Board;
 use rowsync_actors::end::End;
 use rowsync_actors::failure::Failure;
@@ -28,12 +29,12 @@ use uuid::Uuid;
 
 use crate::closing::close_tables;
 use crate::ends::{Ends, told};
-use crate::lease::{Lease, system_clock};
+use crate::footing::{Footing, Kept};
 use crate::patience::{dice, patience_of, patiently};
 use crate::problem::Problem;
 use crate::roster::{Entry, Missing, Roster, wished_foreign_keys};
 use crate::settings::{ConnectionSettings, SyncSettings, TuningSettings};
-use crate::state::{Place, State};
+use crate::state::{Command, Place, State, StateError};
 use crate::undo::journal::ExecutionJournal;
 
 /// What goes with an execution: where progress is shown, and how it is stopped.
@@ -48,8 +49,11 @@ pub struct Hooks {
 /// # Errors
 /// When it cannot be begun: the settings do not fit the databases, or one of them cannot be reached.
 pub async fn execute(settings: &SyncSettings, goal: Goal, hooks: &Hooks) -> Result<RunReport, Problem> {
-    let mut kept = Kept::default();
+    let mut kept = Kept::new(Uuid::now_v7(), now(), None);
     let ended = see_through(settings, goal, hooks, &mut kept).await;
+    if let Err(problem) = &ended {
+        kept.record_failure(&settings.name, problem, now()).await;
+    }
     kept.give_back().await;
     ended
 }
@@ -61,16 +65,15 @@ async fn see_through(
     hooks: &Hooks,
     kept: &mut Kept,
 ) -> Result<RunReport, Problem> {
-    let started_at = now();
-    let execution_id = Uuid::now_v7();
     hooks.board.clear();
+    let (execution_id, started_at) = (kept.execution_id, kept.started_at.clone());
     let goal = match goal {
         Goal::Sync { .. } if settings.tuning.only_sync_plan => Goal::Plan,
         goal => goal,
     };
     let writes = matches!(goal, Goal::Sync { .. });
     let place = place_of(settings);
-    let begun = patiently(settings, &hooks.stop, async || begin(settings, goal, hooks, execution_id, kept).await);
+    let begun = patiently(settings, &hooks.stop, async || begin(settings, goal, hooks, kept).await);
     let Begun { state, roster, job, parked } = begun.await?;
     for cycle in roster.cycles() {
         tracing::warn!("foreign keys form a cycle: {cycle}");
@@ -101,18 +104,62 @@ async fn see_through(
         tables,
         errors,
     };
-    if let Some(state) = state.filter(|_| writes)
-        && let Err(error) = state.record(&place, &report, &remembered_as(&roster, outcomes)).await
-    {
-        let remedy = "the rows are written; mend the state, and the next run compares again".to_owned();
-        let class = if error.is_unreachable() { Class::Connection } else { Class::Logic };
-        report.errors.push(ErrorReport { class, key: None, message: error.to_string(), remedy });
+    with_own_errors(&mut report);
+    match state {
+        Some(state) if writes => {
+            let recorded = state.record(&place, &report, &remembered_as(&roster, outcomes)).await;
+            let remedy = "the rows are written; mend the state, and the next run compares again";
+            tell_whether_recorded(recorded, remedy, settings, &state, &mut report).await;
+        }
+        Some(_) if matches!(goal, Goal::Verify { .. }) => remember_verification(settings, &roster, &report).await,
+        _ => {}
     }
     Phase::Recorded.reached();
+    Ok(report)
+}
+
+/// What fails here is an error of the execution: its rows are written.
+pub(crate) async fn tell_whether_recorded(
+    recorded: Result<(), StateError>,
+    remedy: &str,
+    settings: &SyncSettings,
+    state: &State,
+    report: &mut RunReport,
+) {
+    if let Err(error) = recorded {
+        let remedy = remedy.to_owned();
+        let class = if error.is_refusal() { Class::Connection } else { Class::Logic };
+        report.errors.push(ErrorReport { class, key: None, message: error.to_string(), remedy });
+        with_own_errors(report);
+    } else if let Err(error) = state.forget(&settings.name, settings.retention, Timestamp::now()).await {
+        tracing::warn!(%error, "old executions could not be removed from the history");
+    }
+}
+
+/// Where there is a state: to look is no reason to make one. A state that only lets itself be read does not stop anybody
+/// from looking either.
+async fn remember_verification(settings: &SyncSettings, roster: &Roster, report: &RunReport) {
+    let mut report = report.clone();
+    let secretive = roster.entries.iter().filter(|entry| !entry.settings.tuning.keep_failed_rows);
+    for entry in secretive {
+        let tables = report.tables.iter_mut().filter(|table| table.table == entry.settings.name);
+        let samples = tables.filter_map(|table| table.verification.as_mut()).flat_map(|found| &mut found.samples);
+        samples.for_each(|sample| sample.columns.clear());
+    }
+    let remembered = async {
+        let state = State::open(&settings.state).await?;
+        state.record_report(Command::Verify, &report).await?;
+        state.forget(&settings.name, settings.retention, Timestamp::now()).await
+    };
+    if let Err(error) = remembered.await {
+        tracing::warn!(%error, "the history does not hold this verification");
+    }
+}
+
+pub(crate) fn with_own_errors(report: &mut RunReport) {
     if !report.errors.is_empty() && report.status == RunStatus::Completed {
         report.status = RunStatus::CompletedWithErrors;
     }
-    Ok(report)
 }
 
 /// Both databases reached and their tables laid beside each other: all that may fail before the first row moves.
@@ -124,64 +171,16 @@ struct Begun {
     parked: Vec<usize>,
 }
 
-/// What an execution remembers by, and by what right it writes.
-struct Footing {
-    state: Option<Arc<State>>,
-    /// Keeps what rows were before they are changed, where that is wanted.
-    journal: Option<Arc<ExecutionJournal>>,
-    leave: Arc<dyn Leave>,
-}
-
-/// What an attempt to begin leaves to the next one.
-#[derive(Default)]
-pub(crate) struct Kept {
-    /// The tables that were created.
-    made: BTreeSet<String>,
-    lease: Option<Lease>,
-}
-
-impl Kept {
-    /// Lets the next process in.
-    pub(crate) async fn give_back(&mut self) {
-        if let Some(lease) = self.lease.take() {
-            lease.give_back().await;
-        }
-    }
-
-    /// Takes the lease, unless it is had already.
-    pub(crate) async fn take_lease(
-        &mut self,
-        settings: &SyncSettings,
-        state: &Arc<State>,
-        execution_id: Uuid,
-    ) -> Result<Arc<dyn Leave>, Problem> {
-        let lease = match self.lease.take() {
-            Some(lease) => lease,
-            None => {
-                let (state, place) = (Arc::clone(state), place_of(settings));
-                Lease::take(state, place, execution_id.to_string(), settings.lease, system_clock()).await?
-            }
-        };
-        Ok(self.lease.insert(lease).leave())
-    }
-}
-
-async fn begin(
-    settings: &SyncSettings,
-    goal: Goal,
-    hooks: &Hooks,
-    execution_id: Uuid,
-    kept: &mut Kept,
-) -> Result<Begun, Problem> {
+async fn begin(settings: &SyncSettings, goal: Goal, hooks: &Hooks, kept: &mut Kept) -> Result<Begun, Problem> {
     let writes = matches!(goal, Goal::Sync { .. });
     let mut ends = Ends::connect(settings, if writes { Access::Write } else { Access::Look }).await?;
     let footing = if writes {
-        let state = Arc::new(State::open(&settings.state.path()).await?);
-        let leave = kept.take_lease(settings, &state, execution_id).await?;
-        let journal = begin_journal(settings, &state, execution_id).await?;
+        let state = Arc::new(State::open(&settings.state).await?);
+        let leave = kept.take_lease(settings, &place_of(settings), &state).await?;
+        let journal = begin_journal(settings, &state, kept.execution_id).await?;
         Footing { state: Some(state), journal, leave }
     } else {
-        let state = State::look_at(&settings.state.path()).await?.map(Arc::new);
+        let state = State::look_at(&settings.state).await?.map(Arc::new);
         Footing { state, journal: None, leave: Arc::new(Unshared) }
     };
     let missing = match goal {
@@ -193,7 +192,7 @@ async fn begin(
     let (roster, links) = tokio::try_join!(calling, ends.measure(settings))?;
     Phase::TablesMade.reached();
     ends.links = links;
-    let (job, parked) = make_job(settings, goal, hooks, &ends, &roster, &footing, execution_id).await?;
+    let (job, parked) = make_job(settings, goal, hooks, &ends, &roster, &footing, kept.execution_id).await?;
     Ok(Begun { state: footing.state, roster, job, parked })
 }
 
@@ -206,7 +205,7 @@ pub(crate) async fn begin_journal(
     if !settings.undo.is_on {
         return Ok(None);
     }
-    let (place, now) = (place_of(settings), jiff::Timestamp::now());
+    let (place, now) = (place_of(settings), Timestamp::now());
     let journal = ExecutionJournal::begin(state, place, execution_id.to_string(), settings.undo, now);
     Ok(Some(journal.await?))
 }
@@ -231,7 +230,7 @@ fn shape_of(entry: &Entry) -> String {
 }
 
 pub(crate) fn now() -> String {
-    jiff::Timestamp::now().to_string()
+    Timestamp::now().to_string()
 }
 
 pub(crate) fn place_of(settings: &SyncSettings) -> Place {

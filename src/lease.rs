@@ -17,12 +17,13 @@ use tokio_util::task::AbortOnDropHandle;
 
 use crate::problem::Problem;
 use crate::process::Process;
-use crate::state::{Holder, Place, State, StateError};
+use crate::state::{Claim, Holder, Place, State, StateError};
 
 /// Two renewals may fail before a lease runs out, and a commit may take a third of it.
 const PARTS: u32 = 3;
 
-/// The time that all processes of a machine share. Unlike a stopwatch it goes on while the machine sleeps.
+/// The time of this machine. Unlike a stopwatch it goes on while the machine sleeps. Who holds a lease is decided by the
+/// clock of the state; this one tells a holder how long it may still write, and counts from before it asked.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
 pub fn system_clock() -> Clock {
@@ -35,6 +36,15 @@ pub fn system_clock() -> Clock {
 pub struct Held {
     sync: String,
     holder: Holder,
+}
+
+/// Why it is not known whether a lease is still held.
+#[derive(Debug, thiserror::Error)]
+enum RenewalError {
+    #[error(transparent)]
+    State(#[from] StateError),
+    #[error("the state does not answer")]
+    Late,
 }
 
 /// Leave to write a sync, until it is given back.
@@ -90,23 +100,23 @@ impl Lease {
 impl Term {
     async fn take(&self, process: Process) -> Result<(), Problem> {
         let now = (self.clock)();
-        let until = now + self.length;
-        let is_over = |holder: &Holder| holder.until <= now || holder.process.is_gone(&process);
-        let claimant = Holder { execution_id: self.execution_id.clone(), process: process.clone(), since: now, until };
-        match self.state.claim_lease(&self.place, &claimant, is_over).await? {
+        let claim = Claim { execution_id: &self.execution_id, process: &process, length: self.length, now };
+        match self.state.claim_lease(&self.place, &claim, |holder| holder.is_gone(&process)).await? {
             Some(holder) => Err(Problem::Held(Box::new(Held { sync: self.place.sync.clone(), holder }))),
             None => {
-                self.until.store(until.as_millisecond(), Relaxed);
+                self.until.store((now + self.length).as_millisecond(), Relaxed);
                 Ok(())
             }
         }
     }
 
     /// False where another process has taken the lease. One that ran out and that nobody took is as good as before.
-    async fn renew(&self) -> Result<bool, StateError> {
-        let until = (self.clock)() + self.length;
-        let held = self.state.renew_lease(&self.place, &self.execution_id, until).await?;
-        self.until.store(if held { until.as_millisecond() } else { i64::MIN }, Relaxed);
+    /// Whoever waits for an answer longer than until the next turn learns it too late.
+    async fn renew(&self) -> Result<bool, RenewalError> {
+        let now = (self.clock)();
+        let renewing = self.state.renew_lease(&self.place, &self.execution_id, self.length, now);
+        let held = tokio::time::timeout(self.length / PARTS, renewing).await.map_err(|_| RenewalError::Late)??;
+        self.until.store(if held { (now + self.length).as_millisecond() } else { i64::MIN }, Relaxed);
         Ok(held)
     }
 
@@ -179,6 +189,7 @@ mod tests {
     use std::sync::Mutex;
 
     use super::*;
+    use crate::settings::StateSettings;
 
     /// A file that several processes share, with a clock that the test sets.
     struct World {
@@ -197,7 +208,9 @@ mod tests {
         async fn term(&self, execution_id: &str) -> Term {
             let time = Arc::clone(&self.time);
             Term {
-                state: Arc::new(State::open(&self.folder.path().join("state.sqlite")).await.unwrap()),
+                state: Arc::new(
+                    State::open(&StateSettings::in_file(&self.folder.path().join("state.sqlite"))).await.unwrap(),
+                ),
                 place: Place { sync: "shop".into(), ends: "a -> b".into() },
                 execution_id: execution_id.into(),
                 length: LENGTH,

@@ -7,6 +7,8 @@ pub mod commands;
 pub mod ends;
 pub mod execute;
 pub mod failures;
+pub mod footing;
+pub mod history;
 pub mod init;
 pub mod lease;
 pub mod patience;

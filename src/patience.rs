@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use rowsync_actors::end::{Dice, Patience};
 use rowsync_engine::backoff::Backoff;
+use rowsync_engine::error::Kind;
 use rowsync_engine::recovery::{History, Verdict, judge};
 use tokio_util::sync::CancellationToken;
 
@@ -26,7 +27,7 @@ pub fn dice() -> Dice {
     Arc::new(fastrand::f64)
 }
 
-/// Begins something that needs both databases, again where one of them cannot be reached yet.
+/// Begins something that needs both databases and the state, again where one of them cannot be reached yet.
 ///
 /// # Errors
 /// What cannot be mended by waiting, or lasts longer than the patience.
@@ -52,10 +53,17 @@ pub async fn patiently<T>(
 
 /// None where there is to be no next try.
 fn pause_before_the_next(problem: &Problem, settings: &SyncSettings, tries: u32) -> Option<Duration> {
-    let Problem::Store { side, error, .. } = problem else { return None };
-    let connection = if *side == "source" { &settings.source } else { &settings.target };
-    let Patience { tries_max, backoff, .. } = patience_of(connection);
+    let (kind, tries_max, delay) = match problem {
+        Problem::Store { side, error, .. } => {
+            let connection = if *side == "source" { &settings.source } else { &settings.target };
+            (error.kind, connection.retry_count, connection.retry_delay)
+        }
+        Problem::State(error) if error.is_away() => {
+            (Kind::Unreachable, settings.state.retry_count, settings.state.retry_delay)
+        }
+        _ => return None,
+    };
     let history = History { failures: tries + 1, failures_max: tries_max, tries_max, ..History::of_a_question() };
-    let verdict = judge(error.kind, &history);
-    matches!(verdict, Verdict::Again | Verdict::Reopen).then(|| backoff.pause(tries, fastrand::f64()))
+    let again = matches!(judge(kind, &history), Verdict::Again | Verdict::Reopen);
+    again.then(|| Backoff::new(delay, PAUSE_MAX).pause(tries, fastrand::f64()))
 }

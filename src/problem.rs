@@ -2,6 +2,7 @@
 
 use rowsync_engine::error::{Class, StoreError};
 use rowsync_engine::recovery::remedy;
+use rowsync_engine::report::ErrorReport;
 
 use crate::lease::Held;
 use crate::settings::SettingsError;
@@ -43,10 +44,23 @@ pub enum Problem {
 }
 
 impl Problem {
+    /// As a report tells it.
+    pub fn in_report(&self) -> ErrorReport {
+        let (class, message, remedy) = match self {
+            Problem::Store { side, name, error } => {
+                (error.class(), format!("{side} `{name}`: {error}"), remedy(error.kind))
+            }
+            Problem::State(error) if error.is_refusal() => (Class::Connection, error.to_string(), ""),
+            other => (Class::Logic, other.to_string(), ""),
+        };
+        let remedy = if remedy.is_empty() { "mend that, then run again" } else { remedy };
+        ErrorReport { class, key: None, message, remedy: remedy.to_owned() }
+    }
+
     pub fn exit(&self) -> Exit {
         match self {
             Problem::Interrupted => Exit::Interrupted,
-            Problem::State(error) if error.is_unreachable() => Exit::Unreachable,
+            Problem::State(error) if error.is_refusal() => Exit::Unreachable,
             Problem::Settings(_) | Problem::Usage(_) | Problem::State(_) => Exit::Usage,
             Problem::Store { error, .. } if error.class() == Class::Connection => Exit::Unreachable,
             Problem::Held(_) => Exit::Unreachable,

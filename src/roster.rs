@@ -15,6 +15,7 @@ use rowsync_engine::store::Store;
 use crate::ends::{Ends, told};
 use crate::problem::Problem;
 use crate::settings::{ChangeTracking, SyncSettings, TableSelection, TableSettings, TuningSettings};
+use crate::state::State;
 
 /// What may be done about tables that the target lacks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -120,7 +121,10 @@ async fn wanted_tables(settings: &SyncSettings, ends: &Ends) -> Result<Vec<Table
         TableSelection::Named(tables) => tables.clone(),
         TableSelection::All => {
             let names = ends.source.tables().await.map_err(|error| told("source", &settings.source, error))?;
-            names.into_iter().map(|name| with_top_tuning(settings, name.name)).collect()
+            let (state, source) = (&settings.state, &settings.source);
+            let is_ours = |name: &str| state.is_beside(source) && State::has_table(source.engine, name);
+            let names = names.into_iter().map(|name| name.name).filter(|name| !is_ours(name));
+            names.map(|name| with_top_tuning(settings, name)).collect()
         }
     };
     let Some(only) = &settings.sync_table else {

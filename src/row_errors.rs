@@ -23,10 +23,8 @@ pub struct RowErrors {
 /// # Errors
 /// When the state cannot be read.
 pub async fn list(settings: &SyncSettings) -> Result<RowErrors, Problem> {
-    let path = settings.state.path();
-    let errors = match State::look_at(&path).await? {
-        // Opened to be written, since an older state does not have what is asked for.
-        Some(_) => State::open(&path).await?.row_errors(&place_of(settings)).await?,
+    let errors = match State::look_back(&settings.state).await? {
+        Some(state) => state.row_errors(&place_of(settings)).await?,
         None => Vec::new(),
     };
     Ok(RowErrors { sync: settings.name.clone(), errors })

@@ -1,57 +1,84 @@
-//! What is remembered from run to run, in a SQLite file: the executions, and what each table's newest change was.
+//! What is remembered from run to run, in a SQLite file or in PostgreSQL: the executions, what each table's newest change
+//! was, the rows that failed, what can be undone, and who may write.
 
+mod change_tracking;
+mod database;
+mod executions;
 mod leases;
 mod row_errors;
+mod session;
+mod statement;
 mod undo;
+mod upgrade;
 
-use std::path::Path;
-use std::time::Duration;
+use rowsync_stores::Access;
+use serde::Serialize;
+use sqlx::postgres::PgDatabaseError;
 
-use rowsync_actors::job::Earlier;
-use rowsync_actors::messages::TableOutcome;
-use rowsync_engine::report::{RunReport, TableStatus};
-use rowsync_engine::value::Value;
-use sqlx::migrate::Migrator;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions};
+use crate::settings::{Engine, StateSettings};
+use database::{Database, SQLITE_FULL, sqlite_code};
+use statement::{Row, Statement};
 
-static MIGRATIONS: Migrator = sqlx::migrate!("src/state/migrations");
+pub use executions::{Command, Execution, Retention, Standing};
+pub use leases::{Claim, Holder};
+pub use row_errors::RowError;
+pub use undo::{Entry, Kept, Undoable};
 
 #[derive(Debug, thiserror::Error)]
-#[error("the state in {path} cannot be used: {source}; {}", self.remedy())]
+#[error("the state in {place} cannot be used: {source}; {}", self.remedy())]
 pub struct StateError {
-    path: String,
+    place: String,
     #[source]
     source: sqlx::Error,
 }
 
 impl StateError {
-    /// Whether nothing is wrong with it, but for the world around it.
-    pub fn is_unreachable(&self) -> bool {
-        self.is_full()
+    /// Whether its database is away or refuses, and not wrong.
+    pub fn is_refusal(&self) -> bool {
+        match &self.source {
+            sqlx::Error::Tls(_) => true,
+            _ if self.is_away() || self.is_full() => true,
+            // Connections, passwords and rights, no such database, resources, an administrator at work.
+            _ => self.has_code(&["08", "25006", "28", "3D", "42501", "53", "57"]),
+        }
+    }
+
+    /// Whether waiting may help.
+    pub fn is_away(&self) -> bool {
+        match &self.source {
+            // A connection that breaks while it is made is told as an answer that makes no sense.
+            sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::Protocol(_) => true,
+            _ => self.has_code(&["08", "53300", "57P01", "57P02", "57P03"]),
+        }
     }
 
     /// Its disk or a quota is used up.
     fn is_full(&self) -> bool {
-        sqlite_code(&self.source) == Some(SQLITE_FULL)
+        sqlite_code(&self.source) == Some(SQLITE_FULL) || self.has_code(&["53100"])
+    }
+
+    /// Of PostgreSQL; whole codes or their classes.
+    fn has_code(&self, codes: &[&str]) -> bool {
+        let error = self.source.as_database_error().and_then(|error| error.try_downcast_ref::<PgDatabaseError>());
+        error.is_some_and(|error| codes.iter().any(|code| error.code().starts_with(code)))
     }
 
     fn remedy(&self) -> &'static str {
         if self.is_full() {
-            "make room on its disk, or name another file in `state`"
+            "make room on its disk, or name another database in `state`"
+        } else if self.is_refusal() {
+            "see that its server is up and lets you in and write, or name another database in `state`"
         } else {
-            "name another file in `state`, or mend this one"
+            "name another one in `state`, or mend this one"
         }
     }
 }
 
-pub use leases::Holder;
-pub use row_errors::RowError;
-pub use undo::{Entry, Kept, Undoable};
-
 /// An open state store.
 pub struct State {
-    pool: SqlitePool,
-    path: String,
+    database: Database,
+    /// Its URL without secrets.
+    shown: String,
 }
 
 /// Which tables of which databases a memory belongs to. Memories of another place are no use, and dangerous to trust.
@@ -66,203 +93,77 @@ impl State {
     /// Opens the state, and makes or upgrades it where needed.
     ///
     /// # Errors
-    /// When the file cannot be opened or written, or is no state.
-    pub async fn open(path: &Path) -> Result<State, StateError> {
-        let state = State::connect(path, true).await?;
-        state.migrate().await.map_err(|error| state.error(error))?;
+    /// When the database cannot be reached or written, or holds no state and cannot be made one.
+    pub async fn open(settings: &StateSettings) -> Result<State, StateError> {
+        let state = State::connect(settings, Access::Write).await?;
+        upgrade::upgrade(&state.database).await.map_err(|error| state.error(error))?;
         Ok(state)
-    }
-
-    /// Under one lock: of two processes that begin together, the second one finds all done.
-    async fn migrate(&self) -> Result<(), sqlx::Error> {
-        let mut transaction = self.pool.begin_with("begin immediate").await?;
-        MIGRATIONS.run(&mut *transaction).await?;
-        transaction.commit().await
     }
 
     /// Opens the state where there is one, and changes nothing.
     ///
     /// # Errors
-    /// When there is a file that cannot be opened.
-    pub async fn look_at(path: &Path) -> Result<Option<State>, StateError> {
-        if path.exists() { State::connect(path, false).await.map(Some) } else { Ok(None) }
+    /// When there is a database that cannot be opened.
+    pub async fn look_at(settings: &StateSettings) -> Result<Option<State>, StateError> {
+        if settings.engine == Engine::Sqlite && !settings.path().exists() {
+            return Ok(None);
+        }
+        let state = State::connect(settings, Access::Look).await?;
+        Ok(state.is_made().await.map_err(|error| state.error(error))?.then_some(state))
     }
 
-    async fn connect(path: &Path, write: bool) -> Result<State, StateError> {
-        let shown = path.display().to_string();
-        let options = SqliteConnectOptions::new().filename(path).create_if_missing(write).read_only(!write);
-        let options = if write { options.journal_mode(SqliteJournalMode::Wal) } else { options };
-        let pool = connect_when_free(options).await.map_err(|source| StateError { path: shown.clone(), source })?;
-        Ok(State { pool, path: shown })
-    }
-
-    /// What an earlier successful run of this table saw.
+    /// Opens the state where there is one, to read what it remembers. One of an older version is upgraded first.
     ///
     /// # Errors
-    /// When the state cannot be read.
-    pub async fn earlier(&self, place: &Place, table: &str, shape: &str) -> Result<Option<Earlier>, StateError> {
-        let sql =
-            "select newest from sync_change_tracking where sync = ? and ends = ? and table_name = ? and shape = ?";
-        let found: Option<(Option<String>,)> = sqlx::query_as(sql)
-            .bind(&place.sync)
-            .bind(&place.ends)
-            .bind(table)
-            .bind(shape)
-            .fetch_optional(&self.pool)
-            .await
-            .map_err(|error| self.error(error))?;
-        Ok(found.map(|(newest,)| Earlier { newest: newest.as_deref().and_then(parse_moment) }))
+    /// When there is a database that cannot be opened, or upgraded.
+    pub async fn look_back(settings: &StateSettings) -> Result<Option<State>, StateError> {
+        let Some(state) = State::look_at(settings).await? else { return Ok(None) };
+        let is_current = upgrade::is_current(&state.database).await.map_err(|error| state.error(error))?;
+        if is_current { Ok(Some(state)) } else { State::open(settings).await.map(Some) }
     }
 
-    /// Remembers a run: its report, and the newest change of every table that ended well.
-    ///
-    /// # Errors
-    /// When the state cannot be written; then nothing of the run is remembered.
-    pub async fn record(
-        &self,
-        place: &Place,
-        report: &RunReport,
-        outcomes: &[(String, TableOutcome)],
-    ) -> Result<(), StateError> {
-        self.write(place, report, outcomes).await.map_err(|error| self.error(error))
+    /// Whether a table is one of a state in such a database. Beside the tables of a source it is none of the sync's.
+    pub fn has_table(engine: Engine, name: &str) -> bool {
+        upgrade::makes(engine, name)
     }
 
-    async fn write(
-        &self,
-        place: &Place,
-        report: &RunReport,
-        outcomes: &[(String, TableOutcome)],
-    ) -> Result<(), sqlx::Error> {
-        let mut transaction = self.pool.begin().await?;
-        let json = serde_json::to_string(report).map_err(|error| sqlx::Error::Encode(error.into()))?;
-        let sql =
-            "insert into sync_executions (id, sync, status, started_at, finished_at, report) values (?, ?, ?, ?, ?, ?)";
-        sqlx::query(sql)
-            .bind(&report.execution_id)
-            .bind(&report.sync)
-            .bind(serde_json::to_value(report.status).ok().and_then(|status| status.as_str().map(str::to_owned)))
-            .bind(&report.started_at)
-            .bind(&report.finished_at)
-            .bind(json)
-            .execute(&mut *transaction)
-            .await?;
-        for (shape, outcome) in outcomes.iter().filter(|(_, outcome)| is_proven(outcome)) {
-            let sql = "insert into sync_change_tracking (sync, ends, table_name, shape, newest, execution_id)
-                values (?, ?, ?, ?, ?, ?)
-                on conflict (sync, ends, table_name) do update set shape = excluded.shape, newest = excluded.newest, execution_id = excluded.execution_id";
-            sqlx::query(sql)
-                .bind(&place.sync)
-                .bind(&place.ends)
-                .bind(&outcome.report.table)
-                .bind(shape)
-                .bind(outcome.newest.as_ref().and_then(moment_text))
-                .bind(&report.execution_id)
-                .execute(&mut *transaction)
-                .await?;
+    async fn connect(settings: &StateSettings, access: Access) -> Result<State, StateError> {
+        let shown = settings.url.to_string();
+        match Database::connect(settings, access).await {
+            Ok(database) => Ok(State { database, shown }),
+            Err(source) => Err(StateError { place: shown, source }),
         }
-        for (_, outcome) in outcomes {
-            write_row_errors(&mut transaction, place, &report.execution_id, outcome).await?;
-        }
-        transaction.commit().await
+    }
+
+    /// A database may be there for other reasons.
+    async fn is_made(&self) -> Result<bool, sqlx::Error> {
+        let sql = match self.database {
+            Database::Sqlite(_) => "select name from sqlite_schema where name = 'sync_executions'",
+            Database::Postgres(_) => {
+                "select 1 as made from pg_catalog.pg_class where oid = to_regclass('sync_executions')"
+            }
+        };
+        Ok(self.database.session().await?.fetch_optional(Statement::new(sql)).await?.is_some())
+    }
+
+    async fn execute(&self, statement: Statement) -> Result<u64, StateError> {
+        let work = async { self.database.session().await?.execute(statement).await };
+        work.await.map_err(|error| self.error(error))
+    }
+
+    async fn fetch(&self, statement: Statement) -> Result<Vec<Row>, StateError> {
+        let work = async { self.database.session().await?.fetch(statement).await };
+        work.await.map_err(|error| self.error(error))
     }
 
     fn error(&self, source: sqlx::Error) -> StateError {
-        StateError { path: self.path.clone(), source }
+        StateError { place: self.shown.clone(), source }
     }
 }
 
-/// Of two processes that make the same new file one has to wait while the other changes its journal, and that is a lock
-/// for which SQLite does not wait by itself.
-async fn connect_when_free(options: SqliteConnectOptions) -> Result<SqlitePool, sqlx::Error> {
-    let mut tries = 0;
-    loop {
-        match SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await {
-            Err(error) if is_busy(&error) && tries < BUSY_TRIES => tries += 1,
-            connected => return connected,
-        }
-        tokio::time::sleep(BUSY_PAUSE).await;
-    }
-}
-
-/// As long as SQLite waits for other locks: five seconds.
-const BUSY_TRIES: u32 = 500;
-const BUSY_PAUSE: Duration = Duration::from_millis(10);
-
-const SQLITE_BUSY: u32 = 5;
-const SQLITE_FULL: u32 = 13;
-
-fn is_busy(error: &sqlx::Error) -> bool {
-    sqlite_code(error) == Some(SQLITE_BUSY)
-}
-
-/// Without the upper bytes, which only say more about it.
-fn sqlite_code(error: &sqlx::Error) -> Option<u32> {
-    let code = error.as_database_error()?.code()?.parse::<u32>().ok()?;
-    Some(code & 0xff)
-}
-
-/// Keeps the rows that failed. Those that a table worked through took this time are none any more.
-async fn write_row_errors(
-    connection: &mut SqliteConnection,
-    place: &Place,
-    execution_id: &str,
-    outcome: &TableOutcome,
-) -> Result<(), sqlx::Error> {
-    for failed in &outcome.failed_rows {
-        let sql = "insert into sync_row_errors (sync, ends, table_name, key, change, class, message, row, failures,
-                first_execution_id, execution_id) values (?, ?, ?, ?, ?, ?, ?, ?, 1, ?, ?)
-            on conflict (sync, ends, table_name, key) do update set change = excluded.change, class = excluded.class,
-                message = excluded.message, row = excluded.row, failures = failures + 1,
-                execution_id = excluded.execution_id";
-        sqlx::query(sql)
-            .bind(&place.sync)
-            .bind(&place.ends)
-            .bind(&outcome.report.table)
-            .bind(failed.key.to_string())
-            .bind(failed.change)
-            .bind(serde_json::to_value(failed.class).ok().and_then(|class| class.as_str().map(str::to_owned)))
-            .bind(&failed.message)
-            .bind(failed.row.as_ref().map(ToString::to_string))
-            .bind(execution_id)
-            .bind(execution_id)
-            .execute(&mut *connection)
-            .await?;
-    }
-    let looked_at = !matches!(outcome.report.status, TableStatus::Skipped | TableStatus::Planned);
-    if !outcome.worked_through || !looked_at {
-        return Ok(());
-    }
-    let sql = "delete from sync_row_errors where sync = ? and ends = ? and table_name = ? and execution_id <> ?";
-    let delete = sqlx::query(sql).bind(&place.sync).bind(&place.ends).bind(&outcome.report.table).bind(execution_id);
-    delete.execute(connection).await.map(drop)
-}
-
-fn is_proven(outcome: &TableOutcome) -> bool {
-    outcome.report.status == TableStatus::Completed && outcome.report.verified
-}
-
-/// A modify time as it is kept: its kind, and its number.
-fn moment_text(value: &Value) -> Option<String> {
-    match value {
-        Value::Int(i) => Some(format!("int:{i}")),
-        Value::Date(days) => Some(format!("date:{days}")),
-        Value::Timestamp(micros) => Some(format!("timestamp:{micros}")),
-        Value::TimestampTz(micros) => Some(format!("timestamptz:{micros}")),
-        Value::Text(text) => Some(format!("text:{text}")),
-        _ => None,
-    }
-}
-
-fn parse_moment(text: &str) -> Option<Value> {
-    let (kind, number) = text.split_once(':')?;
-    match kind {
-        "int" => number.parse().ok().map(Value::Int),
-        "date" => number.parse().ok().map(Value::Date),
-        "timestamp" => number.parse().ok().map(Value::Timestamp),
-        "timestamptz" => number.parse().ok().map(Value::TimestampTz),
-        "text" => Some(Value::Text(number.to_owned())),
-        _ => None,
-    }
+/// A word of the report, as it is kept.
+fn word(status: &impl Serialize) -> Option<String> {
+    serde_json::to_value(status).ok().and_then(|status| status.as_str().map(str::to_owned))
 }
 
 #[cfg(test)]
@@ -273,21 +174,13 @@ mod tests {
     async fn processes_that_begin_together_on_a_new_state_make_it_once() {
         for _ in 0..20 {
             let folder = tempfile::tempdir().unwrap();
-            let path = folder.path().join("state.sqlite");
+            let settings = StateSettings::in_file(&folder.path().join("state.sqlite"));
+            let open = || State::open(&settings);
             // Each has a connection, and so a thread, of its own.
-            let opened = tokio::join!(State::open(&path), State::open(&path), State::open(&path), State::open(&path));
+            let opened = tokio::join!(open(), open(), open(), open());
             for state in <[_; 4]>::from(opened) {
                 state.unwrap();
             }
-        }
-    }
-
-    #[test]
-    fn moments_survive_being_kept() {
-        for value in
-            [Value::Int(-5), Value::Date(3), Value::Timestamp(7), Value::TimestampTz(-9), Value::Text("a:b".into())]
-        {
-            assert_eq!(parse_moment(&moment_text(&value).unwrap()), Some(value));
         }
     }
 }

@@ -10,7 +10,7 @@ mod restore;
 mod told;
 mod watch;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ use rowsync_engine::budget::Budget;
 use rowsync_engine::error::{Class, StoreError};
 use rowsync_engine::image::follow;
 use rowsync_engine::pair::{Mismatch, Pair};
-use rowsync_engine::report::{ErrorReport, RunReport, RunStatus, TableReport, TableStatus};
+use rowsync_engine::report::{ErrorReport, RunReport, TableReport, TableStatus};
 use rowsync_engine::search::SideName;
 use rowsync_engine::store::Consistency;
 use rowsync_stores::Access;
@@ -30,12 +30,15 @@ use uuid::Uuid;
 
 use crate::closing::close_tables;
 use crate::ends::{Ends, told};
-use crate::execute::{Hooks, Kept, begin_journal, now, place_of, table_options, told_in_report};
+use crate::execute::{
+    Hooks, begin_journal, now, place_of, table_options, tell_whether_recorded, told_in_report, with_own_errors,
+};
+use crate::footing::Kept;
 use crate::patience::{dice, patience_of, patiently};
 use crate::problem::Problem;
 use crate::roster::{Entry, Missing, Roster};
 use crate::settings::SyncSettings;
-use crate::state::State;
+use crate::state::{Command, State};
 use columns::{image_view, shape};
 use journal::ExecutionJournal;
 use restore::{Half, Restorer, Tools};
@@ -47,9 +50,13 @@ use watch::Watch;
 /// # Errors
 /// When it cannot be begun: nothing is kept of that execution, or a database cannot be reached.
 pub async fn undo(settings: &SyncSettings, execution_id: &str, hooks: &Hooks) -> Result<RunReport, Problem> {
-    told::find(settings, execution_id).await?;
-    let mut kept = Kept::default();
-    let ended = see_through(settings, execution_id, hooks, &mut kept).await;
+    let finding = patiently(settings, &hooks.stop, async || told::find(settings, execution_id).await);
+    let execution_id = finding.await?;
+    let mut kept = Kept::new(Uuid::now_v7(), now(), Some(execution_id.clone()));
+    let ended = see_through(settings, &execution_id, hooks, &mut kept).await;
+    if let Err(problem) = &ended {
+        kept.record_failure(&settings.name, problem, now()).await;
+    }
     kept.give_back().await;
     ended
 }
@@ -60,9 +67,8 @@ async fn see_through(
     hooks: &Hooks,
     kept: &mut Kept,
 ) -> Result<RunReport, Problem> {
-    let (started_at, own_id) = (now(), Uuid::now_v7());
     hooks.board.clear();
-    let begun = patiently(settings, &hooks.stop, async || begin(settings, hooks, own_id, kept).await).await?;
+    let begun = patiently(settings, &hooks.stop, async || begin(settings, hooks, kept).await).await?;
     let mut undoing = begun.read(settings, execution_id, hooks).await?;
     let ended = undoing.go().await;
     let (mut tables, mut errors) = undoing.report(ended, &begun.roster);
@@ -72,24 +78,20 @@ async fn see_through(
     errors.extend(begun.flush(settings).await);
     tables.retain(|table| table.status != TableStatus::Planned);
     let mut report = RunReport {
-        execution_id: own_id.to_string(),
+        execution_id: kept.execution_id.to_string(),
         sync: settings.name.clone(),
         undoes: Some(execution_id.to_owned()),
         status: RunReport::status_of(&tables),
-        started_at,
+        started_at: kept.started_at.clone(),
         finished_at: now(),
         totals: RunReport::total(&tables),
         tables,
         errors,
     };
-    if !report.errors.is_empty() && report.status == RunStatus::Completed {
-        report.status = RunStatus::CompletedWithErrors;
-    }
-    if let Err(error) = begun.state.record(&place_of(settings), &report, &[]).await {
-        let remedy = "the rows are put back; mend the state".to_owned();
-        report.errors.push(ErrorReport { class: Class::Logic, key: None, message: error.to_string(), remedy });
-        report.status = RunStatus::CompletedWithErrors;
-    }
+    with_own_errors(&mut report);
+    let recorded = begun.state.record_report(Command::Undo, &report).await;
+    let remedy = "the rows are put back; mend the state";
+    tell_whether_recorded(recorded, remedy, settings, &begun.state, &mut report).await;
     Ok(report)
 }
 
@@ -103,11 +105,11 @@ struct Begun {
     tools: Arc<Tools>,
 }
 
-async fn begin(settings: &SyncSettings, hooks: &Hooks, own_id: Uuid, kept: &mut Kept) -> Result<Begun, Problem> {
+async fn begin(settings: &SyncSettings, hooks: &Hooks, kept: &mut Kept) -> Result<Begun, Problem> {
     let ends = Ends::connect(settings, Access::Write).await?;
-    let state = Arc::new(State::open(&settings.state.path()).await?);
-    let leave = kept.take_lease(settings, &state, own_id).await?;
-    let roster = Roster::call(settings, &ends, Missing::Report, &*leave, &mut BTreeSet::new()).await?;
+    let state = Arc::new(State::open(&settings.state).await?);
+    let leave = kept.take_lease(settings, &place_of(settings), &state).await?;
+    let roster = Roster::call(settings, &ends, Missing::Report, &*leave, &mut kept.made).await?;
     let target = End::new(
         SideName::Target,
         Arc::clone(&ends.target),
@@ -123,7 +125,7 @@ async fn begin(settings: &SyncSettings, hooks: &Hooks, own_id: Uuid, kept: &mut 
         failures_max: settings.max_error_loop,
         stop: hooks.stop.clone(),
     };
-    let journal = begin_journal(settings, &state, own_id).await?;
+    let journal = begin_journal(settings, &state, kept.execution_id).await?;
     Ok(Begun { state, leave, roster, ends, journal, tools: Arc::new(tools) })
 }
 

@@ -1,9 +1,9 @@
 //! What to do with a table: the decision matrix, as a table that anybody can read.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// One operation on a table; a plan is a list of them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Operation {
     /// Write the rows that the target lacks.
@@ -27,7 +27,7 @@ pub struct Facts {
     pub trusted: bool,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {
     pub operations: Vec<Operation>,
     pub reason: String,

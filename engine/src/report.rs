@@ -1,13 +1,15 @@
 //! The report of an execution: what was planned, done, proven, and what a person must do. Its JSON names are fixed.
 
-use serde::Serialize;
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
 
 use crate::cost::CompareMethod;
 use crate::digest::DigestKind;
 use crate::error::Class;
 use crate::plan::Plan;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RunStatus {
     Completed,
@@ -17,7 +19,7 @@ pub enum RunStatus {
     Planned,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TableStatus {
     Completed,
@@ -31,7 +33,7 @@ pub enum TableStatus {
 }
 
 /// How the differences of a table were found or its rows moved.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Method {
     Bulk,
@@ -42,7 +44,7 @@ pub enum Method {
     None,
 }
 
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct RunReport {
     pub execution_id: String,
     pub sync: String,
@@ -56,11 +58,11 @@ pub struct RunReport {
     pub tables: Vec<TableReport>,
     pub totals: Totals,
     /// Errors that belong to no table.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<ErrorReport>,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Totals {
     pub added: u64,
     pub modified: u64,
@@ -70,7 +72,7 @@ pub struct Totals {
     pub conflicts: u64,
 }
 
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct TableReport {
     pub table: String,
     pub target: String,
@@ -78,6 +80,7 @@ pub struct TableReport {
     /// 1, and one more each time the table was begun again.
     pub generation: u32,
     /// How often a part of rowsync panicked over this table.
+    #[serde(default)]
     pub panics: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub plan: Option<Plan>,
@@ -97,10 +100,11 @@ pub struct TableReport {
     pub seconds: Seconds,
     pub binary_search: BinarySearch,
     pub errors: Vec<ErrorReport>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
-    /// Of `verify` alone.
-    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    /// Of `verify` alone. Read by [`RunReport::from_json`]: numbers of any precision cannot be read out of what is
+    /// flattened.
+    #[serde(flatten, skip_serializing_if = "Option::is_none", skip_deserializing)]
     pub verification: Option<Verification>,
     /// How the digests were made, where any were.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -111,16 +115,16 @@ pub struct TableReport {
 }
 
 /// The way that was taken to compare every row.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Comparison {
     /// A word of `compare_method`.
-    pub method: &'static str,
+    pub method: Cow<'static, str>,
     pub reason: String,
 }
 
 impl Comparison {
     pub fn new(method: CompareMethod, reason: &str) -> Comparison {
-        Comparison { method: method.name(), reason: reason.to_owned() }
+        Comparison { method: method.name().into(), reason: reason.to_owned() }
     }
 
     /// Notes that the search gave way to reading.
@@ -161,7 +165,7 @@ impl TableReport {
 }
 
 /// Seconds spent, summed over all that worked at once, so the parts may exceed `total`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Seconds {
     pub total: f64,
     pub read: f64,
@@ -171,7 +175,7 @@ pub struct Seconds {
     pub binary_search: f64,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BinarySearch {
     pub searches: u64,
     pub iterations: u64,
@@ -179,7 +183,7 @@ pub struct BinarySearch {
     pub max_depth: u64,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ErrorReport {
     pub class: Class,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -189,7 +193,7 @@ pub struct ErrorReport {
 }
 
 /// What `verify` found in a table.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Verification {
     pub missing: u64,
     pub extra: u64,
@@ -206,16 +210,16 @@ impl Verification {
 }
 
 /// One row that is not equal, by its key.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Sample {
     pub kind: SampleKind,
     pub key: serde_json::Value,
     /// Filled where an explanation was asked for.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub columns: Vec<ColumnDifference>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SampleKind {
     Missing,
@@ -223,7 +227,7 @@ pub enum SampleKind {
     Different,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ColumnDifference {
     pub column: String,
     pub source: serde_json::Value,
@@ -232,7 +236,46 @@ pub struct ColumnDifference {
     pub rule: String,
 }
 
+/// What stands of a verification among the fields of a table.
+#[derive(Deserialize)]
+struct TablesVerified {
+    tables: Vec<TableVerified>,
+}
+
+#[derive(Deserialize)]
+struct TableVerified {
+    missing: Option<u64>,
+    #[serde(default)]
+    extra: u64,
+    #[serde(default)]
+    different: u64,
+    #[serde(default)]
+    samples: Vec<Sample>,
+    #[serde(default)]
+    miss_probability: f64,
+}
+
+impl TableVerified {
+    fn whole(self) -> Option<Verification> {
+        let TableVerified { missing, extra, different, samples, miss_probability } = self;
+        missing.map(|missing| Verification { missing, extra, different, samples, miss_probability })
+    }
+}
+
 impl RunReport {
+    /// Reads a report that was written as JSON.
+    ///
+    /// # Errors
+    /// When it is none.
+    pub fn from_json(json: &str) -> serde_json::Result<RunReport> {
+        let mut report: RunReport = serde_json::from_str(json)?;
+        let verified: TablesVerified = serde_json::from_str(json)?;
+        for (table, verified) in report.tables.iter_mut().zip(verified.tables) {
+            table.verification = verified.whole();
+        }
+        Ok(report)
+    }
+
     /// Sums up the tables.
     pub fn total(tables: &[TableReport]) -> Totals {
         let mut totals = Totals::default();

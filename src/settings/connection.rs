@@ -102,7 +102,7 @@ fn read_url(raw: &RawConnection, path: &str, provenance: &mut Provenance) -> Opt
 }
 
 /// The engine that a URL names, once the URL is known to be readable.
-fn engine_of(url: &SecretUrl) -> Result<Engine, String> {
+pub(super) fn engine_of(url: &SecretUrl) -> Result<Engine, String> {
     let known = || listed(&SCHEMES.map(|(scheme, _)| scheme));
     let Some((scheme, rest)) = url.expose().split_once(':') else {
         return Err(format!("the URL has no scheme; it has to start with one of {}, and a colon", known()));

@@ -42,6 +42,9 @@ const CONNECTIONS_MAX: u64 = 1000;
 const ROWS: Kind = Kind::Number(1, ROWS_MAX);
 const ROWS_OR_NONE: Kind = Kind::Number(0, ROWS_MAX);
 const TRIES: Kind = Kind::Number(0, 1_000_000);
+/// A hundred years.
+const DAYS_MAX: u64 = 36_500;
+const EXECUTIONS_MAX: u64 = 1_000_000;
 /// A year: longer pauses are a mistake of typing.
 const SECONDS: Kind = Kind::Duration { unit: "seconds", max: 31_536_000 };
 const PAUSE: Kind = Kind::Seconds(0.0, 31_536_000.0);
@@ -63,7 +66,7 @@ keys! {
     source: String, Kind::Text, NOTHING, Now;
     /// The name of the connection to write to.
     target: String, Kind::Text, NOTHING, Now;
-    /// The database that remembers runs. Only SQLite files in this version.
+    /// The database that remembers runs: `sqlite:PATH`, or a `postgres://` URL for processes on several machines.
     state: SecretText, Kind::Secret, STATE, Now;
     /// The tables to keep equal: names, or entries with keys of their own.
     tables: Vec<RawTable>, Kind::Tables, TABLES, Now;
@@ -82,6 +85,10 @@ keys! {
     /// How long a process that writes may be silent before another one may write in its place, in seconds. It says three
     /// times as often that it is still there. A process of the same machine that is gone is replaced at once.
     lease_seconds: f64, LEASE, LEASE_SECONDS, Now;
+    /// Forget executions that began more than so many days ago; 0: none for their age.
+    history_keep_days: u32, Kind::Number(0, DAYS_MAX), HISTORY_KEEP_DAYS, Now;
+    /// Forget the oldest executions where there are more than so many; 0: none for their number.
+    history_keep_count: u32, Kind::Number(0, EXECUTIONS_MAX), HISTORY_KEEP_COUNT, Now;
     /// Keep what rows were before a run changes them, so that `rowsync undo` can put them back. Such runs read each row
     /// that they change or delete once more, and move rows value by value where they could move them as they are.
     undo: bool, Kind::Flag, UNDO, Now;

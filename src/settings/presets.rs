@@ -111,6 +111,10 @@ presets! {
     RECONNECT_WAIT_SECONDS = Number(30);
     /// Longer than any pause of a working process, short enough that nobody starts mending by hand.
     LEASE_SECONDS = Number(30);
+    /// A quarter of a year, for whoever looks back from its end.
+    HISTORY_KEEP_DAYS = Number(90);
+    /// Some megabytes of reports.
+    HISTORY_KEEP_COUNT = Number(1000);
     /// The day of the machine is the day of its user.
     TIME_ZONE = Text("local");
     /// An hour, so that a clock that was set is noticed within one.

@@ -5,13 +5,14 @@ use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::connection::{ConnectionSettings, sqlite_path};
-use super::keys::{RawConnection, RawSettings, RawTuning};
+use super::connection::{ConnectionSettings, Engine, engine_of, sqlite_path};
+use super::keys::{RawConnection, RawLink, RawSettings, RawTuning};
 use super::problem::{did_you_mean, listed};
 use super::provenance::{Provenance, member};
-use super::secret::{SecretText, SecretUrl};
+use super::secret::{MASK, SecretUrl};
 use super::table::TableSelection;
 use super::tuning::{TuningSettings, set};
+use crate::state::Retention;
 
 /// What a file means. Nothing in here can be wrong any more, except about the databases themselves.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,6 +33,7 @@ pub struct SyncSettings {
     pub max_bytes_in_flight: NonZeroU64,
     pub max_error_loop: u32,
     pub lease: Duration,
+    pub retention: Retention,
     pub undo: UndoSettings,
     pub enabled: bool,
 }
@@ -53,17 +55,52 @@ impl UndoSettings {
 
 const SECONDS_OF_A_DAY: u64 = 86_400;
 
-/// Where runs are remembered: a SQLite file.
+/// Where runs are remembered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StateSettings {
+    pub engine: Engine,
+    /// Of the engine's scheme, and readable.
     pub url: SecretUrl,
+    pub retry_count: u32,
+    pub retry_delay: Duration,
 }
 
 impl StateSettings {
-    /// The file, to be opened and not to be shown; `url` is for showing.
+    /// Those of a connection at the top of the file hold for the state too.
+    fn new(engine: Engine, url: SecretUrl, link: &RawLink) -> StateSettings {
+        let retry_delay = Duration::from_millis(set(link.retry_delay));
+        StateSettings { engine, url, retry_count: set(link.retry_count), retry_delay }
+    }
+
+    /// A SQLite state that is not tried again, as tests of this crate use it.
+    #[cfg(test)]
+    pub(crate) fn in_file(path: &Path) -> StateSettings {
+        let url = format!("sqlite:{}", path.display());
+        let url = SecretUrl::new(url.clone(), &url);
+        StateSettings { engine: Engine::Sqlite, url, retry_count: 0, retry_delay: Duration::ZERO }
+    }
+
+    /// Whether it lies in the database of a connection, as far as can be told without connecting.
+    pub fn is_beside(&self, connection: &ConnectionSettings) -> bool {
+        self.engine == connection.engine && place_of(&self.url, self.engine) == place_of(&connection.url, self.engine)
+    }
+
+    /// The file of a SQLite state, to be opened and not to be shown; `url` is for showing.
     pub fn path(&self) -> PathBuf {
         let url = self.url.expose();
         PathBuf::from(sqlite_path(url.split_once(':').map_or(url, |(_, rest)| rest)))
+    }
+}
+
+/// The whole path of a file, or server and database.
+fn place_of(url: &SecretUrl, engine: Engine) -> Option<String> {
+    let (_, rest) = url.expose().split_once(':')?;
+    match engine {
+        Engine::Sqlite => Some(std::path::absolute(sqlite_path(rest)).ok()?.display().to_string()),
+        Engine::Postgres => {
+            let url = url::Url::parse(url.expose()).ok()?;
+            Some(format!("{}:{}{}", url.host_str().unwrap_or_default(), url.port().unwrap_or(5432), url.path()))
+        }
     }
 }
 
@@ -77,7 +114,7 @@ impl SyncSettings {
         tuning.check_columns("", provenance);
         let tables = TableSelection::new(raw.tables.as_deref(), &raw.tuning, provenance);
         let sync_table = raw.sync_table.as_deref().map(|names| tables.known(names, "sync_table", provenance));
-        let state = read_state(raw.state.as_ref(), &name, provenance);
+        let state = read_state(&raw, &name, provenance);
         let (source, target) = ends?;
         Some(SyncSettings {
             name,
@@ -92,6 +129,7 @@ impl SyncSettings {
             max_bytes_in_flight: set(raw.max_bytes_in_flight),
             max_error_loop: set(raw.max_error_loop),
             lease: Duration::from_secs_f64(set(raw.lease_seconds)),
+            retention: Retention { days: set(raw.history_keep_days), count: set(raw.history_keep_count) },
             undo: UndoSettings::new(&raw),
             enabled: set(raw.enabled),
         })
@@ -165,19 +203,18 @@ fn refuse_two_pauses(raw: &RawSettings, provenance: &mut Provenance) {
     }
 }
 
-fn read_state(typed: Option<&SecretText>, name: &str, provenance: &mut Provenance) -> Option<StateSettings> {
-    let Some(typed) = typed else {
+fn read_state(raw: &RawSettings, name: &str, provenance: &mut Provenance) -> Option<StateSettings> {
+    let Some(typed) = &raw.state else {
         let url = format!("sqlite:{}.state.sqlite", file_name(name));
-        return Some(StateSettings { url: SecretUrl::new(url.clone(), &url) });
+        return Some(StateSettings::new(Engine::Sqlite, SecretUrl::new(url.clone(), &url), &raw.link));
     };
     let exposed = typed.expose().trim();
-    match exposed.split_once(':') {
-        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("sqlite") && !sqlite_path(rest).is_empty() => {
-            let url = SecretUrl::new(exposed, provenance.typed("state", exposed));
-            Some(StateSettings { url })
-        }
-        _ => {
-            provenance.refuse("state", "only a SQLite file can hold the state in this version: \"sqlite:PATH\"");
+    let url = SecretUrl::new(exposed, provenance.typed("state", exposed));
+    // The whole text is a secret, and so is what stands where a scheme should be.
+    match engine_of(&SecretUrl::new(exposed, MASK)) {
+        Ok(engine) => Some(StateSettings::new(engine, url, &raw.link)),
+        Err(message) => {
+            provenance.refuse("state", message);
             None
         }
     }

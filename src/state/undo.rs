@@ -1,11 +1,10 @@
 //! What can be undone: the images that executions keep, bounded by age and size.
 
-use futures_util::TryStreamExt as _;
 use jiff::Timestamp;
 use rowsync_engine::image::{Image, decode};
-use sqlx::Row as _;
-use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
+use super::session::Session;
+use super::statement::{Row, Statement};
 use super::{Place, State, StateError};
 
 /// Images of one batch.
@@ -50,27 +49,27 @@ impl State {
         began: Timestamp,
         keep_since: Timestamp,
     ) -> Result<(), StateError> {
-        self.begin(place, execution_id, began, keep_since).await.map_err(|error| self.error(error))
+        self.write_undo_begun(place, execution_id, began, keep_since).await.map_err(|error| self.error(error))
     }
 
-    async fn begin(
+    async fn write_undo_begun(
         &self,
         place: &Place,
         execution_id: &str,
         began: Timestamp,
         keep_since: Timestamp,
     ) -> Result<(), sqlx::Error> {
-        let mut transaction = self.pool.begin().await?;
-        let sql = "insert into sync_undo_executions (execution_id, sync, ends, began, bytes) values (?, ?, ?, ?, 0)
+        let mut transaction = self.database.begin().await?;
+        let sql = "insert into sync_undo_executions (execution_id, sync, ends, began, bytes) values ($1, $2, $3, $4, 0)
             on conflict (execution_id) do nothing";
-        let insert = sqlx::query(sql).bind(execution_id).bind(&place.sync).bind(&place.ends);
-        insert.bind(began.as_millisecond()).execute(&mut *transaction).await?;
-        let sql = "delete from sync_undo where execution_id in
-            (select execution_id from sync_undo_executions where sync = ? and ends = ? and began < ?)";
-        let old = keep_since.as_millisecond();
-        sqlx::query(sql).bind(&place.sync).bind(&place.ends).bind(old).execute(&mut *transaction).await?;
-        let sql = "delete from sync_undo_executions where sync = ? and ends = ? and began < ?";
-        sqlx::query(sql).bind(&place.sync).bind(&place.ends).bind(old).execute(&mut *transaction).await?;
+        let insert = Statement::new(sql).bind(execution_id).bind(&place.sync).bind(&place.ends);
+        transaction.execute(insert.bind(began.as_millisecond())).await?;
+        let old = |sql| Statement::new(sql).bind(&place.sync).bind(&place.ends).bind(keep_since.as_millisecond());
+        let images = "delete from sync_undo where execution_id in
+            (select execution_id from sync_undo_executions where sync = $1 and ends = $2 and began < $3)";
+        transaction.execute(old(images)).await?;
+        let executions = "delete from sync_undo_executions where sync = $1 and ends = $2 and began < $3";
+        transaction.execute(old(executions)).await?;
         transaction.commit().await
     }
 
@@ -84,12 +83,16 @@ impl State {
     }
 
     async fn keep(&self, place: &Place, entry: &Entry<'_>, bytes_max: u64) -> Result<Kept, sqlx::Error> {
-        let mut transaction = self.pool.begin().await?;
-        // Writes first, so that the lock is had before anything is looked at.
-        let sql =
-            "update sync_undo_executions set bytes = bytes + ? where execution_id = ? and gone is null returning bytes";
-        let update = sqlx::query_scalar(sql).bind(entry.images.len() as i64).bind(entry.execution_id);
-        let Some(own): Option<i64> = update.fetch_optional(&mut *transaction).await? else { return Ok(Kept::GivenUp) };
+        let mut transaction = self.database.begin().await?;
+        // Writes first: of two tables that keep images at once, the second one waits here.
+        let sql = "update sync_undo_executions set bytes = bytes + $1 where execution_id = $2 and gone is null
+            returning bytes";
+        let update = Statement::new(sql).bind(entry.images.len() as i64).bind(entry.execution_id);
+        let own: Option<i64> = transaction.fetch_optional(update).await?.map(|row| row.get("bytes")).transpose()?;
+        let Some(own) = own else {
+            transaction.commit().await?;
+            return Ok(Kept::GivenUp);
+        };
         if own as u64 > bytes_max {
             drop_execution(&mut transaction, entry.execution_id, GIVEN_UP).await?;
             transaction.commit().await?;
@@ -97,10 +100,10 @@ impl State {
         }
         make_room(&mut transaction, place, entry.execution_id, bytes_max).await?;
         let sql = "insert into sync_undo (execution_id, entry, table_name, shape, bytes, images)
-            values (?, ?, ?, ?, ?, ?)";
-        let insert = sqlx::query(sql).bind(entry.execution_id).bind(entry.number as i64).bind(entry.table);
+            values ($1, $2, $3, $4, $5, $6)";
+        let insert = Statement::new(sql).bind(entry.execution_id).bind(entry.number as i64).bind(entry.table);
         let insert = insert.bind(entry.shape).bind(entry.images.len() as i64).bind(entry.images);
-        insert.execute(&mut *transaction).await?;
+        transaction.execute(insert).await?;
         transaction.commit().await?;
         Ok(Kept::Safe)
     }
@@ -111,13 +114,13 @@ impl State {
     /// When the state cannot be written.
     pub async fn strike_images(&self, execution_id: &str, number: u64) -> Result<(), StateError> {
         let strike = async {
-            let mut transaction = self.pool.begin().await?;
-            let sql = "delete from sync_undo where execution_id = ? and entry = ? returning bytes";
-            let delete = sqlx::query_scalar(sql).bind(execution_id).bind(number as i64);
-            let bytes: Option<i64> = delete.fetch_optional(&mut *transaction).await?;
-            let sql = "update sync_undo_executions set bytes = bytes - ? where execution_id = ?";
-            let update = sqlx::query(sql).bind(bytes.unwrap_or(0)).bind(execution_id);
-            update.execute(&mut *transaction).await?;
+            let mut transaction = self.database.begin().await?;
+            let sql = "delete from sync_undo where execution_id = $1 and entry = $2 returning bytes";
+            let delete = Statement::new(sql).bind(execution_id).bind(number as i64);
+            let bytes: Option<i64> =
+                transaction.fetch_optional(delete).await?.map(|row| row.get("bytes")).transpose()?;
+            let sql = "update sync_undo_executions set bytes = bytes - $1 where execution_id = $2";
+            transaction.execute(Statement::new(sql).bind(bytes.unwrap_or(0)).bind(execution_id)).await?;
             transaction.commit().await
         };
         strike.await.map_err(|error| self.error(error))
@@ -129,10 +132,9 @@ impl State {
     /// When the state cannot be read.
     pub async fn undoable(&self, place: &Place) -> Result<Vec<Undoable>, StateError> {
         let sql = "select execution_id, began, bytes, gone from sync_undo_executions
-            where sync = ? and ends = ? and (bytes > 0 or gone is not null) order by began desc, execution_id desc";
-        let rows = sqlx::query(sql).bind(&place.sync).bind(&place.ends).fetch_all(&self.pool).await;
-        let rows = rows.and_then(|rows| rows.iter().map(undoable_of).collect());
-        rows.map_err(|error| self.error(error))
+            where sync = $1 and ends = $2 and (bytes > 0 or gone is not null) order by began desc, execution_id desc";
+        let rows = self.fetch(Statement::new(sql).bind(&place.sync).bind(&place.ends)).await?;
+        rows.iter().map(undoable_of).collect::<Result<_, _>>().map_err(|error| self.error(error))
     }
 
     /// The tables of which an execution keeps images, each with the shape that they have.
@@ -140,9 +142,10 @@ impl State {
     /// # Errors
     /// When the state cannot be read.
     pub async fn undo_tables(&self, execution_id: &str) -> Result<Vec<(String, String)>, StateError> {
-        let sql = "select distinct table_name, shape from sync_undo where execution_id = ? order by table_name, shape";
-        let rows = sqlx::query_as(sql).bind(execution_id).fetch_all(&self.pool).await;
-        rows.map_err(|error| self.error(error))
+        let sql = "select distinct table_name, shape from sync_undo where execution_id = $1 order by table_name, shape";
+        let rows = self.fetch(Statement::new(sql).bind(execution_id)).await?;
+        let table = |row: &Row| Ok((row.get("table_name")?, row.get("shape")?));
+        rows.iter().map(table).collect::<Result<_, _>>().map_err(|error| self.error(error))
     }
 
     /// Hands over the images of one table, batch by batch, in the order in which they were made.
@@ -155,16 +158,17 @@ impl State {
         table: &str,
         mut take: impl FnMut(Vec<Image>) + Send,
     ) -> Result<(), StateError> {
-        let read = async {
-            let sql = "select images from sync_undo where execution_id = ? and table_name = ? order by entry";
-            let mut batches = sqlx::query_scalar(sql).bind(execution_id).bind(table).fetch(&self.pool);
-            while let Some(bytes) = batches.try_next().await? {
-                let bytes: Vec<u8> = bytes;
-                take(decode(&bytes).map_err(|error| sqlx::Error::Decode(error.into()))?);
-            }
-            Ok(())
-        };
-        read.await.map_err(|error| self.error(error))
+        // One by one: all of them may be more than fits, and the lease has to be put off meanwhile.
+        let sql = "select entry, images from sync_undo where execution_id = $1 and table_name = $2 and entry > $3
+            order by entry limit 1";
+        let mut last = -1;
+        loop {
+            let rows = self.fetch(Statement::new(sql).bind(execution_id).bind(table).bind(last)).await?;
+            let Some(row) = rows.first() else { return Ok(()) };
+            let (entry, images) = images_of(row).map_err(|error| self.error(error))?;
+            take(images);
+            last = entry;
+        }
     }
 
     /// Forgets what was seen of these tables, so that the next run compares them.
@@ -172,54 +176,60 @@ impl State {
     /// # Errors
     /// When the state cannot be written.
     pub async fn distrust(&self, place: &Place, table: &str) -> Result<(), StateError> {
-        let sql = "delete from sync_change_tracking where sync = ? and ends = ? and table_name = ?";
-        let delete = sqlx::query(sql).bind(&place.sync).bind(&place.ends).bind(table).execute(&self.pool);
-        delete.await.map(drop).map_err(|error| self.error(error))
+        let sql = "delete from sync_change_tracking where sync = $1 and ends = $2 and table_name = $3";
+        self.execute(Statement::new(sql).bind(&place.sync).bind(&place.ends).bind(table)).await.map(drop)
     }
 }
 
 /// Drops the oldest executions but this one until all of the sync together fit.
 async fn make_room(
-    connection: &mut SqliteConnection,
+    transaction: &mut Session,
     place: &Place,
     execution_id: &str,
     bytes_max: u64,
 ) -> Result<(), sqlx::Error> {
     let sql = "select execution_id, bytes from sync_undo_executions
-        where sync = ? and ends = ? and bytes > 0 order by began, execution_id";
-    let kept = sqlx::query_as(sql).bind(&place.sync).bind(&place.ends).fetch_all(&mut *connection);
-    let kept: Vec<(String, i64)> = kept.await?;
+        where sync = $1 and ends = $2 and bytes > 0 order by began, execution_id";
+    let rows = transaction.fetch(Statement::new(sql).bind(&place.sync).bind(&place.ends)).await?;
+    let kept = |row: &Row| Ok((row.get("execution_id")?, row.get("bytes")?));
+    let kept: Vec<(String, i64)> = rows.iter().map(kept).collect::<Result<_, sqlx::Error>>()?;
     let mut total: i64 = kept.iter().map(|(_, bytes)| bytes).sum();
     for (other, bytes) in kept.iter().filter(|(other, _)| other != execution_id) {
         if total as u64 <= bytes_max {
             break;
         }
-        drop_execution(connection, other, CROWDED_OUT).await?;
+        drop_execution(transaction, other, CROWDED_OUT).await?;
         total -= bytes;
     }
     Ok(())
 }
 
-async fn drop_execution(connection: &mut SqliteConnection, execution_id: &str, why: &str) -> Result<(), sqlx::Error> {
-    let delete = sqlx::query("delete from sync_undo where execution_id = ?").bind(execution_id);
-    delete.execute(&mut *connection).await?;
-    let sql = "update sync_undo_executions set bytes = 0, gone = ? where execution_id = ?";
-    sqlx::query(sql).bind(why).bind(execution_id).execute(connection).await.map(drop)
+async fn drop_execution(transaction: &mut Session, execution_id: &str, why: &str) -> Result<(), sqlx::Error> {
+    transaction.execute(Statement::new("delete from sync_undo where execution_id = $1").bind(execution_id)).await?;
+    let sql = "update sync_undo_executions set bytes = 0, gone = $1 where execution_id = $2";
+    transaction.execute(Statement::new(sql).bind(why).bind(execution_id)).await.map(drop)
 }
 
-fn undoable_of(row: &SqliteRow) -> Result<Undoable, sqlx::Error> {
-    let began = Timestamp::from_millisecond(row.try_get("began")?);
+fn undoable_of(row: &Row) -> Result<Undoable, sqlx::Error> {
+    let began = Timestamp::from_millisecond(row.get("began")?);
     Ok(Undoable {
-        execution_id: row.try_get("execution_id")?,
+        execution_id: row.get("execution_id")?,
         began: began.map_err(|error| sqlx::Error::Decode(error.into()))?,
-        bytes: row.try_get::<i64, _>("bytes")? as u64,
-        gone: row.try_get("gone")?,
+        bytes: row.get::<i64>("bytes")? as u64,
+        gone: row.get("gone")?,
     })
+}
+
+/// The images of a batch, and its number.
+fn images_of(row: &Row) -> Result<(i64, Vec<Image>), sqlx::Error> {
+    let bytes: Vec<u8> = row.get("images")?;
+    Ok((row.get("entry")?, decode(&bytes).map_err(|error| sqlx::Error::Decode(error.into()))?))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::settings::StateSettings;
 
     fn place() -> Place {
         Place { sync: "shop".into(), ends: "a -> b".into() }
@@ -230,7 +240,7 @@ mod tests {
     }
 
     async fn state(folder: &tempfile::TempDir) -> State {
-        let state = State::open(&folder.path().join("state.sqlite")).await.unwrap();
+        let state = State::open(&StateSettings::in_file(&folder.path().join("state.sqlite"))).await.unwrap();
         for (second, id) in ["first", "second", "third"].iter().enumerate() {
             state.begin_undo(&place(), id, at(second as i64), at(-1)).await.unwrap();
         }

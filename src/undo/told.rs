@@ -1,5 +1,6 @@
 //! What is told of undoing: which executions can be undone, why one cannot, and what became of each table.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use rowsync_engine::error::{Class, StoreError};
@@ -44,17 +45,11 @@ pub async fn list(settings: &SyncSettings) -> Result<UndoList, Problem> {
         bytes: one.bytes,
         cannot_be_undone: one.gone,
     };
-    let executions = kept(settings).await?.into_iter().map(listed).collect();
-    Ok(UndoList { sync: settings.name.clone(), executions })
-}
-
-async fn kept(settings: &SyncSettings) -> Result<Vec<Undoable>, Problem> {
-    // Opened to be written, since an older state does not have what is asked for.
-    let path = settings.state.path();
-    if State::look_at(&path).await?.is_none() {
-        return Ok(Vec::new());
-    }
-    Ok(State::open(&path).await?.undoable(&place_of(settings)).await?)
+    let kept = match State::look_back(&settings.state).await? {
+        Some(state) => state.undoable(&place_of(settings)).await?,
+        None => Vec::new(),
+    };
+    Ok(UndoList { sync: settings.name.clone(), executions: kept.into_iter().map(listed).collect() })
 }
 
 pub fn list_text(list: &UndoList) -> String {
@@ -69,11 +64,23 @@ pub fn list_text(list: &UndoList) -> String {
     text.trim_end().to_owned()
 }
 
-/// Refuses executions of which nothing is kept.
-pub(super) async fn find(settings: &SyncSettings, execution_id: &str) -> Result<(), Problem> {
-    let found = kept(settings).await?.into_iter().find(|one| one.execution_id == execution_id);
-    match found.map(|one| one.gone) {
-        Some(None) => Ok(()),
+/// The whole id of the execution whose id is this one, or begins so. Refuses executions of which nothing is kept.
+pub(super) async fn find(settings: &SyncSettings, id: &str) -> Result<String, Problem> {
+    let id = id.to_lowercase();
+    let (mut named, mut kept) = (BTreeSet::new(), Vec::new());
+    if let Some(state) = State::look_back(&settings.state).await? {
+        // Not only those that can be undone: whoever means another one is not to undo this one.
+        named.extend(state.executions_named(&settings.name, &id).await?.into_iter().map(|execution| execution.id));
+        kept = state.undoable(&place_of(settings)).await?;
+        // The history may have forgotten what can still be undone.
+        named.extend(kept.iter().map(|one| one.execution_id.clone()).filter(|kept| kept.starts_with(&id)));
+    }
+    if named.len() > 1 {
+        return Err(Problem::Usage(format!("several executions begin with `{id}`; type more of it")));
+    }
+    let execution_id = named.pop_first().unwrap_or(id);
+    match kept.into_iter().find(|one| one.execution_id == execution_id).map(|one| one.gone) {
+        Some(None) => Ok(execution_id),
         Some(Some(why)) => Err(Problem::Usage(format!("{execution_id} cannot be undone: {why}"))),
         None => Err(Problem::Usage(format!(
             "nothing is kept of {execution_id}: it changed no row of these databases, ran without `undo`, or is older \

@@ -37,7 +37,7 @@ fn init_writes_once() {
 #[test]
 fn help_is_there_for_every_command() {
     let folder = tempfile::tempdir().unwrap();
-    for command in ["run", "plan", "verify", "check", "init"] {
+    for command in ["run", "plan", "verify", "check", "history", "init"] {
         let (code, stdout, _) = rowsync(&folder, &[command, "--help"]);
         assert_eq!(code, Some(0));
         assert!(stdout.contains(&format!("Example:\n  rowsync {command}")), "{stdout}");

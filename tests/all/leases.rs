@@ -27,6 +27,11 @@ struct World {
 
 impl World {
     fn new(stops_at: &'static str, more: &str) -> World {
+        World::with_keys(stops_at, &format!("{more} \"state\": \"sqlite:state\","))
+    }
+
+    /// With a state that the keys name.
+    fn with_keys(stops_at: &'static str, more: &str) -> World {
         let (desk, source, target) = (Desk::new(), Database::new(), Database::new());
         for table in ["a", "b"] {
             source.sql(&format!(
@@ -44,7 +49,7 @@ impl World {
         let proxy = Proxy::before(&source.url).when(stops_at, 1, stop);
         let keys = r#""max_parallel_tables": 1, "tables": ["a", { "name": "b", "depends_on": ["a"] }],"#;
         let place = |name: &str, source: &str| {
-            desk.sync(name, source, &target.url, &format!("{keys} {more} \"state\": \"{}\",", desk.sqlite("state")));
+            desk.sync(name, source, &target.url, &format!("{keys} {more}"));
         };
         place("sync", &proxy.url);
         let first = desk
@@ -167,4 +172,88 @@ fn of_processes_that_begin_together_on_a_new_state_none_fails_but_for_the_lease(
         assert!(output.status.code() == Some(0) || refused, "{:?} {stderr}", output.status);
     }
     assert_eq!(desk.verify_code("chinook"), Some(0));
+}
+
+/// A process that is held up at `b`, with its state in PostgreSQL.
+fn with_a_shared_state(more: &str) -> (World, Database) {
+    let state = Database::new();
+    let more = format!("{more} \"state\": \"{}\",", state.url);
+    (World::with_keys(AT_B, &more), state)
+}
+
+/// What a machine that nobody here knows would have written.
+const ON_ANOTHER_MACHINE: &str = "update sync_leases set host = 'mill', machine = 'another'";
+
+#[test]
+fn a_second_process_is_refused_by_a_state_in_postgres_too() {
+    let (world, state) = with_a_shared_state("");
+    let ended = world.other("run");
+    assert_eq!((ended.code, ended.stdout.as_str()), (Some(4), ""), "{}", ended.stderr);
+    let who = format!("sync `sync` is being written by process {} on host ", world.first.id());
+    assert!(ended.stderr.contains(&who), "{}", ended.stderr);
+    let (output, _source, target, desk) = world.wake();
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(target.sql("select count(*) from b"), "50");
+    assert_eq!(state.sql("select count(*) from sync_leases"), "0");
+    assert_eq!(desk.run("sync").totals(), (0, 0, 0));
+}
+
+#[test]
+fn a_killed_process_is_replaced_at_once_here_and_elsewhere_when_its_lease_runs_out() {
+    let (mut world, state) = with_a_shared_state("\"lease_seconds\": 86400,");
+    world.first.kill().unwrap();
+    world.first.wait().unwrap();
+    state.sql(ON_ANOTHER_MACHINE);
+    let ended = world.other("run");
+    assert!(ended.code == Some(4) && ended.stderr.contains("on host mill since"), "{}", ended.stderr);
+    // A day later, by the server's clock; that of this machine has nothing to say.
+    state.sql("update sync_leases set until = (extract(epoch from clock_timestamp()) * 1000)::bigint");
+    let ended = world.other("run");
+    assert_eq!((ended.code, ended.totals()), (Some(0), (50, 0, 0)), "{}", ended.stderr);
+}
+
+#[test]
+fn a_killed_process_of_this_machine_is_replaced_at_once_with_a_state_in_postgres() {
+    let (mut world, _state) = with_a_shared_state("\"lease_seconds\": 86400,");
+    assert_eq!(world.other("run").code, Some(4));
+    world.first.kill().unwrap();
+    world.first.wait().unwrap();
+    let ended = world.other("run");
+    assert_eq!((ended.code, ended.totals()), (Some(0), (50, 0, 0)), "{}", ended.stderr);
+}
+
+/// From now on the server's clock is so many hours ahead of ours.
+fn set_the_clock_ahead(state: &Database, hours: u32) {
+    state.sql(&format!(
+        "create or replace function public.clock_timestamp() returns timestamptz language sql
+            as 'select pg_catalog.clock_timestamp() + interval ''{hours} hours''';
+         do $$begin execute format('alter database %I set search_path = public, pg_catalog', current_database()); end$$"
+    ));
+}
+
+#[test]
+fn a_lease_goes_by_the_clock_of_the_server_and_not_by_that_of_this_machine() {
+    let state = Database::new();
+    set_the_clock_ahead(&state, 5);
+    let more = format!("\"lease_seconds\": 600, \"state\": \"{}\",", state.url);
+    let world = World::with_keys(AT_B, &more);
+    let ahead =
+        "select round((since / 1000 - extract(epoch from pg_catalog.clock_timestamp())) / 3600) from sync_leases";
+    assert_eq!(state.sql(ahead), "5");
+    state.sql(ON_ANOTHER_MACHINE);
+    assert_eq!(world.other("run").code, Some(4));
+    set_the_clock_ahead(&state, 6);
+    let ended = world.other("run");
+    assert_eq!((ended.code, ended.totals()), (Some(0), (50, 0, 0)), "{}", ended.stderr);
+}
+
+#[test]
+fn a_process_that_slept_too_long_writes_nothing_with_a_state_in_postgres_either() {
+    let (world, _state) = with_a_shared_state("\"lease_seconds\": 1,");
+    world.run_in_its_place(50);
+    world.target.sql("delete from b where id > 40");
+    let (output, _source, target, _desk) = world.wake();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.code() == Some(4) && stderr.contains("another process has taken the lease"), "{stderr}");
+    assert_eq!(target.sql("select count(*) from b"), "40");
 }

@@ -79,6 +79,11 @@ impl Proxy {
         self
     }
 
+    /// Closes every connection and every further one, until it is opened again.
+    pub fn shut(&self) {
+        self.shared.shut();
+    }
+
     pub fn open_again(&self) {
         self.shared.shut.store(false, SeqCst);
     }
@@ -110,6 +115,13 @@ impl Shared {
         std::thread::spawn(move || shared.pump(from, to, &both, true));
         let shared = Arc::clone(self);
         std::thread::spawn(move || shared.pump(server, client, &pair, false));
+    }
+
+    fn shut(&self) {
+        self.shut.store(true, SeqCst);
+        for stream in self.open.lock().unwrap().drain(..) {
+            let _ = stream.shutdown(Shutdown::Both);
+        }
     }
 
     fn pump(&self, mut from: TcpStream, mut to: TcpStream, pair: &Pair, from_client: bool) {
@@ -154,12 +166,7 @@ impl Shared {
             Act::CutTheAnswer => pair.answer_is_cut.store(true, SeqCst),
             Act::Call(call) => call(),
             Act::Silence => pair.silent.store(true, SeqCst),
-            Act::Shut => {
-                self.shut.store(true, SeqCst);
-                for stream in self.open.lock().unwrap().drain(..) {
-                    let _ = stream.shutdown(Shutdown::Both);
-                }
-            }
+            Act::Shut => self.shut(),
         }
         self.done.fetch_add(1, SeqCst);
         true

@@ -43,9 +43,20 @@ const FAULTS: [(&str, &str, &str); 4] = [
 
 #[test]
 fn rows_that_failed_are_listed_and_replayed_without_the_other_tables() {
+    check_that_rows_are_listed_and_replayed("");
+}
+
+#[test]
+fn a_state_in_postgresql_lists_and_replays_rows_that_failed() {
+    let state = Database::new();
+    check_that_rows_are_listed_and_replayed(&format!(r#""state": "{}","#, state.url));
+    assert_eq!(state.sql("select string_agg(command, ' ') from sync_executions"), "run run run");
+}
+
+fn check_that_rows_are_listed_and_replayed(state: &str) {
     let (desk, target) = (Desk::new(), target("v text check (v <> 'secret')"));
     let source = source(&desk, "update t set v = 'secret' where id = 700; create table u (id integer primary key);");
-    desk.sync("bad", &source, &target.url, r#""tables": ["t", "u"],"#);
+    desk.sync("bad", &source, &target.url, &format!(r#"{state} "tables": ["t", "u"],"#));
     let nothing = desk.rowsync(&["errors", "bad.json", "replay"]);
     assert_eq!((nothing.code, nothing.report()["errors"].as_array().unwrap().len()), (Some(0), 0));
     let run = desk.rowsync(&["run", "bad.json"]);

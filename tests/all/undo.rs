@@ -90,8 +90,8 @@ fn two_files(desk: &Desk) -> (Side<'_>, Side<'_>) {
     (Side::Sqlite(desk, "source.sqlite"), Side::Sqlite(desk, "target.sqlite"))
 }
 
-fn check_that_a_run_is_undone(desk: &Desk, source: &Side, target: &Side) {
-    let (run, before) = changed(desk, source, target, "");
+fn check_that_a_run_is_undone(desk: &Desk, source: &Side, target: &Side, more: &str) {
+    let (run, before) = changed(desk, source, target, more);
     let after = target.dump();
     let undone = undo(desk, &run);
     assert_eq!(undone.code, Some(0), "{}\n{}", undone.stdout, undone.stderr);
@@ -112,25 +112,91 @@ fn check_that_a_run_is_undone(desk: &Desk, source: &Side, target: &Side) {
 fn a_run_is_undone_over_foreign_keys_and_the_undo_too() {
     let desk = Desk::new();
     let (source, target) = two_files(&desk);
-    check_that_a_run_is_undone(&desk, &source, &target);
+    check_that_a_run_is_undone(&desk, &source, &target, "");
 }
 
 #[test]
 fn a_run_into_postgresql_is_undone() {
     let desk = Desk::new();
-    check_that_a_run_is_undone(&desk, &Side::Sqlite(&desk, "source.sqlite"), &Side::Postgres(Database::new()));
+    check_that_a_run_is_undone(&desk, &Side::Sqlite(&desk, "source.sqlite"), &Side::Postgres(Database::new()), "");
 }
 
 #[test]
 fn a_run_from_postgresql_is_undone() {
     let desk = Desk::new();
-    check_that_a_run_is_undone(&desk, &Side::Postgres(Database::new()), &Side::Sqlite(&desk, "target.sqlite"));
+    check_that_a_run_is_undone(&desk, &Side::Postgres(Database::new()), &Side::Sqlite(&desk, "target.sqlite"), "");
 }
 
 #[test]
 fn a_run_between_two_of_postgresql_is_undone() {
     let desk = Desk::new();
-    check_that_a_run_is_undone(&desk, &Side::Postgres(Database::new()), &Side::Postgres(Database::new()));
+    check_that_a_run_is_undone(&desk, &Side::Postgres(Database::new()), &Side::Postgres(Database::new()), "");
+}
+
+#[test]
+fn a_run_is_undone_by_a_state_in_postgresql() {
+    let (desk, state) = (Desk::new(), Database::new());
+    let (source, target) = two_files(&desk);
+    check_that_a_run_is_undone(&desk, &source, &target, &format!(r#""state": "{}","#, state.url));
+    // A run, an undo, one with nothing left to do, its reverse with a look at it, and one more: all is kept here.
+    assert_eq!(
+        state.sql("select string_agg(command, ' ' order by id) from sync_executions"),
+        "run undo undo undo verify undo"
+    );
+    assert_eq!(state.sql("select count(distinct execution_id), sum(octet_length(images)) > 0 from sync_undo"), "4|t");
+    assert_eq!(state.sql("select count(*) from sync_leases"), "0");
+}
+
+#[test]
+fn a_state_in_postgresql_keeps_no_more_for_undo_than_it_may() {
+    let (desk, state) = (Desk::new(), Database::new());
+    let (source, target) = two_files(&desk);
+    source.sql(&format!("{TABLES}{AFTER}"));
+    target.sql(&format!("{TABLES}{BEFORE}"));
+    let more = format!(r#""state": "{}", "undo": true, "undo_max_bytes": 200,"#, state.url);
+    desk.sync("shop", &source.url(), &target.url(), &more);
+    let undone = undo(&desk, &id(&desk.run("shop")));
+    assert_eq!(undone.code, Some(2));
+    assert!(undone.stderr.contains("it alone takes more than `undo_max_bytes`"), "{}", undone.stderr);
+    assert_eq!(state.sql("select count(*) from sync_undo"), "0");
+}
+
+#[test]
+fn an_undo_stands_in_the_history_with_what_it_undoes() {
+    let desk = Desk::new();
+    let (source, target) = two_files(&desk);
+    let (run, _) = changed(&desk, &source, &target, "");
+    let undone = undo(&desk, &run);
+    let history = desk.rowsync(&["history", "shop.json"]).report();
+    let told = |at: usize, name: &str| history["executions"][at][name].clone();
+    assert_eq!(
+        (told(0, "command"), told(0, "undoes"), told(0, "status")),
+        ("undo".into(), run.as_str().into(), "completed".into())
+    );
+    assert_eq!((told(1, "command"), told(1, "execution_id")), ("run".into(), run.as_str().into()));
+    let again = desk.rowsync(&["history", "shop.json", &id(&undone)]);
+    assert_eq!((again.code, &again.stdout), (Some(0), &undone.stdout));
+    let text = Ended::of(&mut desk.command(&["history", "shop.json", &id(&undone)])).stdout;
+    assert!(text.contains(&format!("Undo of {run}: 3 put back")), "{text}");
+}
+
+#[test]
+fn the_beginning_of_an_id_is_enough_where_no_other_execution_begins_so() {
+    let desk = Desk::new();
+    let (source, target) = two_files(&desk);
+    let (run, before) = changed(&desk, &source, &target, "");
+    // It changes nothing, and nothing is kept of it. Whoever means it is not to undo the other one.
+    let other = id(&desk.run("shop"));
+    let shared = run.bytes().zip(other.bytes()).take_while(|(one, other)| one == other).count();
+    let after = target.dump();
+    let refused = undo(&desk, &run[..shared]);
+    assert_eq!((refused.code, target.dump()), (Some(2), after.clone()));
+    assert!(refused.stderr.contains("several executions begin with"), "{}", refused.stderr);
+    let refused = undo(&desk, &other[..=shared]);
+    assert!(refused.stderr.contains(&format!("nothing is kept of {other}")), "{}", refused.stderr);
+    assert_eq!((undo(&desk, "").code, target.dump()), (Some(2), after));
+    let undone = undo(&desk, &run[..=shared].to_uppercase());
+    assert_eq!((undone.code, target.dump()), (Some(0), before), "{}", undone.stderr);
 }
 
 #[test]
@@ -206,7 +272,9 @@ fn check_that_a_killed_run_is_undone(at: &'static str, uncommitted: u64) {
         assert!(kill.unwrap().success());
     };
     let proxy = Proxy::before(&database.url).when(at, 9, Act::Call(Box::new(kill)));
-    desk.sync("shop", &desk.sqlite("source.sqlite"), &proxy.url, r#""undo": true, "batch_size": 100,"#);
+    // Pages of any other method may be cut at other places, and batches with them.
+    let more = r#""undo": true, "batch_size": 100, "compare_method": "ordered","#;
+    desk.sync("shop", &desk.sqlite("source.sqlite"), &proxy.url, more);
     let mut running = desk.command(&["run", "shop.json"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     process.set(running.id()).unwrap();
     assert!(!running.wait().unwrap().success());

@@ -1,11 +1,11 @@
 -- What rows were before an execution changed them: images of one batch each, in the order in which they were made.
 create table sync_undo (
     execution_id text not null,
-    entry bigint not null,
+    entry integer not null,
     table_name text not null,
     -- The columns and how they are compared: images of others are no use.
     shape text not null,
-    bytes bigint not null,
+    bytes integer not null,
     images blob not null,
     primary key (execution_id, entry)
 );
@@ -16,8 +16,8 @@ create table sync_undo_executions (
     sync text not null,
     ends text not null,
     -- Milliseconds since 1970.
-    began bigint not null,
-    bytes bigint not null,
+    began integer not null,
+    bytes integer not null,
     -- Why nothing is kept of it any more.
     gone text
 );

@@ -128,7 +128,7 @@ fn connections_exist_and_differ() {
 
 #[test]
 fn urls_are_of_databases_that_this_version_knows() {
-    let keys = r#""state": "postgres://h/d""#;
+    let keys = r#""state": "mysql://h/d""#;
     let urls = [
         "mysql://h/d",
         "4d://h/d",
@@ -159,7 +159,7 @@ fn urls_are_of_databases_that_this_version_knows() {
       shop.json: connections.c7.url: the URL has no `//` behind its scheme
       shop.json: connections.c8.url: the URL cannot be read: invalid port number; special characters of a password are written as %XX
       shop.json: connections.s.schema: SQLite has no schemas; remove it
-      shop.json: state: only a SQLite file can hold the state in this version: "sqlite:PATH"
+      shop.json: state: `mysql:` is known but not in this version yet; use one of `sqlite`, `postgres`, `postgresql`
     "#);
 }
 

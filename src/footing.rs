@@ -1,0 +1,97 @@
+//! What an execution stands on: its state, the lease by which it writes, and its entry in the history.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use rowsync_actors::leave::Leave;
+use rowsync_engine::report::{RunReport, RunStatus};
+use uuid::Uuid;
+
+use crate::lease::{Lease, system_clock};
+use crate::problem::Problem;
+use crate::settings::SyncSettings;
+use crate::state::{Command, Place, State};
+use crate::undo::journal::ExecutionJournal;
+
+/// What an execution remembers by, and by what right it writes.
+pub struct Footing {
+    pub state: Option<Arc<State>>,
+    /// Keeps what rows were before they are changed, where that is wanted.
+    pub journal: Option<Arc<ExecutionJournal>>,
+    pub leave: Arc<dyn Leave>,
+}
+
+/// What an attempt to begin leaves to the next one.
+pub struct Kept {
+    pub execution_id: Uuid,
+    pub started_at: String,
+    /// The execution that this one undoes.
+    pub undoes: Option<String>,
+    /// The tables that were created.
+    pub made: BTreeSet<String>,
+    lease: Option<Lease>,
+    /// The state that knows that the execution has begun.
+    entered: Option<Arc<State>>,
+}
+
+impl Kept {
+    pub fn new(execution_id: Uuid, started_at: String, undoes: Option<String>) -> Kept {
+        Kept { execution_id, started_at, undoes, made: BTreeSet::new(), lease: None, entered: None }
+    }
+
+    fn command(&self) -> Command {
+        if self.undoes.is_some() { Command::Undo } else { Command::Run }
+    }
+
+    /// Takes the lease and enters the execution in the history, as far as that is not done already.
+    ///
+    /// # Errors
+    /// When another process has the lease, or the state cannot be used.
+    pub async fn take_lease(
+        &mut self,
+        settings: &SyncSettings,
+        place: &Place,
+        state: &Arc<State>,
+    ) -> Result<Arc<dyn Leave>, Problem> {
+        let id = self.execution_id.to_string();
+        let leave = match &self.lease {
+            Some(lease) => lease.leave(),
+            None => {
+                let taking = Lease::take(Arc::clone(state), place.clone(), id.clone(), settings.lease, system_clock());
+                self.lease.insert(taking.await?).leave()
+            }
+        };
+        if self.entered.is_none() {
+            state.begin(self.command(), &settings.name, &id, &self.started_at).await?;
+            self.entered = Some(Arc::clone(state));
+        }
+        Ok(leave)
+    }
+
+    /// Enters that the execution could not begin its work, and why.
+    pub async fn record_failure(&self, sync: &str, problem: &Problem, finished_at: String) {
+        let Some(state) = &self.entered else { return };
+        let interrupted = matches!(problem, Problem::Interrupted);
+        let report = RunReport {
+            execution_id: self.execution_id.to_string(),
+            sync: sync.to_owned(),
+            undoes: self.undoes.clone(),
+            status: if interrupted { RunStatus::Interrupted } else { RunStatus::Failed },
+            started_at: self.started_at.clone(),
+            finished_at,
+            tables: Vec::new(),
+            totals: RunReport::total(&[]),
+            errors: if interrupted { Vec::new() } else { vec![problem.in_report()] },
+        };
+        if let Err(error) = state.record_report(self.command(), &report).await {
+            tracing::warn!(%error, "the history does not hold how this execution ended");
+        }
+    }
+
+    /// Lets the next process in.
+    pub async fn give_back(&mut self) {
+        if let Some(lease) = self.lease.take() {
+            lease.give_back().await;
+        }
+    }
+}
