@@ -332,4 +332,24 @@ mod tests {
         check(&[Completed, Interrupted], RunStatus::Interrupted);
         check(&[Planned, Planned], RunStatus::Planned);
     }
+
+    /// The history holds reports of versions that did not count panics, nor undo anything.
+    #[test]
+    fn a_report_of_an_earlier_version_can_be_read() {
+        let report = RunReport {
+            execution_id: "1".into(),
+            sync: "shop".into(),
+            undoes: None,
+            status: RunStatus::Completed,
+            started_at: String::new(),
+            finished_at: String::new(),
+            tables: vec![table(TableStatus::Completed)],
+            totals: Totals::default(),
+            errors: Vec::new(),
+        };
+        let mut json = serde_json::to_value(&report).unwrap();
+        json["tables"][0].as_object_mut().unwrap().remove("panics").unwrap();
+        let read = RunReport::from_json(&json.to_string()).unwrap();
+        assert_eq!((read.undoes, read.tables[0].panics), (None, 0));
+    }
 }
