@@ -43,11 +43,11 @@ pub enum Command {
     History(HistoryArgs),
     /// Put back what a run changed, where the rows are still as it left them. Needs `undo` in the settings of that run.
     #[command(
-        after_help = "Examples:\n  rowsync undo shop.json\n  rowsync undo shop.json 019a9f3e-7d4c-7b02-9a53-0f3c1f1d2e4b"
+        after_help = "Example:\n  rowsync undo shop.json\n  rowsync undo shop.json 019a9f3e-7d4c-7b02-9a53-0f3c1f1d2e4b"
     )]
     Undo(UndoArgs),
     /// List the rows that the target refused, or try them again.
-    #[command(after_help = "Examples:\n  rowsync errors shop.json\n  rowsync errors shop.json replay --table Track")]
+    #[command(after_help = "Example:\n  rowsync errors shop.json\n  rowsync errors shop.json replay --table Track")]
     Errors(ErrorsArgs),
     /// Write a commented starter file.
     #[command(after_help = "Example:\n  rowsync init shop.json")]

@@ -15,7 +15,7 @@ use crate::cli::{
 use crate::execute::{Hooks, execute};
 use crate::history::{self, History};
 use crate::init;
-use crate::printing::{plan_text, run_text, undo_text, verify_text};
+use crate::printing::{plan_text, put, run_text, undo_text, verify_text};
 use crate::problem::{Exit, Problem};
 use crate::progress::Bars;
 use crate::row_errors::RowErrors;
@@ -46,7 +46,7 @@ struct Desk {
 fn init(args: &InitArgs) -> Exit {
     match init::write_starter(&args.path) {
         Ok(()) => {
-            println!("wrote {}; fill it in, then: rowsync check {0}", args.path.display());
+            put(&format!("wrote {}; fill it in, then: rowsync check {0}", args.path.display()));
             Exit::Done
         }
         Err(error) => {
@@ -92,7 +92,7 @@ impl Desk {
                 serde_json::to_string_pretty(report).map_err(|error| Problem::Internal(error.to_string()))?
             }
         };
-        println!("{text}");
+        put(&text);
         Ok(())
     }
 }
@@ -203,7 +203,7 @@ async fn history(args: HistoryArgs, desk: Desk) -> Result<Exit, Problem> {
         Some(id) => {
             let execution = history::find(&settings, id).await?;
             desk.bars.clear();
-            println!("{}", history::shown(&execution, desk.common.output)?);
+            put(&history::shown(&execution, desk.common.output)?);
         }
     }
     Ok(Exit::Done)

@@ -11,6 +11,16 @@ use crate::samples::samples_text;
 /// Table names longer than this are wrapped, so that the rest fits 80 columns.
 const NAME_WIDTH_MAX: u16 = 24;
 
+/// Writes to stdout, and a line end. Whoever reads it may have read enough and be gone, which is no error of ours.
+pub fn put(text: &str) {
+    use std::io::{ErrorKind, Write as _};
+    if let Err(error) = writeln!(std::io::stdout().lock(), "{text}")
+        && error.kind() != ErrorKind::BrokenPipe
+    {
+        eprintln!("rowsync: what was to be printed could not be written: {error}");
+    }
+}
+
 /// The report of `run`.
 pub fn run_text(report: &RunReport) -> String {
     let mut table = aligned(&["table", "status", "method", "added", "changed", "deleted", "proven", "seconds"], 3..6);

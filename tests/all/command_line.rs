@@ -34,10 +34,22 @@ fn init_writes_once() {
     assert!(stderr.contains("rowsync.json is there already"), "{stderr}");
 }
 
+/// As with `rowsync history shop.json | head -1`.
+#[test]
+fn a_reader_that_has_left_is_no_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_rowsync"));
+    let output = command.arg("init").current_dir(folder.path()).stdout(writer).output().unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(String::from_utf8(output.stderr).unwrap(), "");
+}
+
 #[test]
 fn help_is_there_for_every_command() {
     let folder = tempfile::tempdir().unwrap();
-    for command in ["run", "plan", "verify", "check", "history", "init"] {
+    for command in ["run", "plan", "verify", "check", "undo", "errors", "history", "init"] {
         let (code, stdout, _) = rowsync(&folder, &[command, "--help"]);
         assert_eq!(code, Some(0));
         assert!(stdout.contains(&format!("Example:\n  rowsync {command}")), "{stdout}");
