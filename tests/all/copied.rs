@@ -131,6 +131,7 @@ fn a_large_table_whose_statistics_are_wrong_is_copied_whole() {
     let report = first.report();
     assert_eq!(report["tables"][0]["verified"], true);
     assert_eq!(report["tables"][0]["plan"]["source_count"], 135_000);
+    assert_eq!(report["tables"][0]["plan"]["changed"], 135_000);
     assert_eq!(target.sql("select count(*) from t"), "135000");
     assert_eq!(desk.run("large").totals(), (0, 0, 0));
 }
@@ -148,4 +149,20 @@ fn a_large_target_that_is_not_empty_is_counted() {
     desk.sync("large", &source.url, &target.url, "");
     assert_eq!(desk.run("large").totals(), (149_999, 0, 0));
     assert_eq!(desk.verify_code("large"), Some(0));
+}
+
+/// By its statistics it has 150,000 rows, and so would be worth a run.
+#[test]
+fn whether_a_first_copy_is_worth_it_is_decided_by_counting() {
+    let desk = Desk::new();
+    let (source, target) = (Database::new(), Database::new());
+    let create = "create table t (id bigint primary key) with (autovacuum_enabled = false)";
+    source.sql(&format!(
+        "{create}; insert into t select generate_series(1, 150000); analyze t; delete from t where id <= 50000"
+    ));
+    target.sql(create);
+    desk.sync("few", &source.url, &target.url, r#""min_rows_to_sync": 120000,"#);
+    let ended = desk.rowsync(&["run", "few.json"]);
+    assert_eq!(ended.report()["tables"][0]["status"], "skipped");
+    assert_eq!(target.sql("select count(*) from t"), "0");
 }

@@ -137,8 +137,10 @@ impl Work {
     async fn estimate_of_a_first_copy(&self) -> Result<Option<Survey>, Failure> {
         let copies = matches!(self.shared.goal, Goal::Sync { .. }) && !self.job.options.only_plan;
         let pair = &self.job.pair;
-        // Only counting finds rows with NULL in the key, and the newest modify time from before the copy.
+        // Only counting finds rows with NULL in the key, and the newest modify time from before the copy; and whether there
+        // is enough to do is not decided by an estimate.
         let has_to_count = pair.source.modify_time.is_some()
+            || self.job.options.min_rows_to_sync > 1
             || [&pair.source, &pair.target].iter().any(|view| view.key_columns().iter().any(|key| key.column.nullable));
         if !copies || has_to_count || self.job.earlier.is_some() {
             return Ok(None);
@@ -260,7 +262,9 @@ impl Work {
         if self.state.estimated {
             self.state.source.rows = found.looked_at.0;
             self.state.estimated = false;
-            self.state.plan.iter_mut().for_each(|plan| plan.source_count = found.looked_at.0);
+            if let Some(plan) = &mut self.state.plan {
+                (plan.source_count, plan.changed) = (found.looked_at.0, found.looked_at.0);
+            }
         }
         if found.unequal.is_empty() && self.ledger.rejected_count() == 0 {
             self.state.read_back = Some(found.looked_at.1);
