@@ -51,10 +51,7 @@ pub struct Hooks {
 pub async fn execute(settings: &SyncSettings, goal: Goal, hooks: &Hooks) -> Result<RunReport, Problem> {
     let mut kept = Kept::new(Uuid::now_v7(), now(), None);
     let ended = see_through(settings, goal, hooks, &mut kept).await;
-    if let Err(problem) = &ended {
-        kept.record_failure(&settings.name, problem, now()).await;
-    }
-    kept.give_back().await;
+    kept.end(&settings.name, &ended, now()).await;
     ended
 }
 

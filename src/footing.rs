@@ -68,8 +68,16 @@ impl Kept {
         Ok(leave)
     }
 
+    /// The last word of an execution, however it ended: what failed is in the history, and the next process may come.
+    pub async fn end(&mut self, sync: &str, ended: &Result<RunReport, Problem>, finished_at: String) {
+        if let Err(problem) = ended {
+            self.record_failure(sync, problem, finished_at).await;
+        }
+        self.give_back().await;
+    }
+
     /// Enters that the execution could not begin its work, and why.
-    pub async fn record_failure(&self, sync: &str, problem: &Problem, finished_at: String) {
+    async fn record_failure(&self, sync: &str, problem: &Problem, finished_at: String) {
         let Some(state) = &self.entered else { return };
         let interrupted = matches!(problem, Problem::Interrupted);
         let report = RunReport {
@@ -89,7 +97,7 @@ impl Kept {
     }
 
     /// Lets the next process in.
-    pub async fn give_back(&mut self) {
+    async fn give_back(&mut self) {
         if let Some(lease) = self.lease.take() {
             lease.give_back().await;
         }

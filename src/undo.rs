@@ -54,10 +54,7 @@ pub async fn undo(settings: &SyncSettings, execution_id: &str, hooks: &Hooks) ->
     let execution_id = finding.await?;
     let mut kept = Kept::new(Uuid::now_v7(), now(), Some(execution_id.clone()));
     let ended = see_through(settings, &execution_id, hooks, &mut kept).await;
-    if let Err(problem) = &ended {
-        kept.record_failure(&settings.name, problem, now()).await;
-    }
-    kept.give_back().await;
+    kept.end(&settings.name, &ended, now()).await;
     ended
 }
 
