@@ -49,6 +49,11 @@ pub enum Command {
     /// List the rows that the target refused, or try them again.
     #[command(after_help = "Example:\n  rowsync errors shop.json\n  rowsync errors shop.json replay --table Track")]
     Errors(ErrorsArgs),
+    /// Run as a service: the HTTP API, health and metrics, for all of the files at once.
+    #[command(
+        after_help = "Example:\n  rowsync serve shop.json sales.json\n\nSIGHUP reads the files again; SIGTERM ends after the batch in hand."
+    )]
+    Serve(ServeArgs),
     /// Write a commented starter file.
     #[command(after_help = "Example:\n  rowsync init shop.json")]
     Init(InitArgs),
@@ -65,6 +70,16 @@ pub struct RunArgs {
     /// Let this run delete more of a table than `max_delete_percent` allows.
     #[arg(long)]
     pub allow_mass_delete: bool,
+    #[command(flatten)]
+    pub common: CommonArgs,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct ServeArgs {
+    /// The settings files, one sync each. The first one says where configurations made through the API are kept and which
+    /// connections they may name, and may be about the service alone.
+    #[arg(value_name = "FILE", required = true)]
+    pub files: Vec<PathBuf>,
     #[command(flatten)]
     pub common: CommonArgs,
 }

@@ -49,7 +49,20 @@ pub struct Hooks {
 /// # Errors
 /// When it cannot be begun: the settings do not fit the databases, or one of them cannot be reached.
 pub async fn execute(settings: &SyncSettings, goal: Goal, hooks: &Hooks) -> Result<RunReport, Problem> {
-    let mut kept = Kept::new(Uuid::now_v7(), now(), None);
+    execute_as(Uuid::now_v7(), settings, goal, hooks).await
+}
+
+/// Carries a sync out under an id that somebody has been told already.
+///
+/// # Errors
+/// As [`execute`].
+pub async fn execute_as(
+    execution_id: Uuid,
+    settings: &SyncSettings,
+    goal: Goal,
+    hooks: &Hooks,
+) -> Result<RunReport, Problem> {
+    let mut kept = Kept::new(execution_id, now(), None);
     let ended = see_through(settings, goal, hooks, &mut kept).await;
     kept.end(&settings.name, &ended, now()).await;
     ended
