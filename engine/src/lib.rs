@@ -20,6 +20,7 @@ pub mod plan;
 pub mod recovery;
 pub mod report;
 pub mod row;
+pub mod schedule;
 pub mod schema;
 pub mod search;
 pub mod sightings;
