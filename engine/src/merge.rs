@@ -2,49 +2,13 @@
 
 use std::borrow::Cow;
 
-use xxhash_rust::xxh3::xxh3_64;
-
-use crate::canonical::{NotCanonical, write_canonical};
+use crate::canonical::NotCanonical;
 use crate::conflict::{ConflictKind, Rules, later};
 use crate::domain::Domain;
 use crate::image::{Imprint, imprint};
+use crate::remembered::{Remembered, column_imprints};
 use crate::row::{fields, push_field};
 use crate::search::SideName;
-
-/// What is known of a row on which both sides agreed last.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Remembered {
-    /// None where the row was seen with other columns, so it was there, and its values cannot be compared.
-    pub row: Option<Imprint>,
-    /// One for each column behind the key, where those are kept.
-    pub columns: Box<[u64]>,
-}
-
-impl Remembered {
-    /// # Errors
-    /// When a value has no canonical form.
-    pub fn of(row: &[u8], key_len: usize, domains: &[Domain], by_columns: bool) -> Result<Remembered, NotCanonical> {
-        let columns = if by_columns { column_imprints(row, key_len, domains)? } else { Vec::new() };
-        Ok(Remembered { row: Some(imprint(row, domains)?), columns: columns.into() })
-    }
-
-    fn is(&self, row: Imprint) -> bool {
-        self.row == Some(row)
-    }
-}
-
-fn column_imprints(row: &[u8], key_len: usize, domains: &[Domain]) -> Result<Vec<u64>, NotCanonical> {
-    let mut scratch = Vec::new();
-    let columns = fields(row).zip(domains).skip(key_len);
-    columns
-        .map(|(value, domain)| {
-            let value = value.map_err(|_| NotCanonical { kind: "broken row", domain: *domain })?;
-            scratch.clear();
-            write_canonical(&mut scratch, value, *domain)?;
-            Ok(xxh3_64(&scratch))
-        })
-        .collect()
-}
 
 /// What both sides shall have in place of what they have.
 #[derive(Clone, Debug, PartialEq, Eq)]
