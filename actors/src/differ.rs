@@ -151,8 +151,8 @@ impl Handler<CompareRange> for Differ {
 impl Handler<CopyTable> for Differ {
     type Result = AtomicResponse<Self, Result<Found, Failure>>;
 
-    fn handle(&mut self, _: CopyTable, _: &mut Context<Self>) -> Self::Result {
-        self.work(copy::copy)
+    fn handle(&mut self, message: CopyTable, _: &mut Context<Self>) -> Self::Result {
+        self.work(|desk| copy::copy(desk, message.after))
     }
 }
 

@@ -1,7 +1,7 @@
 //! The table actor: takes one table from plan to report. It decides; the work is done by its children.
 //!
 //! `work` holds the decisions in the order in which they are taken, `compare` how rows are compared, `settle` the proof at the end,
-//! `standing` what has become of the table so far.
+//! `tail` the end that a table lacks, `standing` what has become of the table so far.
 
 mod compare;
 mod doubt;
@@ -9,6 +9,7 @@ mod drift;
 mod rejects;
 mod settle;
 mod standing;
+mod tail;
 mod work;
 
 use std::sync::Arc;
