@@ -7,6 +7,7 @@ pub mod commands;
 pub mod ends;
 pub mod execute;
 pub mod failures;
+pub mod filters;
 pub mod footing;
 pub mod history;
 pub mod init;

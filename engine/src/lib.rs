@@ -11,6 +11,8 @@ pub mod cost;
 pub mod digest;
 pub mod domain;
 pub mod error;
+pub mod filter;
+
 pub mod image;
 pub mod key;
 pub mod moment;

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::digest::DigestKind;
+use crate::filter::Filter;
 use crate::schema::{Column, DataType, TableSchema, TableView, ViewColumn};
 use crate::store::Capabilities;
 use columns::{Matched, key_columns, key_first, matched_columns, modify_time, notes, refuse_unfilled};
@@ -98,7 +99,15 @@ pub fn pair(source: Side<'_>, target: Side<'_>, options: &PairOptions) -> Result
     let view = |schema: &TableSchema, side: fn(&Matched) -> &Column, modify_time: Option<String>| {
         let columns = ordered.iter().zip(&domains);
         let columns = columns.map(|(m, domain)| ViewColumn { column: side(m).clone(), domain: *domain }).collect();
-        Arc::new(TableView { table: schema.name.clone(), columns, key_len, key_order, modify_time, in_cycle: false })
+        Arc::new(TableView {
+            table: schema.name.clone(),
+            columns,
+            key_len,
+            key_order,
+            modify_time,
+            in_cycle: false,
+            filter: Filter::ALL,
+        })
     };
     Ok(Pair {
         source: view(source.schema, |m| &m.0, modify_time.as_ref().map(|m| m.0.name.clone())),

@@ -12,6 +12,7 @@ mod disk_full;
 mod drift;
 mod equality;
 mod faults;
+mod filters;
 mod first_sync;
 mod history;
 mod kills;
