@@ -53,12 +53,10 @@ const TABLE: &str = "create table t (id integer primary key, region text, v text
 
 /// Rows of the regions a, b and none, in turns.
 fn filled(rows: u32) -> String {
-    let mut sql = TABLE.to_owned();
-    for id in 0..rows {
-        let region = ["'a'", "'b'", "null"][(id % 3) as usize];
-        sql += &format!("insert into t values ({id}, {region}, 'v{id}');");
-    }
-    sql
+    format!(
+        "{TABLE} with recursive n(i) as (select 0 union all select i + 1 from n where i < {rows} - 1)
+         insert into t select i, case i % 3 when 0 then 'a' when 1 then 'b' end, 'v' || i from n;"
+    )
 }
 
 const BY_REGION: &str = r#""tables": [{ "name": "t", "where": "region = 'a' -- the first",
