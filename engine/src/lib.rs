@@ -15,6 +15,7 @@ pub mod image;
 pub mod key;
 pub mod moment;
 pub mod order;
+pub mod overlap;
 pub mod pair;
 pub mod plan;
 pub mod recovery;

@@ -14,6 +14,7 @@ mod equality;
 mod faults;
 mod first_sync;
 mod history;
+mod incremental;
 mod kills;
 mod leases;
 mod oracle;
