@@ -339,6 +339,8 @@ pub(crate) fn table_options(
     tables_at_once: NonZeroUsize,
 ) -> TableOptions {
     TableOptions {
+        strategy: tuning.sync_strategy,
+        overlap: tuning.modify_time_overlap,
         trust_modify_id: tuning.trust_modify_id,
         batch_rows: tuning.batch_size,
         delete_batch_rows: tuning.delete_batch_size,

@@ -19,6 +19,7 @@ pub mod key;
 pub mod merge;
 pub mod moment;
 pub mod order;
+pub mod overlap;
 pub mod pair;
 pub mod plan;
 pub mod recovery;

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
+use std::time::Duration;
 
 use rowsync_engine::cost::CompareMethod;
 use rowsync_engine::digest::DigestKind;
+use rowsync_engine::plan::Strategy;
 
 use super::keys::RawTuning;
 use super::problem::listed;
@@ -13,11 +15,13 @@ use super::provenance::{Provenance, member};
 /// Tuning, resolved for one table. The manual of each is in [`super::keys`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TuningSettings {
+    pub sync_strategy: Strategy,
     pub change_tracking: ChangeTracking,
     /// Names of source columns; none where the table's own key is meant.
     pub primary_key_field: Option<Vec<String>>,
     /// The name in the source. Tables without such a column do without it.
     pub modify_time_field: String,
+    pub modify_time_overlap: Duration,
     /// Source name to target name; no target name stands twice.
     pub field_mapping: BTreeMap<String, String>,
     /// None where all columns take part.
@@ -77,6 +81,14 @@ impl ChangeTracking {
     }
 }
 
+/// The check let only known words pass.
+fn strategy(name: &str) -> Strategy {
+    match name {
+        "incremental" => Strategy::Incremental,
+        _ => Strategy::Compare,
+    }
+}
+
 /// None for `auto`; the check let only known words pass.
 fn compare_method(name: &str) -> Option<CompareMethod> {
     let digests =
@@ -97,9 +109,11 @@ impl TuningSettings {
         TuningSettings {
             source_where: filters.r#where.clone(),
             target_where: filters.target_where.clone(),
+            sync_strategy: strategy(&set(of!(sync_strategy))),
             change_tracking: ChangeTracking::named(&set(of!(change_tracking))),
             primary_key_field: of!(primary_key_field),
             modify_time_field: set(of!(modify_time_field)),
+            modify_time_overlap: Duration::from_secs(set(of!(modify_time_overlap_seconds))),
             field_mapping: of!(field_mapping).unwrap_or_default(),
             fields: of!(fields),
             exclude_fields: of!(exclude_fields).unwrap_or_default(),

@@ -15,6 +15,7 @@ mod faults;
 mod filters;
 mod first_sync;
 mod history;
+mod incremental;
 mod kills;
 mod leases;
 mod oracle;
