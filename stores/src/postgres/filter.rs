@@ -67,8 +67,7 @@ pub async fn check(lease: &mut Lease, name: &TableName, filter: &Filter) -> Resu
     let prepared = deadline.keep((**lease).prepare(AssertSqlSafe(statement).into_sql_str())).await;
     match prepared {
         Ok(prepared) => match prepared.parameters() {
-            None | Some(Either::Right(0)) => Ok(()),
-            Some(Either::Left(types)) if types.is_empty() => Ok(()),
+            None | Some(Either::Right(0) | Either::Left([])) => Ok(()),
             Some(_) => Err(refused("the filter has parameters, which nobody fills".into())),
         },
         Err(error) if error.class() == Class::Connection => Err(error),
