@@ -9,6 +9,7 @@ pub mod company;
 pub mod ends;
 pub mod execute;
 pub mod failures;
+pub mod filters;
 pub mod footing;
 pub mod history;
 pub mod init;
