@@ -19,6 +19,7 @@ pub mod pair;
 pub mod plan;
 pub mod recovery;
 pub mod report;
+pub mod residue;
 pub mod row;
 pub mod schema;
 pub mod search;
