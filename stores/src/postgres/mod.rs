@@ -11,6 +11,7 @@ mod create;
 mod decode;
 mod digest;
 mod encode;
+mod filter;
 mod fit;
 mod foreseen;
 mod hash;
@@ -46,6 +47,7 @@ use async_trait::async_trait;
 use rowsync_engine::cost::LinkSpeed;
 use rowsync_engine::digest::DigestKind;
 use rowsync_engine::error::{Kind, StoreError};
+use rowsync_engine::filter::Filter;
 use rowsync_engine::schema::{ForeignKey, TableName, TableSchema, TableView};
 use rowsync_engine::sightings::{Mark, Pulse};
 use rowsync_engine::store::{
@@ -190,6 +192,13 @@ impl Store for Postgres {
         self.may_write("write").map_err(|e| e.at(table))?;
         let mut lease = self.link.lease("write").await.map_err(|e| e.at(table))?;
         sequence::advance(&mut lease, table).await.map_err(|e| e.at(table))?;
+        lease.release();
+        Ok(())
+    }
+
+    async fn check_filter(&self, table: &TableName, filter: &Filter) -> Result<()> {
+        let mut lease = self.link.lease("plan").await.map_err(|e| e.at(table))?;
+        filter::check(&mut lease, table, filter).await.map_err(|e| e.at(table))?;
         lease.release();
         Ok(())
     }
