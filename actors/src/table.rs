@@ -17,10 +17,12 @@ use std::sync::atomic::AtomicUsize;
 
 use actix::{Actor, ActorFutureExt, Addr, AtomicResponse, Context, Handler, WrapFuture};
 use rowsync_engine::error::StoreError;
+use rowsync_engine::pair::Pair;
 use rowsync_engine::search::SideName;
+use rowsync_engine::store::Decoder;
 
 use crate::differ::{Desk, Differ};
-use crate::end::Rows;
+use crate::end::{End, Rows};
 use crate::failure::Failure;
 use crate::job::{Shared, TableJob};
 use crate::keeper::Seen;
@@ -85,6 +87,8 @@ impl Children {
             target: target.clone(),
             writer: WriterPort::new(writer.clone().recipient()),
             encoder: shared.target.store().encoder(&job.pair.target).filter(|_| job.keeping.is_none()),
+            decoders: decoders(&job.pair, shared),
+            read: shared.source.store(),
             written: shared.target.store(),
             budget: shared.budget.clone(),
             stop: shared.stop.clone(),
@@ -97,6 +101,13 @@ impl Children {
         });
         Ok(Children { source, target, differ: differ.start(), writer, seen })
     }
+}
+
+/// Who takes raw rows of both sides apart, where they are read as such.
+fn decoders(pair: &Pair, shared: &Shared) -> Option<[Arc<dyn Decoder>; 2]> {
+    let decoder = |end: &End, view| end.store().decoder(view);
+    let both = || Some([decoder(&shared.source, &pair.source)?, decoder(&shared.target, &pair.target)?]);
+    pair.raw.then(both).flatten()
 }
 
 impl Actor for Table {

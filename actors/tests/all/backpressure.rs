@@ -110,6 +110,8 @@ async fn pages_until_it_waits(budget_bytes: usize, permit_bytes: usize) -> usize
         target: ReaderPort::to(&reader),
         writer: WriterPort::new(Blocked.start().recipient()),
         encoder: None,
+        decoders: None,
+        read: Memory::new(),
         written: Memory::new(),
         budget: budget.clone(),
         stop: CancellationToken::new(),
