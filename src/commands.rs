@@ -13,8 +13,10 @@ use crate::cli::{
     VerifyArgs,
 };
 use crate::execute::{Hooks, execute};
+use crate::exposition::{self, Exposition};
 use crate::history::{self, History};
 use crate::init;
+use crate::metrics_file::MetricsFile;
 use crate::printing::{plan_text, put, run_text, undo_text, verify_text};
 use crate::problem::{Exit, Problem};
 use crate::progress::Bars;
@@ -100,6 +102,7 @@ impl Desk {
 async fn run(args: RunArgs, desk: Desk) -> Result<Exit, Problem> {
     // All files are read before the first sync begins: a mistake in the last one must not be found half-way.
     let all: Vec<SyncSettings> = args.files.iter().map(|file| desk.settings(file)).collect::<Result<_, _>>()?;
+    let _metrics_file = keep_metrics(args.metrics_file.as_deref(), &all).await?;
     let mass_delete = if args.allow_mass_delete { MassDelete::Allowed } else { MassDelete::Refused };
     let mut exit = Exit::Done;
     let mut reports = Vec::new();
@@ -134,6 +137,16 @@ async fn run(args: RunArgs, desk: Desk) -> Result<Exit, Problem> {
             Ok(worse(exit, if problem.exit() == Exit::Unreachable { Exit::Unreachable } else { Exit::Failed }))
         }
     }
+}
+
+/// Counts from here on, where there is a file for it.
+async fn keep_metrics(path: Option<&Path>, all: &[SyncSettings]) -> Result<Option<MetricsFile>, Problem> {
+    let Some(path) = path else { return Ok(None) };
+    let exposition = Exposition::start()?;
+    for settings in all {
+        exposition::expect(settings).await;
+    }
+    MetricsFile::keep(exposition, path).map(Some)
 }
 
 /// One object: the report itself, or all of them under one name.

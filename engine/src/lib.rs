@@ -13,6 +13,7 @@ pub mod domain;
 pub mod error;
 pub mod image;
 pub mod key;
+pub mod metrics;
 pub mod moment;
 pub mod order;
 pub mod pair;

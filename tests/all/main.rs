@@ -16,6 +16,7 @@ mod first_sync;
 mod history;
 mod kills;
 mod leases;
+mod metrics;
 mod oracle;
 mod others;
 mod permissions;
