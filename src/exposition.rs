@@ -80,8 +80,11 @@ impl Exposition {
 }
 
 /// What is known of a sync before it runs: every metric of it and of the tables that its file names, at zero or as the
-/// history left it.
+/// history left it. Nothing of one that is not to be run, which nobody has to wait for.
 pub async fn expect(settings: &SyncSettings) {
+    if !settings.enabled {
+        return;
+    }
     let sync = SyncMeters::of(&settings.name);
     for table in named_tables(settings) {
         drop(TableMeters::of(&settings.name, table));

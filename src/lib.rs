@@ -2,8 +2,10 @@
 
 pub mod check;
 pub mod cli;
+pub mod clock;
 pub mod closing;
 pub mod commands;
+pub mod company;
 pub mod ends;
 pub mod execute;
 pub mod exposition;
@@ -20,11 +22,15 @@ pub mod problem;
 pub mod process;
 pub mod progress;
 pub mod roster;
+pub mod rounds;
 pub mod row_errors;
+pub mod run;
 pub mod samples;
+pub mod schedule;
 pub mod settings;
 pub mod shutdown;
 pub mod state;
 pub mod tally;
 pub mod telemetry;
+pub mod turns;
 pub mod undo;

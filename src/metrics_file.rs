@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::exposition::Exposition;
+use crate::exposition::{Exposition, expect};
 use crate::problem::Problem;
+use crate::settings::SyncSettings;
 
 /// How often it is written anew; as often as Prometheus usually asks.
 const EVERY: Duration = Duration::from_secs(15);
@@ -21,9 +22,16 @@ pub struct MetricsFile {
 }
 
 impl MetricsFile {
+    /// Counts from here on what these syncs do, where there is a file for it.
+    ///
     /// # Errors
     /// When the file cannot be written.
-    pub fn keep(exposition: Exposition, path: &Path) -> Result<MetricsFile, Problem> {
+    pub async fn keep(path: Option<&Path>, syncs: &[SyncSettings]) -> Result<Option<MetricsFile>, Problem> {
+        let Some(path) = path else { return Ok(None) };
+        let exposition = Exposition::start()?;
+        for settings in syncs {
+            expect(settings).await;
+        }
         write(&exposition, path)
             .map_err(|error| Problem::Usage(format!("`--metrics-file` {}: {error}", path.display())))?;
         let (again, to) = (exposition.clone(), path.to_owned());
@@ -34,7 +42,7 @@ impl MetricsFile {
                 write_or_tell(&again, &to);
             }
         });
-        Ok(MetricsFile { exposition, path: path.to_owned(), _writing: AbortOnDropHandle::new(writing) })
+        Ok(Some(MetricsFile { exposition, path: path.to_owned(), _writing: AbortOnDropHandle::new(writing) }))
     }
 }
 

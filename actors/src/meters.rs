@@ -159,7 +159,7 @@ pub struct SyncMeters {
     budget: Vec<Gauge>,
     pub last_success: Gauge,
     pub conflicts_open: Gauge,
-    pub next_run: Gauge,
+    next_run: Gauge,
     /// Of no table, by class.
     pub errors: Vec<Counter>,
     /// Of no table, by class.
@@ -194,6 +194,12 @@ impl SyncMeters {
         self.last_success.set(now());
     }
 
+    /// The next run is due at this second since 1970, as long as this lives.
+    pub fn due(&self, second: i64) -> Due {
+        self.next_run.set(second as f64);
+        Due(self.next_run.clone())
+    }
+
     /// The budget of an execution, watched. A sync has one execution at a time.
     pub fn budget(&self, bytes_max: NonZeroUsize) -> Budget {
         let [held, free] = [BudgetState::Held, BudgetState::Free].map(|state| self.budget[state as usize].clone());
@@ -206,6 +212,16 @@ impl SyncMeters {
                 free.decrement(bytes as f64);
             }),
         )
+    }
+}
+
+/// A run that is waited for.
+#[must_use]
+pub struct Due(Gauge);
+
+impl Drop for Due {
+    fn drop(&mut self) {
+        self.0.set(0.0);
     }
 }
 

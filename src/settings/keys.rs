@@ -47,6 +47,8 @@ const DAYS_MAX: u64 = 36_500;
 const EXECUTIONS_MAX: u64 = 1_000_000;
 /// A year: longer pauses are a mistake of typing.
 const SECONDS: Kind = Kind::Duration { unit: "seconds", max: 31_536_000 };
+/// More than a day would pass over days.
+const JITTER: Kind = Kind::Number(0, 86_400);
 const PAUSE: Kind = Kind::Seconds(0.0, 31_536_000.0);
 const PATIENCE: Kind = Kind::Seconds(0.001, 31_536_000.0);
 /// Shorter ones run out while a machine is busy; longer ones are a mistake of typing.
@@ -78,9 +80,10 @@ keys! {
     max_bytes_in_flight: NonZeroU64, Kind::Bytes, MAX_BYTES_IN_FLIGHT, Now;
     /// False: the sync is known and listed, but not run.
     enabled: bool, Kind::Flag, ENABLED, Now;
-    /// Names of syncs that have to finish first.
-    after: Vec<String>, Kind::NamesOrNone, NOTHING, NotYet;
-    /// Give a table up after it was begun so many times in a row without writing a row.
+    /// Names of syncs that have to finish first, however they end; of those that are run together with this one.
+    after: Vec<String>, Kind::NamesOrNone, NOTHING, Now;
+    /// Give a table up after it was begun so many times in a row without writing a row, and pause a sync with a schedule
+    /// after so many failed cycles in a row, until a person resumes it.
     max_error_loop: u32, TRIES, MAX_ERROR_LOOP, Now;
     /// How long a process that writes may be silent before another one may write in its place, in seconds. It says three
     /// times as often that it is still there. A process of the same machine that is gone is replaced at once.
@@ -97,16 +100,21 @@ keys! {
     /// Most bytes that the state keeps for `rowsync undo` of this sync. The oldest runs are dropped first; a run that takes
     /// more by itself cannot be undone.
     undo_max_bytes: NonZeroU64, Kind::Bytes, UNDO_MAX_BYTES, Now;
-    /// Pause between cycles.
-    sleep_seconds: u64, SECONDS, NOTHING, NotYet;
+    /// Pause from the end of a cycle to the beginning of the next one, in seconds.
+    sleep_seconds: u64, SECONDS, NOTHING, Now;
     /// The same as `sleep_seconds` under its other name.
-    sync_interval_seconds: u64, SECONDS, NOTHING, NotYet;
-    /// The time of day to start at, such as `"02:00"`.
-    run_at_time: String, Kind::Text, NOTHING, NotYet;
-    /// The zone that `run_at_time` is meant in, such as `"Europe/Zurich"`.
-    time_zone: String, Kind::Text, TIME_ZONE, NotYet;
-    /// Longest single sleep; between two of them progress is told, and a due time wakes it early.
-    max_sleep_chunk_seconds: u64, SECONDS, MAX_SLEEP_CHUNK_SECONDS, NotYet;
+    sync_interval_seconds: u64, SECONDS, NOTHING, Now;
+    /// The time of day to start at, such as `"02:00"`. One that a change of the clocks leaves out is taken as if they had not
+    /// been changed (02:30 becomes 03:30), one that comes twice is run the first time, and those that were missed are made
+    /// up for by one run.
+    run_at_time: String, Kind::Text, NOTHING, Now;
+    /// The zone that `run_at_time` is meant in, such as `"Europe/Zurich"`; `"local"` is the machine's.
+    time_zone: String, Kind::Text, TIME_ZONE, Now;
+    /// Longest sleep without a line of progress. The clock is looked at more often, so that one that is set, or a machine
+    /// that slept, does not put a run off.
+    max_sleep_chunk_seconds: u64, SECONDS, MAX_SLEEP_CHUNK_SECONDS, Now;
+    /// Puts each scheduled run off by up to so many seconds at random, so that many syncs do not begin at once.
+    schedule_jitter_seconds: u64, JITTER, SCHEDULE_JITTER_SECONDS, Now;
     /// Where the service listens. Anywhere but on this machine it needs `api_token`.
     listen: String, Kind::Text, LISTEN, NotYet;
     /// The bearer token that callers of the service send.

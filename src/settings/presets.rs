@@ -117,8 +117,10 @@ presets! {
     HISTORY_KEEP_COUNT = Number(1000);
     /// The day of the machine is the day of its user.
     TIME_ZONE = Text("local");
-    /// An hour, so that a clock that was set is noticed within one.
+    /// A line an hour shows that it lives, and fills no disk.
     MAX_SLEEP_CHUNK_SECONDS = Number(3600);
+    /// Whoever names a time means it.
+    SCHEDULE_JITTER_SECONDS = Number(0);
 
     /// It has its price, most of all when empty tables are filled; see docs/undo.md.
     UNDO = Flag(false);

@@ -5,10 +5,13 @@ use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rowsync_engine::schedule::Schedule;
+
 use super::connection::{ConnectionSettings, Engine, engine_of, sqlite_path};
 use super::keys::{RawConnection, RawLink, RawSettings, RawTuning};
 use super::problem::{did_you_mean, listed};
-use super::provenance::{Provenance, member};
+use super::provenance::Provenance;
+use super::schedule::read_schedule;
 use super::secret::{MASK, SecretUrl};
 use super::table::TableSelection;
 use super::tuning::{TuningSettings, set};
@@ -36,6 +39,10 @@ pub struct SyncSettings {
     pub retention: Retention,
     pub undo: UndoSettings,
     pub enabled: bool,
+    /// None: it is run once.
+    pub schedule: Option<Schedule>,
+    /// Names of syncs that have to end first.
+    pub after: Vec<String>,
 }
 
 /// What is kept so that a run can be undone.
@@ -109,7 +116,7 @@ impl SyncSettings {
     pub(super) fn new(raw: RawSettings, path: &Path, provenance: &mut Provenance) -> Option<SyncSettings> {
         let name = raw.name.clone().unwrap_or_else(|| stem(path));
         let ends = read_ends(&raw, provenance);
-        refuse_two_pauses(&raw, provenance);
+        let schedule = read_schedule(&raw, provenance);
         let tuning = TuningSettings::resolve(&raw.tuning, &RawTuning::default());
         tuning.check_columns("", provenance);
         let tables = TableSelection::new(raw.tables.as_deref(), &raw.tuning, provenance);
@@ -132,6 +139,8 @@ impl SyncSettings {
             retention: Retention { days: set(raw.history_keep_days), count: set(raw.history_keep_count) },
             undo: UndoSettings::new(&raw),
             enabled: set(raw.enabled),
+            schedule,
+            after: raw.after.unwrap_or_default(),
         })
     }
 }
@@ -192,15 +201,6 @@ fn end<'a>(
         );
     }
     found
-}
-
-fn refuse_two_pauses(raw: &RawSettings, provenance: &mut Provenance) {
-    if let (Some(one), Some(other)) = (raw.sleep_seconds, raw.sync_interval_seconds)
-        && one != other
-    {
-        let message = "`sleep_seconds` is the same under its other name and says something else; remove one of them";
-        provenance.refuse(&member("", "sync_interval_seconds"), message);
-    }
 }
 
 fn read_state(raw: &RawSettings, name: &str, provenance: &mut Provenance) -> Option<StateSettings> {

@@ -23,6 +23,7 @@ mod permissions;
 mod proxy;
 mod recent;
 mod rejects;
+mod schedule;
 mod settings;
 mod small_disk;
 mod state;
