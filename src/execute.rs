@@ -230,12 +230,13 @@ fn remembered_as(roster: &Roster, outcomes: Vec<TableOutcome>) -> Vec<(String, T
     outcomes.into_iter().map(|outcome| (shape(&outcome), outcome)).collect()
 }
 
-/// The target and the columns that take part. A memory of other ones is no use.
+/// The target, and the columns and rows that take part. A memory of other ones is no use.
 fn shape_of(entry: &Entry) -> String {
     let Ok(pair) = &entry.pair else { return String::new() };
     let names = |view: &TableView| {
         let names: Vec<&str> = view.columns.iter().map(|column| column.column.name.as_str()).collect();
-        format!("{} ({}) by {:?}", view.table, names.join(","), view.modify_time)
+        let rows = if view.filter.is_all() { String::new() } else { format!(" where {:?}", view.filter) };
+        format!("{} ({}) by {:?}{rows}", view.table, names.join(","), view.modify_time)
     };
     format!("{} -> {}", names(&pair.source), names(&pair.target))
 }
@@ -353,6 +354,8 @@ pub(crate) fn table_options(
     tables_at_once: NonZeroUsize,
 ) -> TableOptions {
     TableOptions {
+        strategy: tuning.sync_strategy,
+        overlap: tuning.modify_time_overlap,
         trust_modify_id: tuning.trust_modify_id,
         batch_rows: tuning.batch_size,
         delete_batch_rows: tuning.delete_batch_size,

@@ -10,6 +10,7 @@ pub mod ends;
 pub mod execute;
 pub mod exposition;
 pub mod failures;
+pub mod filters;
 pub mod footing;
 pub mod history;
 pub mod init;

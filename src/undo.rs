@@ -40,7 +40,7 @@ use crate::roster::{Entry, Missing, Roster};
 use crate::settings::SyncSettings;
 use crate::state::{Command, State};
 use crate::tally::Tally;
-use columns::{image_view, shape};
+use columns::{image_view, shape, whole};
 use journal::ExecutionJournal;
 use restore::{Half, Restorer, Tools};
 pub use told::{list, list_text};
@@ -201,7 +201,7 @@ impl Begun {
         options.continue_on_error = true;
         Pen {
             store: self.tools.target.store(),
-            view: Arc::clone(&pair.target),
+            view: whole(&pair.target),
             progress: hooks.board.table(&entry.settings.name),
             ledger: Arc::default(),
             leave: Arc::clone(&self.leave),

@@ -12,12 +12,15 @@ pub mod cost;
 pub mod digest;
 pub mod domain;
 pub mod error;
+pub mod filter;
+
 pub mod image;
 pub mod key;
 pub mod merge;
 pub mod metrics;
 pub mod moment;
 pub mod order;
+pub mod overlap;
 pub mod pair;
 pub mod plan;
 pub mod recovery;

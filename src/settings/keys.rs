@@ -47,6 +47,8 @@ const DAYS_MAX: u64 = 36_500;
 const EXECUTIONS_MAX: u64 = 1_000_000;
 /// A year: longer pauses are a mistake of typing.
 const SECONDS: Kind = Kind::Duration { unit: "seconds", max: 31_536_000 };
+/// A month.
+const OVERLAP: Kind = Kind::Number(0, 2_678_400);
 /// More than a day would pass over days.
 const JITTER: Kind = Kind::Number(0, 86_400);
 const PAUSE: Kind = Kind::Seconds(0.0, 31_536_000.0);
@@ -148,16 +150,21 @@ keys! {
     primary_key_field: Vec<String>, Kind::Names, PRIMARY_KEY_FIELD, Now;
     /// The column that tells when a row was last changed; used where it exists.
     modify_time_field: String, Kind::Text, MODIFY_TIME_FIELD, Now;
+    /// With `incremental` by modify time: how many seconds before the newest change of the last run reading begins again,
+    /// for transactions that commit later than they say. Rows that bear that moment itself are read again in any case.
+    modify_time_overlap_seconds: u64, OVERLAP, MODIFY_TIME_OVERLAP_SECONDS, Now;
     /// Source column names, each with its name in the target.
     field_mapping: BTreeMap<String, String>, Kind::Renames, NOTHING, Now;
     /// The source's columns that take part.
     fields: Vec<String>, Kind::Names, FIELDS, Now;
     /// The source's columns that do not take part.
     exclude_fields: Vec<String>, Kind::NamesOrNone, NOTHING, Now;
-    /// A filter on the source's rows, in SQL.
-    r#where: String, Kind::Text, NOTHING, NotYet;
-    /// The mirror of `where` on the target.
-    target_where: String, Kind::Text, NOTHING, NotYet;
+    /// A filter on the source's rows, in the SQL of the source: rows for which it does not hold, or is NULL, do not take
+    /// part. It needs its mirror, `target_where`.
+    r#where: String, Kind::Text, NOTHING, Now;
+    /// The mirror of `where` on the target, in the SQL of the target: rows outside of it are never touched. `"true"` where
+    /// the target is to hold nothing else, so that its other rows are deleted.
+    target_where: String, Kind::Text, NOTHING, Now;
     /// The column that tells the kinds of records in one table apart.
     record_type_field: String, Kind::Text, NOTHING, NotYet;
     /// The kinds of records, each planned, counted and reported on its own.
@@ -269,7 +276,7 @@ keys! {
 }
 
 const STRATEGIES: &[Word] =
-    &[Word::now("compare"), Word::not_yet("full"), Word::not_yet("incremental"), Word::not_yet("merge")];
+    &[Word::now("compare"), Word::not_yet("full"), Word::now("incremental"), Word::not_yet("merge")];
 const RESOLUTIONS: &[Word] =
     &[Word::now("source_wins"), Word::not_yet("target_wins"), Word::not_yet("timestamp"), Word::not_yet("manual")];
 const COMPARE_METHODS: &[Word] = &[

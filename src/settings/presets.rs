@@ -26,6 +26,8 @@ presets! {
     PRIMARY_KEY_FIELD = Derived("the table's key");
     /// The name that most schemas with such a column use here; where it is missing nothing is lost but time.
     MODIFY_TIME_FIELD = Text("modify_time");
+    /// Ten minutes: few transactions take longer, and few rows change in that time.
+    MODIFY_TIME_OVERLAP_SECONDS = Number(600);
     /// Whoever gives no names means the same names.
     FIELDS = Derived("every column that both sides have");
     /// Names mostly agree.
