@@ -1,7 +1,7 @@
 //! The table actor: takes one table from plan to report. It decides; the work is done by its children.
 //!
 //! `work` holds the decisions in the order in which they are taken, `compare` how rows are compared, `settle` the proof at the end,
-//! `standing` what has become of the table so far.
+//! `tail` the end that a table lacks, `standing` what has become of the table so far.
 
 mod compare;
 mod doubt;
@@ -9,6 +9,7 @@ mod drift;
 mod rejects;
 mod settle;
 mod standing;
+mod tail;
 mod work;
 
 use std::sync::Arc;
@@ -17,10 +18,12 @@ use std::sync::atomic::AtomicUsize;
 use actix::{Actor, ActorFutureExt, Addr, AtomicResponse, Context, Handler, WrapFuture};
 use rowsync_engine::error::StoreError;
 use rowsync_engine::metrics::ActorName;
+use rowsync_engine::pair::Pair;
 use rowsync_engine::search::SideName;
+use rowsync_engine::store::Decoder;
 
 use crate::differ::{Desk, Differ};
-use crate::end::Rows;
+use crate::end::{End, Rows};
 use crate::failure::Failure;
 use crate::job::{Shared, TableJob};
 use crate::keeper::Seen;
@@ -88,6 +91,8 @@ impl Children {
             target: target.clone(),
             writer: WriterPort::new(writer.clone().recipient()).gauged(writers),
             encoder: shared.target.store().encoder(&job.pair.target).filter(|_| job.keeping.is_none()),
+            decoders: decoders(&job.pair, shared),
+            read: shared.source.store(),
             written: shared.target.store(),
             budget: shared.budget.clone(),
             stop: shared.stop.clone(),
@@ -100,6 +105,13 @@ impl Children {
         });
         Ok(Children { source, target, differ: DifferPort::new(differ.start(), differs), writer, seen })
     }
+}
+
+/// Who takes raw rows of both sides apart, where they are read as such.
+fn decoders(pair: &Pair, shared: &Shared) -> Option<[Arc<dyn Decoder>; 2]> {
+    let decoder = |end: &End, view| end.store().decoder(view);
+    let both = || Some([decoder(&shared.source, &pair.source)?, decoder(&shared.target, &pair.target)?]);
+    pair.raw.then(both).flatten()
 }
 
 impl Actor for Table {
