@@ -20,6 +20,7 @@ mod incremental;
 mod intruders;
 mod kills;
 mod leases;
+mod metrics;
 mod oracle;
 mod orchestrator;
 mod others;
