@@ -22,6 +22,7 @@ use actix_web::dev::Server;
 use actix_web::middleware::from_fn;
 use actix_web::{App, HttpServer, web};
 
+use crate::exposition::Exposition;
 use crate::problem::Problem;
 use crate::service::Service;
 use events::Streams;
@@ -51,18 +52,20 @@ pub struct Listening {
 ///
 /// # Errors
 /// When the address cannot be had, or the certificate cannot be used.
-pub fn listen(service: &Arc<Service>) -> Result<Listening, Problem> {
+pub fn listen(service: &Arc<Service>, exposition: Exposition) -> Result<Listening, Problem> {
     let settings = service.settings();
     let cannot = |error: std::io::Error| Problem::Usage(format!("cannot listen on {}: {error}", settings.listen));
     let listener = TcpListener::bind(settings.listen).map_err(cannot)?;
     let address = listener.local_addr().map_err(cannot)?;
     let (service, limits) = (web::Data::from(Arc::clone(service)), web::Data::new(Limits::default()));
+    let exposition = web::Data::new(exposition);
     let streams = web::Data::new(Streams::default());
     let app = move || {
         App::new()
             .app_data(service.clone())
             .app_data(limits.clone())
             .app_data(streams.clone())
+            .app_data(exposition.clone())
             .app_data(web::PayloadConfig::new(BODY_MAX))
             .wrap(from_fn(gate::pass))
             .configure(paths::all)

@@ -1,10 +1,14 @@
 //! `rowsync serve`: the service from its first file to its last batch.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
+use crate::exposition::{Exposition, expect};
 use crate::http::{self, Listening};
 use crate::problem::Problem;
 use crate::service::Service;
@@ -29,7 +33,9 @@ impl Sources {
 /// When it cannot begin: the files are wrong, the state cannot be used, or the address is taken.
 pub async fn serve(sources: Sources, stop: CancellationToken) -> Result<(), Problem> {
     let service = Service::start(sources.read()?, stop.clone()).await?;
-    let Listening { server, address, scheme } = http::listen(&service)?;
+    let exposition = Exposition::start()?;
+    let Listening { server, address, scheme } = http::listen(&service, exposition)?;
+    let _expecting = AbortOnDropHandle::new(actix::spawn(expect_all(Arc::clone(&service))));
     let handle = server.handle();
     let serving = actix::spawn(server);
     tracing::info!(syncs = service.configurations().len(), "listening on {scheme}://{address}");
@@ -45,6 +51,25 @@ pub async fn serve(sources: Sources, stop: CancellationToken) -> Result<(), Prob
     // It ends with its handle; an error of the last connection is nobody's any more.
     let _ = serving.await;
     Ok(())
+}
+
+/// Every sync has its metrics before it runs for the first time.
+async fn expect_all(service: Arc<Service>) {
+    let mut changes = service.changes();
+    let mut expected = BTreeSet::new();
+    loop {
+        for configuration in service.configurations() {
+            if let Ok(settings) = &configuration.settings
+                && expected.insert(configuration.name.clone())
+            {
+                expect(settings).await;
+            }
+        }
+        // The sender lives as long as this does.
+        if changes.changed().await.is_err() {
+            return;
+        }
+    }
 }
 
 /// The old files hold where the new ones are wrong.

@@ -5,6 +5,7 @@
 //! `schedule` say what the rest means. After that nothing can fail because of configuration. Nothing here opens a database.
 
 mod check;
+mod condition;
 mod connection;
 mod format;
 pub mod key;

@@ -21,6 +21,7 @@ use crate::state::StoredConfiguration;
 /// More are a mistake of a script.
 const CONFIGURATIONS_MAX: usize = 1000;
 const PAGE: usize = 100;
+const OFFSET_MAX: usize = 1_000_000;
 
 /// What the service adds to what was typed. Sent back, it is left aside, so that what was read can be sent again.
 pub const ADDED: [&str; 6] = ["id", "origin", "running", "problem", "created_at", "updated_at"];
@@ -42,7 +43,7 @@ pub struct Page {
 /// All configurations: those of files first, then the others, the oldest first.
 #[utoipa::path(
     get, operation_id = "listConfigurations", path = "/api/v1/sync/sql-sync/configurations", tag = "configurations",
-    params(("limit" = Option<usize>, Query, minimum = 1, maximum = 1000), ("offset" = Option<usize>, Query, minimum = 0)),
+    params(("limit" = Option<usize>, Query, minimum = 1, maximum = 1000), ("offset" = Option<usize>, Query, minimum = 0, maximum = 1000000)),
     responses(
         (status = 200, description = "a page of the list", body = schemas::ConfigurationPage),
     )
@@ -52,9 +53,13 @@ pub async fn list(service: web::Data<Service>, wanted: web::Query<Wanted>) -> Re
         limit @ 1..=CONFIGURATIONS_MAX => limit,
         _ => return Err(ApiProblem::bad_request(format!("`limit` goes from 1 to {CONFIGURATIONS_MAX}"))),
     };
+    let offset = match wanted.offset.unwrap_or(0) {
+        offset @ 0..=OFFSET_MAX => offset,
+        _ => return Err(ApiProblem::bad_request(format!("`offset` goes from 0 to {OFFSET_MAX}"))),
+    };
     refresh(&service).await?;
     let all = service.configurations();
-    let page = all.iter().skip(wanted.offset.unwrap_or(0)).take(limit);
+    let page = all.iter().skip(offset).take(limit);
     Ok(web::Json(Page { configurations: page.map(|one| shown(&service, one)).collect(), total: all.len() }))
 }
 

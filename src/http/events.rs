@@ -15,6 +15,7 @@ use tokio::time::Interval;
 
 use super::executions::{at_work, execution_id, report, told};
 use super::problem::ApiProblem;
+use super::schemas;
 use crate::service::{Execution, Running, Service};
 
 /// Streams at once; there are more connections, so that others still get an answer.
@@ -38,7 +39,7 @@ impl Default for Streams {
     get, operation_id = "followExecution", path = "/api/v1/sync/sql-sync/executions/{id}/events", tag = "executions",
     params(("id" = String, Path, description = "the id of the execution")),
     responses(
-        (status = 200, description = "`progress` and `finished`, each with an execution as JSON", body = String, content_type = "text/event-stream"),
+        (status = 200, description = "`progress` and `finished`, each with an execution as JSON", body = schemas::Event, content_type = "text/event-stream"),
         (status = 404, description = "there is no such execution", body = super::problem::ProblemDocument, content_type = "application/problem+json"),
     )
 )]

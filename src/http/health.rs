@@ -1,11 +1,12 @@
-//! Whether the process lives, and whether it is any use to send it work.
+//! Whether the process lives, whether it is any use to send it work, and what it has counted.
 
 use actix_web::http::StatusCode;
-use actix_web::web;
+use actix_web::{HttpResponse, web};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::problem::ApiProblem;
+use crate::exposition::Exposition;
 use crate::service::Service;
 
 #[derive(Serialize, ToSchema)]
@@ -36,4 +37,13 @@ pub async fn ready(service: web::Data<Service>) -> Result<web::Json<Health>, Api
             Err(ApiProblem::new(StatusCode::SERVICE_UNAVAILABLE, "the state or the supervisor does not answer"))
         }
     }
+}
+
+/// All metrics, as Prometheus reads them.
+#[utoipa::path(
+    get, operation_id = "getMetrics", path = "/metrics", tag = "health",
+    responses((status = 200, description = "the text format of Prometheus", body = String, content_type = "text/plain"))
+)]
+pub async fn metrics(exposition: web::Data<Exposition>) -> HttpResponse {
+    HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(exposition.text())
 }

@@ -9,6 +9,7 @@ use utoipa::OpenApi as _;
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use super::configurations::ADDED;
+use super::paths::PREFIX;
 use super::problem::{MEDIA_TYPE, ProblemDocument, SettingProblem};
 use super::{configurations, events, executions, health, schemas};
 use crate::settings::key::{Effect, Key, Kind, Place};
@@ -24,7 +25,7 @@ pub const DOCUMENT_PATH: &str = "/api/v1/openapi.json";
         configurations::list, configurations::create, configurations::show, configurations::replace,
         configurations::patch, configurations::remove,
         executions::execute, executions::list, executions::show, executions::cancel, events::follow,
-        health::lives, health::ready,
+        health::lives, health::ready, health::metrics,
     ),
     components(schemas(ProblemDocument, SettingProblem, schemas::Execution, schemas::ExecutionPage)),
     tags(
@@ -50,6 +51,7 @@ static DOCUMENT: LazyLock<Value> = LazyLock::new(|| {
     });
     document["components"]["securitySchemes"] = json!({ "token": { "type": "http", "scheme": "bearer" } });
     document["security"] = json!([{ "token": [] }, {}]);
+    add_links(&mut document["paths"]);
     for operations in document["paths"].as_object_mut().into_iter().flat_map(Map::values_mut) {
         for operation in operations.as_object_mut().into_iter().flat_map(Map::values_mut) {
             add_common_problems(&mut operation["responses"]);
@@ -57,6 +59,28 @@ static DOCUMENT: LazyLock<Value> = LazyLock::new(|| {
     }
     document
 });
+
+/// Where the ids come from that other calls take.
+fn add_links(paths: &mut Value) {
+    const BY_CONFIGURATION: [&str; 5] = [
+        "getConfiguration",
+        "replaceConfiguration",
+        "changeConfiguration",
+        "removeConfiguration",
+        "executeConfiguration",
+    ];
+    const BY_EXECUTION: [&str; 3] = ["getExecution", "cancelExecution", "followExecution"];
+    let links = |operations: &[&str], id: &str| -> Value {
+        let link = |operation: &&str| {
+            let parameters = json!({ "id": format!("$response.body#/{id}") });
+            ((*operation).to_owned(), json!({ "operationId": operation, "parameters": parameters }))
+        };
+        Value::Object(operations.iter().map(link).collect())
+    };
+    paths[format!("{PREFIX}/configurations")]["post"]["responses"]["201"]["links"] = links(&BY_CONFIGURATION, "id");
+    paths[format!("{PREFIX}/configurations/{{id}}/execute")]["post"]["responses"]["202"]["links"] =
+        links(&BY_EXECUTION, "execution_id");
+}
 
 /// What any call may be refused with, before anything looks at what it is about.
 fn add_common_problems(responses: &mut Value) {

@@ -14,6 +14,7 @@ pub const PREFIX: &str = "/api/v1/sync/sql-sync";
 pub fn all(app: &mut web::ServiceConfig) {
     app.service(resource("/healthz", &[Method::GET]).route(web::get().to(health::lives)))
         .service(resource("/readyz", &[Method::GET]).route(web::get().to(health::ready)))
+        .service(resource("/metrics", &[Method::GET]).route(web::get().to(health::metrics)))
         .service(
             web::scope(PREFIX)
                 .service(

@@ -100,6 +100,15 @@ pub struct Error {
     pub remedy: String,
 }
 
+/// One event of a stream.
+#[derive(Serialize, ToSchema)]
+pub struct Event {
+    /// `progress` or `finished`.
+    pub event: String,
+    /// An execution, as one line of JSON.
+    pub data: String,
+}
+
 /// A page of executions, the newest first.
 #[derive(Serialize, ToSchema)]
 pub struct ExecutionPage {

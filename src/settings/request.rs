@@ -3,6 +3,7 @@
 
 use config::{Map, Value, ValueKind};
 
+use super::condition;
 use super::format::Format;
 use super::keys;
 use super::problem::{Problem, SettingsError};
@@ -100,10 +101,18 @@ const NAMING: [&str; 13] = [
     "record_type_field",
 ];
 
+/// Keys whose text is SQL.
+const FILTERS: [&str; 2] = ["where", "target_where"];
+
 /// Every name is quoted where it goes into a statement. What looks like more than a name is refused all the same when it
 /// comes from afar: no table is called so, and whoever types it means no good.
 fn look_at_names(value: &Value, key: &str, path: &str, problems: &mut Vec<Problem>) {
     match &value.kind {
+        ValueKind::String(text) if FILTERS.contains(&key) => {
+            if let Err(message) = condition::check(text) {
+                problems.push(problem(path, message));
+            }
+        }
         ValueKind::String(text) if NAMING.contains(&key) && !is_plain(text) => {
             problems
                 .push(problem(path, "a name holds no quotes, semicolons, comments or control characters".to_owned()));

@@ -138,9 +138,23 @@ fn sql_in_names_and_filters_is_refused() {
         let nested = json!({ "name": "n", "source": "a", "target": "b", "tables": ["item", evil] });
         assert_eq!(post(&server, &nested.to_string()), 422);
     }
-    for filter in ["1=1; drop table item", "1=1) union select * from sqlite_schema --", "id in (delete from item)"] {
-        let body = json!({ "name": "n", "source": "a", "target": "b", "source_table": "item", "where": filter });
-        assert_eq!(post(&server, &body.to_string()), 422, "{filter}");
+    for filter in [
+        "1=1; drop table item",
+        "1=1) union select * from sqlite_schema --",
+        "id in (delete from item)",
+        "id in (select 1)",
+        "load_extension('x')",
+    ] {
+        let of = |filters: [&str; 2]| {
+            json!({ "name": "n", "source": "a", "target": "b", "source_table": "item",
+                    "where": filters[0], "target_where": filters[1] })
+        };
+        for filters in [[filter, "id > 0"], ["id > 0", filter]] {
+            assert_eq!(post(&server, &of(filters).to_string()), 422, "{filter}");
+        }
+        let nested = json!({ "name": "n", "source": "a", "target": "b",
+                             "tables": [{ "name": "item", "where": filter, "target_where": filter }] });
+        assert_eq!(post(&server, &nested.to_string()), 422, "{filter}");
     }
     nothing_happened(&desk, server);
 }

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "the helpers of tests are tests too")]
 
+mod api;
 mod cluster;
 mod command_line;
 mod comparing;
@@ -35,5 +36,6 @@ mod settings;
 mod small_disk;
 mod state;
 mod support;
+mod tls;
 mod traps;
 mod undo;

@@ -220,3 +220,18 @@ fn without_its_token_nobody_gets_more_than_is_open() {
     assert_eq!(right.json()["executions"], json!([]));
     assert!(server.is_alive());
 }
+
+#[test]
+fn what_was_done_is_counted_and_told_to_prometheus() {
+    let desk = Desk::new();
+    shop(&desk, "shop", r#""tables": ["item"],"#);
+    let server = Server::start(&desk, &["shop.json"]);
+    let added = |server: &Server| {
+        let answer = server.get("/metrics");
+        assert!(answer.head.contains("content-type: text/plain; version=0.0.4"), "{answer:?}");
+        let line = answer.body.lines().find(|line| line.starts_with("rowsync_records_added_total{")).map(str::to_owned);
+        line.map(|line| line.rsplit(' ').next().unwrap().to_owned())
+    };
+    server.run("shop");
+    assert_eq!(added(&server).as_deref(), Some("2"));
+}
