@@ -28,5 +28,7 @@ pub mod settings;
 pub mod shutdown;
 pub mod state;
 pub mod telemetry;
+pub mod track;
+pub mod tracking;
 pub mod turns;
 pub mod undo;

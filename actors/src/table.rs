@@ -6,6 +6,7 @@
 mod compare;
 mod doubt;
 mod drift;
+mod log;
 mod rejects;
 mod settle;
 mod standing;
@@ -25,7 +26,7 @@ use crate::job::{Shared, TableJob};
 use crate::keeper::Seen;
 use crate::ledger::Ledger;
 use crate::messages::{Pass, Standing, SyncTable};
-use crate::ports::{ReaderPort, WriterPort};
+use crate::ports::{LogPort, ReaderPort, WriterPort};
 use crate::reader::Reader;
 use crate::recovery::Recovery;
 use crate::writer::{Pen, Writer};
@@ -50,6 +51,7 @@ impl Table {
 pub(crate) struct Children {
     pub(crate) source: ReaderPort,
     pub(crate) target: ReaderPort,
+    pub(crate) log: Option<LogPort>,
     pub(crate) differ: Addr<Differ>,
     pub(crate) writer: Addr<Writer>,
     pub(crate) seen: Seen,
@@ -62,10 +64,12 @@ impl Children {
         let (source_rows, target_rows) = (shared.source.rows().await?, shared.target.rows().await?);
         let seen = Seen { source: source_rows.generation, target: target_rows.generation };
         let reader = |side, rows: Rows, view: &Arc<_>| {
-            ReaderPort::from(&Reader::new(side, rows.snapshot, Arc::clone(view), Arc::clone(&progress)).start())
+            Reader::new(side, rows.snapshot, Arc::clone(view), Arc::clone(&progress)).start()
         };
         let source = reader(SideName::Source, source_rows, &job.pair.source);
-        let target = reader(SideName::Target, target_rows, &job.pair.target);
+        let log = job.log_owner.as_ref().map(|owner| LogPort::new(&source, owner.clone()));
+        let source = ReaderPort::from(&source);
+        let target = ReaderPort::from(&reader(SideName::Target, target_rows, &job.pair.target));
         let pen = Pen {
             store: shared.target.store(),
             view: Arc::clone(&job.pair.target),
@@ -94,7 +98,7 @@ impl Children {
             far: shared.is_far(),
             row_bytes: AtomicUsize::new(0),
         });
-        Ok(Children { source, target, differ: differ.start(), writer, seen })
+        Ok(Children { source, target, log, differ: differ.start(), writer, seen })
     }
 }
 

@@ -204,6 +204,7 @@ impl World {
             target_missing: false,
             has_children,
             notes: vec![],
+            log_owner: None,
             keeping: None,
         }
     }
