@@ -13,6 +13,7 @@ use rowsync_engine::schema::{Filled, ForeignKey, TableName, TableSchema, find_na
 use rowsync_engine::store::Store;
 
 use crate::ends::{Ends, told};
+use crate::filters::{check_filters, filters};
 use crate::problem::Problem;
 use crate::settings::{ChangeTracking, SyncSettings, TableSelection, TableSettings, TuningSettings};
 use crate::state::State;
@@ -68,6 +69,7 @@ impl Roster {
         let described = stream::iter(wanted).map(|table| describe(settings, ends, table)).buffered(DESCRIBED_AT_ONCE);
         let mut entries: Vec<Entry> = described.try_collect().await?;
         refuse_missing(settings, &entries, missing)?;
+        check_filters(settings, ends, &entries).await?;
         let order = sort(&entries);
         if missing == Missing::Create {
             create_missing(settings, ends, &mut entries, &order, leave, made).await?;
@@ -323,6 +325,9 @@ fn lay(ends: &Ends, entry: &mut Entry, in_cycle: bool) -> Result<Arc<Pair>, Mism
     let source = Side { schema: &entry.source, capabilities: &source_can };
     let target = Side { schema: target, capabilities: &target_can };
     let mut pair = pair(source, target, &pair_options(&entry.settings.tuning))?;
+    let [source_rows, target_rows] = filters(&entry.settings.tuning);
+    Arc::make_mut(&mut pair.source).filter = source_rows;
+    Arc::make_mut(&mut pair.target).filter = target_rows;
     let refers_to_itself = refers_to_itself(&entry.source) || entry.target.as_ref().is_some_and(refers_to_itself);
     if in_cycle || refers_to_itself {
         Arc::make_mut(&mut pair.target).in_cycle = true;

@@ -159,10 +159,12 @@ keys! {
     fields: Vec<String>, Kind::Names, FIELDS, Now;
     /// The source's columns that do not take part.
     exclude_fields: Vec<String>, Kind::NamesOrNone, NOTHING, Now;
-    /// A filter on the source's rows, in SQL.
-    r#where: String, Kind::Text, NOTHING, NotYet;
-    /// The mirror of `where` on the target.
-    target_where: String, Kind::Text, NOTHING, NotYet;
+    /// A filter on the source's rows, in the SQL of the source: rows for which it does not hold, or is NULL, do not take
+    /// part. It needs its mirror, `target_where`.
+    r#where: String, Kind::Text, NOTHING, Now;
+    /// The mirror of `where` on the target, in the SQL of the target: rows outside of it are never touched. `"true"` where
+    /// the target is to hold nothing else, so that its other rows are deleted.
+    target_where: String, Kind::Text, NOTHING, Now;
     /// The column that tells the kinds of records in one table apart.
     record_type_field: String, Kind::Text, NOTHING, NotYet;
     /// The kinds of records, each planned, counted and reported on its own.

@@ -119,6 +119,7 @@ impl SyncSettings {
         let schedule = read_schedule(&raw, provenance);
         let tuning = TuningSettings::resolve(&raw.tuning, &RawTuning::default());
         tuning.check_columns("", provenance);
+        tuning.check_filter("", provenance);
         let tables = TableSelection::new(raw.tables.as_deref(), &raw.tuning, provenance);
         let sync_table = raw.sync_table.as_deref().map(|names| tables.known(names, "sync_table", provenance));
         let state = read_state(&raw, &name, provenance);

@@ -28,6 +28,10 @@ pub struct TuningSettings {
     pub fields: Option<Vec<String>>,
     /// None of these is among `fields`.
     pub exclude_fields: Vec<String>,
+    /// Which rows of the source take part, in its SQL.
+    pub source_where: Option<String>,
+    /// Which rows of the target take part, in its SQL. Set wherever `source_where` is.
+    pub target_where: Option<String>,
     pub create_missing_tables: bool,
     pub trust_modify_id: bool,
     pub sync_all: bool,
@@ -103,7 +107,11 @@ impl TuningSettings {
                 own.$key.clone().or_else(|| top.$key.clone())
             };
         }
+        // An entry's filter does not go with the mirror of another.
+        let filters = if own.r#where.is_some() || own.target_where.is_some() { own } else { top };
         TuningSettings {
+            source_where: filters.r#where.clone(),
+            target_where: filters.target_where.clone(),
             sync_strategy: strategy(&set(of!(sync_strategy))),
             change_tracking: ChangeTracking::named(&set(of!(change_tracking))),
             primary_key_field: of!(primary_key_field),
@@ -141,6 +149,16 @@ impl TuningSettings {
     pub(super) fn check_columns(&self, path: &str, provenance: &mut Provenance) {
         self.check_excluded(path, provenance);
         self.check_mapping(path, provenance);
+    }
+
+    /// Refuses a filter whose mirror is missing: rows of the target outside of it would be deleted, which may be meant or
+    /// not.
+    pub(super) fn check_filter(&self, path: &str, provenance: &mut Provenance) {
+        if self.source_where.is_some() && self.target_where.is_none() {
+            let message = "`where` needs its mirror `target_where`, so that rows of the target outside of it are left alone: \
+                often the same condition, or `\"true\"` where the target is to hold nothing else";
+            provenance.refuse(&member(path, "where"), message);
+        }
     }
 
     fn check_excluded(&self, path: &str, provenance: &mut Provenance) {

@@ -4,7 +4,7 @@ use rowsync_engine::change_log::LogStanding;
 use rowsync_engine::plan::{Plan, Strategy};
 use rowsync_engine::report::Method;
 
-use super::work::{MASS_DELETE_ROWS_MIN, Work, send};
+use super::work::{MASS_DELETE_ROWS_MIN, Work};
 use crate::failure::Failure;
 use crate::found::Found;
 use crate::job::Goal;
@@ -89,7 +89,7 @@ impl Work {
     ) -> Result<Option<i64>, Failure> {
         let page = log.changes(after, changes).await?;
         if page.last.is_some() {
-            let found = send(self.differ(), CompareKeys { keys: page.keys, act }).await?;
+            let found = self.differ().send(CompareKeys { keys: page.keys, act }).await?;
             self.take_in_logged(found, act);
         }
         Ok(page.last)

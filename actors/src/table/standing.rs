@@ -13,6 +13,7 @@ use rowsync_engine::report::{
 use rowsync_engine::store::Survey;
 
 use super::rejects::failed_rows;
+use super::tail::Tail;
 use crate::board::{Progress, Spent};
 use crate::failure::Failure;
 use crate::found::Found;
@@ -42,6 +43,9 @@ pub(crate) struct TableState {
     pub(crate) log: Option<LogStanding>,
     /// Only what the log names is looked at.
     pub(crate) follows_log: bool,
+    /// The end of the table that is not compared now, as it is to be copied.
+    pub(crate) tail: Option<Tail>,
+    pub(crate) tail_copied: bool,
     pub(crate) verified: bool,
     pub(crate) status: TableStatus,
     pub(crate) method: Method,
@@ -101,6 +105,8 @@ impl TableState {
             cleared: false,
             log: None,
             follows_log: false,
+            tail: None,
+            tail_copied: false,
             verified: false,
             status: TableStatus::Completed,
             method: Method::None,
@@ -127,6 +133,8 @@ impl TableState {
 
     pub(crate) fn outcome(&self, job: &TableJob, progress: &Progress, ledger: &Ledger) -> TableOutcome {
         let failed_rows = failed_rows(job, ledger);
+        // What stops a table is an error of it; single rows that fail are told apart from those.
+        progress.meters.parked.set(if self.errors.is_empty() { 0.0 } else { 1.0 });
         TableOutcome {
             report: self.report(job, progress, &failed_rows),
             failed_rows,

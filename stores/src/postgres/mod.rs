@@ -8,8 +8,10 @@ mod classify;
 mod connection;
 mod copy;
 mod create;
+mod decode;
 mod digest;
 mod encode;
+mod filter;
 mod fit;
 mod foreseen;
 mod hash;
@@ -46,12 +48,16 @@ use async_trait::async_trait;
 use rowsync_engine::cost::LinkSpeed;
 use rowsync_engine::digest::DigestKind;
 use rowsync_engine::error::{Kind, StoreError};
+use rowsync_engine::filter::Filter;
 use rowsync_engine::schema::{ForeignKey, TableName, TableSchema, TableView};
-use rowsync_engine::sightings::Mark;
-use rowsync_engine::store::{Capabilities, Consistency, Encoder, Engine, Result, Snapshot, Store, Transaction};
+use rowsync_engine::sightings::{Mark, Pulse};
+use rowsync_engine::store::{
+    Capabilities, Consistency, Decoder, Encoder, Engine, Result, Snapshot, Store, Transaction,
+};
 use sqlx::Connection as _;
 
 use self::connection::Door;
+use self::decode::TupleDecoder;
 use self::foreseen::Foreseen;
 use self::link::Link;
 use self::snapshot::Reading;
@@ -191,6 +197,13 @@ impl Store for Postgres {
         Ok(())
     }
 
+    async fn check_filter(&self, table: &TableName, filter: &Filter) -> Result<()> {
+        let mut lease = self.link.lease("plan").await.map_err(|e| e.at(table))?;
+        filter::check(&mut lease, table, filter).await.map_err(|e| e.at(table))?;
+        lease.release();
+        Ok(())
+    }
+
     async fn snapshot(&self, consistency: Consistency) -> Result<Arc<dyn Snapshot>> {
         Ok(match consistency {
             Consistency::Latest => Arc::new(Reading::latest(Arc::clone(&self.link))),
@@ -210,8 +223,19 @@ impl Store for Postgres {
         Ok(mark)
     }
 
+    async fn pulse(&self) -> Result<Option<Pulse>> {
+        let mut lease = self.link.lease("read").await?;
+        let pulse = mark::pulse(&mut lease).await?;
+        lease.release();
+        Ok(pulse)
+    }
+
     fn encoder(&self, view: &Arc<TableView>) -> Option<Arc<dyn Encoder>> {
         Some(Arc::new(Foreseen::of(view)?))
+    }
+
+    fn decoder(&self, view: &Arc<TableView>) -> Option<Arc<dyn Decoder>> {
+        Some(Arc::new(TupleDecoder::of(view)?))
     }
 
     /// Our commits do not wait for the disk, each on its own. The log is flushed in order, so one commit that does wait
