@@ -21,7 +21,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use actix::{Actor, AtomicResponse, Context, Handler, WrapFuture};
-use rowsync_engine::budget::Budget;
+use rowsync_engine::budget::{Budget, Permit};
 use rowsync_engine::domain::Domain;
 use rowsync_engine::key::KeyRange;
 use rowsync_engine::pair::Pair;
@@ -111,6 +111,11 @@ impl Desk {
         }
     }
 
+    /// Bytes of the budget, waited for.
+    async fn permit(&self, bytes: usize) -> Permit {
+        self.progress.meters.permit(&self.budget, bytes).await
+    }
+
     fn check_stop(&self) -> Result<(), Failure> {
         if self.stop.is_cancelled() { Err(Failure::Stopped) } else { Ok(()) }
     }
@@ -167,8 +172,8 @@ impl Handler<CompareRange> for Differ {
 impl Handler<CopyTable> for Differ {
     type Result = AtomicResponse<Self, Result<Found, Failure>>;
 
-    fn handle(&mut self, _: CopyTable, _: &mut Context<Self>) -> Self::Result {
-        self.work(copy::copy)
+    fn handle(&mut self, message: CopyTable, _: &mut Context<Self>) -> Self::Result {
+        self.work(|desk| copy::copy(desk, message.after))
     }
 }
 

@@ -17,6 +17,7 @@ pub mod filter;
 pub mod image;
 pub mod key;
 pub mod merge;
+pub mod metrics;
 pub mod moment;
 pub mod order;
 pub mod overlap;

@@ -18,6 +18,7 @@ mod history;
 mod incremental;
 mod kills;
 mod leases;
+mod metrics;
 mod oracle;
 mod others;
 mod permissions;
