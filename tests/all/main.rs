@@ -8,6 +8,7 @@ mod comparing;
 mod connection;
 mod copied;
 mod crashes;
+mod dashboards;
 mod disk_full;
 mod drift;
 mod equality;
