@@ -7,13 +7,13 @@ use std::process::Command;
 use rowsync_engine::metrics::{CATALOGUE, Label, Metric, find};
 use serde_json::Value;
 
-const DASHBOARDS: [&str; 2] = ["all_syncs", "one_table"];
+pub const DASHBOARDS: [&str; 2] = ["all_syncs", "one_table"];
 
-fn file(name: &str) -> PathBuf {
+pub fn file(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("grafana").join(name)
 }
 
-fn dashboard(name: &str) -> Value {
+pub fn dashboard(name: &str) -> Value {
     let text = std::fs::read_to_string(file(&format!("dashboards/{name}.json"))).unwrap();
     serde_json::from_str(&text).unwrap()
 }
@@ -23,7 +23,7 @@ fn panels(dashboard: &Value) -> &[Value] {
 }
 
 /// Each query with the title of its panel.
-fn queries(dashboard: &Value) -> Vec<(String, String)> {
+pub fn queries(dashboard: &Value) -> Vec<(String, String)> {
     let of_panel = |panel: &Value| {
         let title = panel["title"].as_str().unwrap().to_owned();
         let targets = panel["targets"].as_array().cloned().unwrap_or_default();
@@ -33,7 +33,7 @@ fn queries(dashboard: &Value) -> Vec<(String, String)> {
 }
 
 /// The expressions of the alert rules, each with its name.
-fn alerts() -> Vec<(String, String)> {
+pub fn alerts() -> Vec<(String, String)> {
     let text = std::fs::read_to_string(file("prometheus/rowsync.rules.yml")).unwrap();
     let of = |key: &str| -> Vec<String> {
         text.lines().filter_map(|line| line.trim().strip_prefix(key)).map(|rest| rest.trim().to_owned()).collect()
@@ -124,7 +124,7 @@ fn no_panel_lies_on_another() {
 }
 
 /// A program of Prometheus, installed or fetched by `make setup`.
-fn program(name: &str) -> PathBuf {
+pub fn program(name: &str) -> PathBuf {
     let fetched = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/prometheus/usr/bin").join(name);
     let installed = || {
         let path = std::env::var_os("PATH")?;

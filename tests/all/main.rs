@@ -23,6 +23,7 @@ mod metrics;
 mod oracle;
 mod others;
 mod permissions;
+mod prometheus;
 mod proxy;
 mod recent;
 mod rejects;
