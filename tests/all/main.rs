@@ -19,6 +19,7 @@ mod history;
 mod incremental;
 mod kills;
 mod leases;
+mod log;
 mod metrics;
 mod oracle;
 mod others;
