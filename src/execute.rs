@@ -25,6 +25,7 @@ use rowsync_engine::search::SideName;
 use rowsync_engine::store::{Consistency, Store};
 use rowsync_stores::Access;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 use uuid::Uuid;
 
 use crate::closing::close_tables;
@@ -54,7 +55,8 @@ pub async fn execute(settings: &SyncSettings, goal: Goal, hooks: &Hooks) -> Resu
     hooks.board.begin(&settings.name);
     let tally = command_of(goal).map(|command| Tally::begin(command, &settings.name, &hooks.board));
     let mut kept = Kept::new(Uuid::now_v7(), now(), None);
-    let ended = see_through(settings, goal, hooks, &mut kept).await;
+    let span = tracing::info_span!("sync_run", sync = %settings.name, execution = %kept.execution_id);
+    let ended = see_through(settings, goal, hooks, &mut kept).instrument(span).await;
     kept.end(&settings.name, &ended, now()).await;
     if let Some(tally) = tally {
         tally.end(&ended);
@@ -309,6 +311,7 @@ async fn make_job(
         target_link: ends.links.target,
         failures_max: settings.max_error_loop,
         dice,
+        span: tracing::Span::current(),
     };
     let order = without(&roster.order, &parked);
     Ok((RunJob { tables, order, tables_at_once: settings.max_parallel_tables, shared }, parked))

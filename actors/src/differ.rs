@@ -32,6 +32,8 @@ use rowsync_engine::sightings::{Mark, Pulse};
 use rowsync_engine::store::{Decoder, Encoder, PageRequest, Store};
 use tokio_util::sync::CancellationToken;
 
+use tracing::{Instrument as _, Span};
+
 use crate::board::Progress;
 use crate::failure::Failure;
 use crate::found::Found;
@@ -46,6 +48,8 @@ const ROW_BYTES_GUESS: usize = 256;
 /// Finds differences of one table.
 pub struct Differ {
     desk: Arc<Desk>,
+    /// Of the table; made within it.
+    span: Span,
 }
 
 /// What every piece of the differ's work needs.
@@ -76,7 +80,7 @@ pub struct Desk {
 impl Differ {
     pub fn new(desk: Desk) -> Differ {
         desk.row_bytes.store(ROW_BYTES_GUESS, Relaxed);
-        Differ { desk: Arc::new(desk) }
+        Differ { desk: Arc::new(desk), span: Span::current() }
     }
 
     /// One piece of work at a time; it ends with the actor.
@@ -84,7 +88,7 @@ impl Differ {
     where
         F: Future<Output = Result<T, Failure>> + 'static,
     {
-        AtomicResponse::new(Box::pin(work(Arc::clone(&self.desk)).into_actor(self)))
+        AtomicResponse::new(Box::pin(work(Arc::clone(&self.desk)).instrument(self.span.clone()).into_actor(self)))
     }
 }
 

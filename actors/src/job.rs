@@ -12,6 +12,7 @@ use rowsync_engine::pair::Pair;
 use rowsync_engine::plan::Strategy;
 use rowsync_engine::value::Value;
 use tokio_util::sync::CancellationToken;
+use tracing::Span;
 
 use crate::board::Board;
 use crate::end::{Dice, End};
@@ -49,6 +50,8 @@ pub struct Shared {
     /// Failures in a row, without a written row in between, after which a table is given up: `max_error_loop`.
     pub failures_max: u32,
     pub dice: Dice,
+    /// The run, to which its tables belong in the log.
+    pub span: Span,
 }
 
 /// From here on a round trip takes as long as hashing thousands of rows.

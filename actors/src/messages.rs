@@ -15,6 +15,7 @@ use rowsync_engine::search::SearchOptions;
 use rowsync_engine::sightings::Sightings;
 use rowsync_engine::store::{PageRequest, Survey};
 use rowsync_engine::value::Value;
+use tracing::Span;
 
 use crate::failure::Failure;
 use crate::found::Found;
@@ -73,6 +74,8 @@ pub enum Pass {
 #[rtype(result = "Standing")]
 pub struct SyncTable {
     pub pass: Pass,
+    /// The table in the log. All that its actors do is told beneath it.
+    pub span: Span,
 }
 
 impl Pass {

@@ -15,6 +15,8 @@ use rowsync_engine::store::{Result, Snapshot, Survey};
 use tokio::sync::Semaphore;
 use tokio_util::task::AbortOnDropHandle;
 
+use tracing::{Instrument as _, Span};
+
 use crate::board::{Progress, Spent};
 use crate::messages::{
     AskLog, CountRows, DigestRanges, EstimateRows, FindNewest, FindRecent, GatherRows, ReadKeys, ReadLog, ReadRange,
@@ -30,11 +32,20 @@ pub struct Reader {
     view: Arc<TableView>,
     progress: Arc<Progress>,
     window: Arc<Semaphore>,
+    /// Of the table; made within it.
+    span: Span,
 }
 
 impl Reader {
     pub fn new(side: SideName, snapshot: Arc<dyn Snapshot>, view: Arc<TableView>, progress: Arc<Progress>) -> Reader {
-        Reader { side, snapshot, view, progress, window: Arc::new(Semaphore::new(QUESTIONS_MAX)) }
+        Reader {
+            side,
+            snapshot,
+            view,
+            progress,
+            window: Arc::new(Semaphore::new(QUESTIONS_MAX)),
+            span: Span::current(),
+        }
     }
 
     /// Works on a question on any core; the work ends with the actor or with whoever asked.
@@ -49,14 +60,15 @@ impl Reader {
     {
         let work = question(Arc::clone(&self.snapshot), Arc::clone(&self.view));
         let (window, progress, side) = (Arc::clone(&self.window), Arc::clone(&self.progress), self.side);
-        let task = AbortOnDropHandle::new(tokio::spawn(async move {
+        let asked = async move {
             let _turn = window.acquire_owned().await;
             let begun = Instant::now();
             let answer = work.await;
             progress.spend(spent, side, begun);
             progress.queried(side, answer.as_ref().map_or(0, bytes));
             answer
-        }));
+        };
+        let task = AbortOnDropHandle::new(tokio::spawn(asked.instrument(self.span.clone())));
         let view = Arc::clone(&self.view);
         let answer = async move { task.await.unwrap_or_else(|_| Err(panicked(&view))).map_err(|error| error.on(side)) };
         Box::pin(answer.into_actor(self).map(|answer, _, _| answer))

@@ -23,6 +23,8 @@ use rowsync_engine::pair::Pair;
 use rowsync_engine::search::SideName;
 use rowsync_engine::store::Decoder;
 
+use tracing::Instrument as _;
+
 use crate::differ::{Desk, Differ};
 use crate::end::{End, Rows};
 use crate::failure::Failure;
@@ -132,10 +134,10 @@ impl Handler<SyncTable> for Table {
 
     fn handle(&mut self, message: SyncTable, _: &mut Context<Self>) -> Self::Result {
         let work = self.work.take();
-        let pass = message.pass;
+        let SyncTable { pass, span } = message;
         let done = async move {
             let mut work = work.expect("messages come one at a time, and each puts the work back");
-            let standing = walk(&mut work, pass).await;
+            let standing = walk(&mut work, pass).instrument(span).await;
             (work, standing)
         };
         AtomicResponse::new(Box::pin(done.into_actor(self).map(|(work, standing), table, _| {

@@ -194,6 +194,7 @@ impl World {
                 target_link: LinkSpeed::LOCAL,
                 failures_max: self.failures_max,
                 dice: Arc::new(|| 1.0),
+                span: tracing::Span::none(),
             },
         }
     }
