@@ -1,4 +1,4 @@
-# make setup   what the tests need: a PostgreSQL server, if none is installed, and tools that judge the API
+# make setup   what the tests need: a PostgreSQL server and Prometheus, if none is installed, and tools that judge the API
 # make test    all tests, with a throwaway PostgreSQL server beside them
 # make test-api   only those that lay the API before other tools
 # make check   format, lints, documentation, tests: what has to pass before a change is handed in
@@ -14,6 +14,7 @@ KILLS ?= 200
 setup:
 	tests/install-postgres.sh
 	tests/install-api-tools.sh
+	tests/install-prometheus.sh
 
 test: setup
 	tests/with-postgres.sh cargo test --workspace --no-fail-fast

@@ -9,8 +9,8 @@ use serde::Serialize;
 
 use crate::check;
 use crate::cli::{
-    Command, CommonArgs, ErrorsAction, ErrorsArgs, FileArgs, HistoryArgs, InitArgs, Output, ServeArgs, UndoArgs,
-    VerifyArgs,
+    Command, CommonArgs, ErrorsAction, ErrorsArgs, FileArgs, HistoryArgs, InitArgs, Output, ServeArgs, TrackArgs,
+    UndoArgs, VerifyArgs,
 };
 use crate::execute::{Hooks, execute};
 use crate::history::{self, History};
@@ -22,7 +22,7 @@ use crate::progress::Bars;
 use crate::row_errors::RowErrors;
 use crate::serve::{self, Sources};
 use crate::settings::{self, Environment, SyncSettings};
-use crate::{row_errors, run, shutdown, telemetry, undo};
+use crate::{row_errors, run, shutdown, telemetry, track, undo};
 
 /// Carries a command out. Problems are told on stderr, reports on stdout.
 pub fn carry_out(command: Command) -> Exit {
@@ -35,6 +35,7 @@ pub fn carry_out(command: Command) -> Exit {
         Command::Undo(args) => on_system(&args.common.clone(), |desk| undo(args, desk)),
         Command::Errors(args) => on_system(&args.common.clone(), |desk| errors(args, desk)),
         Command::Check(args) => on_system(&args.common.clone(), |desk| check(args, desk)),
+        Command::Track(args) => on_system(&args.common.clone(), |desk| track(args, desk)),
         Command::History(args) => on_system(&args.common.clone(), |desk| history(args, desk)),
     }
 }
@@ -149,6 +150,12 @@ async fn check(args: FileArgs, desk: Desk) -> Result<Exit, Problem> {
     let report = check::check(&desk.settings(&args.file)?).await?;
     desk.print(&report, check::text)?;
     Ok(if report.problems() == 0 { Exit::Done } else { Exit::Usage })
+}
+
+async fn track(args: TrackArgs, desk: Desk) -> Result<Exit, Problem> {
+    let report = track::track(&desk.settings(&args.file)?, args.action).await?;
+    desk.print(&report, track::text)?;
+    Ok(Exit::Done)
 }
 
 async fn history(args: HistoryArgs, desk: Desk) -> Result<Exit, Problem> {
