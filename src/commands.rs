@@ -217,6 +217,7 @@ fn exit_of(report: &RunReport) -> Exit {
         .chain(&report.errors)
         .any(|error| error.class == Class::Connection);
     match report.status {
+        RunStatus::Completed if report.totals.conflicts > 0 => Exit::Failed,
         RunStatus::Completed | RunStatus::Planned => Exit::Done,
         RunStatus::Interrupted => Exit::Interrupted,
         _ if lost => Exit::Unreachable,

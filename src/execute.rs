@@ -27,13 +27,14 @@ use rowsync_stores::Access;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::closing::close_tables;
+use crate::closing::{close_sources, close_tables};
 use crate::ends::{Ends, told};
 use crate::footing::{Footing, Kept};
+use crate::merging;
 use crate::patience::{dice, patience_of, patiently};
 use crate::problem::Problem;
 use crate::roster::{Entry, Missing, Roster, wished_foreign_keys};
-use crate::settings::{ConnectionSettings, SyncSettings, TuningSettings};
+use crate::settings::{ConnectionSettings, SyncSettings, SyncStrategy, TuningSettings};
 use crate::state::{Command, Place, State, StateError};
 use crate::undo::journal::ExecutionJournal;
 
@@ -76,6 +77,7 @@ async fn see_through(
         tracing::warn!("foreign keys form a cycle: {cycle}");
     }
     let (target, leave) = (Arc::clone(&job.shared.target), Arc::clone(&job.shared.leave));
+    let source = Arc::clone(&job.shared.source);
     let outcomes = Supervisor.start().send(StartRun { job }).await;
     let outcomes = outcomes.map_err(|_| {
         Problem::Internal("the supervisor ended before it reported; this is a mistake in rowsync".into())
@@ -87,6 +89,7 @@ async fn see_through(
         // What a lost lease means is told by what follows.
         if leave.to_write().await.is_ok() {
             close_tables(&target, settings.max_error_loop, &roster, &mut tables).await;
+            close_sources(&source, settings.max_error_loop, &roster, &mut tables).await;
         }
         errors.extend(finish_writing(&target, &*leave, settings.max_error_loop, &roster, &mut tables).await);
     }
@@ -254,6 +257,10 @@ async fn make_job(
     for (index, entry) in roster.entries.iter().enumerate().filter(|(index, _)| !parked.contains(index)) {
         let Ok(pair) = &entry.pair else { continue };
         let keeping = keeping(footing, ends, entry, pair)?;
+        let tuning = &entry.settings.tuning;
+        let merge = footing.state.as_ref().filter(|_| tuning.sync_strategy == SyncStrategy::Merge);
+        let merge = merge
+            .map(|state| merging::merge(state, &place, execution_id.to_string(), &entry.settings.name, pair, tuning));
         tables.push(TableJob {
             name: entry.settings.name.clone(),
             pair: if keeping.is_some() { Arc::new(Pair { raw: false, ..Pair::clone(pair) }) } else { Arc::clone(pair) },
@@ -263,10 +270,13 @@ async fn make_job(
             has_children: roster.order.has_children[index],
             notes: if entry.created { vec!["the target's table was created".into()] } else { Vec::new() },
             keeping,
+            merge,
         });
     }
     // A look finds out what differs now: a source that stands still would differ from a target that moves on.
-    let consistency = if matches!(goal, Goal::Verify { .. }) { Consistency::Latest } else { Consistency::Frozen };
+    // A merge looks again at what it wrote.
+    let is_latest = matches!(goal, Goal::Verify { .. }) || settings.merges();
+    let consistency = if is_latest { Consistency::Latest } else { Consistency::Frozen };
     let dice = dice();
     let end = |side, store: &Arc<dyn Store>, consistency, connection| {
         End::new(side, Arc::clone(store), consistency, patience_of(connection), Arc::clone(&dice), hooks.stop.clone())

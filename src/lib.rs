@@ -11,6 +11,7 @@ pub mod footing;
 pub mod history;
 pub mod init;
 pub mod lease;
+pub mod merging;
 pub mod patience;
 pub mod printing;
 pub mod problem;

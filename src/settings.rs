@@ -32,7 +32,7 @@ pub use problem::{Problem, SettingsError};
 pub use secret::{SecretText, SecretUrl};
 pub use sync::{StateSettings, SyncSettings, UndoSettings};
 pub use table::{TableSelection, TableSettings};
-pub use tuning::{ChangeTracking, TuningSettings};
+pub use tuning::{ChangeTracking, SyncStrategy, TuningSettings};
 
 use keys::RawSettings;
 use layers::Merged;

@@ -2,9 +2,11 @@
 //! was, the rows that failed, what can be undone, and who may write.
 
 mod change_tracking;
+mod conflicts;
 mod database;
 mod executions;
 mod leases;
+mod memory;
 mod row_errors;
 mod session;
 mod statement;
@@ -19,8 +21,10 @@ use crate::settings::{Engine, StateSettings};
 use database::{Database, SQLITE_FULL, sqlite_code};
 use statement::{Row, Statement};
 
+pub use conflicts::{Conflict, MergeStep, Shown, StepKept};
 pub use executions::{Command, Execution, Retention, Standing};
 pub use leases::{Claim, Holder};
+pub use memory::MemoryOf;
 pub use row_errors::RowError;
 pub use undo::{Entry, Kept, Undoable};
 

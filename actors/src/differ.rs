@@ -16,6 +16,8 @@ mod samples;
 mod second_look;
 
 pub use copy::WRITES_IN_FLIGHT;
+pub(crate) use leaf::read_alike;
+pub(crate) use prove::digests;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -75,6 +77,10 @@ impl Differ {
         Differ { desk: Arc::new(desk) }
     }
 
+    pub(crate) fn desk(&self) -> Arc<Desk> {
+        Arc::clone(&self.desk)
+    }
+
     /// One piece of work at a time; it ends with the actor.
     fn work<T: 'static, F>(&self, work: impl FnOnce(Arc<Desk>) -> F) -> AtomicResponse<Self, Result<T, Failure>>
     where
@@ -100,14 +106,14 @@ impl Desk {
         }
     }
 
-    fn reader(&self, side: SideName) -> &ReaderPort {
+    pub(crate) fn reader(&self, side: SideName) -> &ReaderPort {
         match side {
             SideName::Source => &self.source,
             SideName::Target => &self.target,
         }
     }
 
-    fn check_stop(&self) -> Result<(), Failure> {
+    pub(crate) fn check_stop(&self) -> Result<(), Failure> {
         if self.stop.is_cancelled() { Err(Failure::Stopped) } else { Ok(()) }
     }
 
@@ -116,7 +122,7 @@ impl Desk {
         Ok(self.written.mark(&self.pair.target).await.map_err(|error| error.on(SideName::Target))?)
     }
 
-    fn request(&self, range: KeyRange, form: Form) -> PageRequest {
+    pub(crate) fn request(&self, range: KeyRange, form: Form) -> PageRequest {
         PageRequest {
             range,
             rows_max: self.options.batch_rows.get(),
@@ -129,7 +135,7 @@ impl Desk {
     }
 
     /// Learns from a page what a row takes.
-    fn learn(&self, page: &RowPage) {
+    pub(crate) fn learn(&self, page: &RowPage) {
         if let Some(bytes) = page.row_bytes().checked_div(page.len()) {
             self.row_bytes.store(bytes.max(1), Relaxed);
         }

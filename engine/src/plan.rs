@@ -14,6 +14,8 @@ pub enum Operation {
     Incremental,
     /// Compare every row and write those that differ.
     Changed,
+    /// Merge what either side has changed into both.
+    Merge,
 }
 
 /// What is known of a table before anything is compared.

@@ -5,13 +5,15 @@ use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rowsync_engine::conflict::Resolution;
+
 use super::connection::{ConnectionSettings, Engine, engine_of, sqlite_path};
 use super::keys::{RawConnection, RawLink, RawSettings, RawTuning};
 use super::problem::{did_you_mean, listed};
-use super::provenance::{Provenance, member};
+use super::provenance::{Provenance, entry, member};
 use super::secret::{MASK, SecretUrl};
 use super::table::TableSelection;
-use super::tuning::{TuningSettings, set};
+use super::tuning::{SyncStrategy, TuningSettings, set};
 use crate::state::Retention;
 
 /// What a file means. Nothing in here can be wrong any more, except about the databases themselves.
@@ -105,6 +107,15 @@ fn place_of(url: &SecretUrl, engine: Engine) -> Option<String> {
 }
 
 impl SyncSettings {
+    /// Whether a table is merged both ways.
+    pub fn merges(&self) -> bool {
+        let is_merged = |tuning: &TuningSettings| tuning.sync_strategy == SyncStrategy::Merge;
+        match &self.tables {
+            TableSelection::All => is_merged(&self.tuning),
+            TableSelection::Named(tables) => tables.iter().any(|table| table.enabled && is_merged(&table.tuning)),
+        }
+    }
+
     /// Nothing where something that the rest hangs on is missing; `provenance` knows what.
     pub(super) fn new(raw: RawSettings, path: &Path, provenance: &mut Provenance) -> Option<SyncSettings> {
         let name = raw.name.clone().unwrap_or_else(|| stem(path));
@@ -115,8 +126,9 @@ impl SyncSettings {
         let tables = TableSelection::new(raw.tables.as_deref(), &raw.tuning, provenance);
         let sync_table = raw.sync_table.as_deref().map(|names| tables.known(names, "sync_table", provenance));
         let state = read_state(&raw, &name, provenance);
+        refuse_idle_rule(&raw, &tables, &tuning, provenance);
         let (source, target) = ends?;
-        Some(SyncSettings {
+        let settings = SyncSettings {
             name,
             file: path.to_owned(),
             source,
@@ -132,7 +144,12 @@ impl SyncSettings {
             retention: Retention { days: set(raw.history_keep_days), count: set(raw.history_keep_count) },
             undo: UndoSettings::new(&raw),
             enabled: set(raw.enabled),
-        })
+        };
+        if settings.undo.is_on && settings.merges() {
+            provenance
+                .refuse("undo", "a merge writes to both sides and cannot be undone; remove `undo`, or merge no table");
+        }
+        Some(settings)
     }
 }
 
@@ -192,6 +209,25 @@ fn end<'a>(
         );
     }
     found
+}
+
+/// Where rows go one way, the source is right, and a rule that says otherwise would do nothing.
+fn refuse_idle_rule(raw: &RawSettings, tables: &TableSelection, top: &TuningSettings, provenance: &mut Provenance) {
+    let is_idle = |tuning: &TuningSettings| {
+        tuning.sync_strategy != SyncStrategy::Merge && tuning.conflict_resolution != Resolution::SourceWins
+    };
+    let message = "only a merge knows conflicts; set `sync_strategy` to `merge`, or leave this out: the source wins";
+    let merges = matches!(tables, TableSelection::Named(tables)
+        if tables.iter().any(|table| table.tuning.sync_strategy == SyncStrategy::Merge));
+    if is_idle(top) && !merges {
+        return provenance.refuse("conflict_resolution", message);
+    }
+    for (index, table) in raw.tables.iter().flatten().enumerate() {
+        let tuning = TuningSettings::resolve(&raw.tuning, &table.tuning);
+        if table.tuning.conflict_resolution.is_some() && is_idle(&tuning) {
+            provenance.refuse(&member(&entry("tables", index), "conflict_resolution"), message);
+        }
+    }
 }
 
 fn refuse_two_pauses(raw: &RawSettings, provenance: &mut Provenance) {

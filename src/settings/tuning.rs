@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 
+use rowsync_engine::conflict::Resolution;
 use rowsync_engine::cost::CompareMethod;
 use rowsync_engine::digest::DigestKind;
 
@@ -13,6 +14,11 @@ use super::provenance::{Provenance, member};
 /// Tuning, resolved for one table. The manual of each is in [`super::keys`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TuningSettings {
+    pub sync_strategy: SyncStrategy,
+    pub conflict_resolution: Resolution,
+    /// The name in the source. Tables without such a column do without it.
+    pub timestamp_field: String,
+    pub merge_columns: bool,
     pub change_tracking: ChangeTracking,
     /// Names of source columns; none where the table's own key is meant.
     pub primary_key_field: Option<Vec<String>>,
@@ -52,6 +58,33 @@ pub struct TuningSettings {
     pub keep_failed_rows: bool,
 }
 
+/// Which way rows go, and how what has to go is found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SyncStrategy {
+    Compare,
+    /// Both ways.
+    Merge,
+}
+
+impl SyncStrategy {
+    fn named(name: &str) -> SyncStrategy {
+        match name {
+            "merge" => SyncStrategy::Merge,
+            // The check let only known words pass.
+            _ => SyncStrategy::Compare,
+        }
+    }
+}
+
+fn resolution(name: &str) -> Resolution {
+    match name {
+        "target_wins" => Resolution::TargetWins,
+        "timestamp" => Resolution::Timestamp,
+        "manual" => Resolution::Manual,
+        _ => Resolution::SourceWins,
+    }
+}
+
 /// How changes since the last run are seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ChangeTracking {
@@ -89,6 +122,10 @@ impl TuningSettings {
             };
         }
         TuningSettings {
+            sync_strategy: SyncStrategy::named(&set(of!(sync_strategy))),
+            conflict_resolution: resolution(&set(of!(conflict_resolution))),
+            timestamp_field: set(of!(timestamp_field)),
+            merge_columns: set(of!(merge_columns)),
             change_tracking: ChangeTracking::named(&set(of!(change_tracking))),
             primary_key_field: of!(primary_key_field),
             modify_time_field: set(of!(modify_time_field)),

@@ -16,6 +16,7 @@ mod first_sync;
 mod history;
 mod kills;
 mod leases;
+mod merge;
 mod oracle;
 mod others;
 mod permissions;

@@ -80,7 +80,12 @@ async fn compare_gathered(desk: Arc<Desk>, ranges: Vec<KeyRange>, act: Act) -> R
 async fn compare_first(desk: Arc<Desk>, range: KeyRange, act: Act) -> Result<Leaf, Failure> {
     desk.check_stop()?;
     let mut permit = desk.budget.take(2 * desk.options.page_bytes).await;
-    let (source, target, through) = read_alike(&desk, &range, act).await?;
+    let page = |side: SideName, range: KeyRange| {
+        let mut request = desk.request(range, Form::Fields);
+        request.keys_only = keys_only(act, side);
+        desk.reader(side).page(request)
+    };
+    let (source, target, through) = read_alike(&range, page).await?;
     permit.settle(source.bytes() + target.bytes());
     desk.learn(if source.is_empty() { &target } else { &source });
     let cut = through != range.through;
@@ -110,12 +115,10 @@ fn judge(
 ///
 /// When a page is cut, the other side is asked again for just as far. Keys need not be compared here, which only the
 /// databases can do where collations are at work.
-async fn read_alike(desk: &Desk, range: &KeyRange, act: Act) -> Result<(RowPage, RowPage, Option<Key>), Failure> {
-    let page = |side: SideName, range: KeyRange| {
-        let mut request = desk.request(range, Form::Fields);
-        request.keys_only = keys_only(act, side);
-        desk.reader(side).page(request)
-    };
+pub(crate) async fn read_alike<F: Future<Output = Result<RowPage, Failure>>>(
+    range: &KeyRange,
+    page: impl Fn(SideName, KeyRange) -> F,
+) -> Result<(RowPage, RowPage, Option<Key>), Failure> {
     let whole = (page(SideName::Source, range.clone()), page(SideName::Target, range.clone()));
     let (mut source, mut target) = futures_util::try_join!(whole.0, whole.1)?;
     let mut through = range.through.clone();

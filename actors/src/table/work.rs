@@ -12,6 +12,7 @@ use rowsync_engine::store::Survey;
 use rowsync_engine::value::Value;
 
 use super::Children;
+use super::merge::Course;
 use super::standing::TableState;
 use crate::differ::Differ;
 use crate::failure::Failure;
@@ -25,7 +26,7 @@ use crate::ports::ReaderPort;
 use crate::recovery::{Judgement, Recovery};
 
 /// Smaller tables may lose any share of their rows; a share says little there.
-const MASS_DELETE_ROWS_MIN: u64 = 100;
+pub(super) const MASS_DELETE_ROWS_MIN: u64 = 100;
 
 /// Counting fewer rows takes no time that anybody would notice.
 const LONG_TO_COUNT: u64 = 100_000;
@@ -45,6 +46,8 @@ pub(crate) struct Work {
     recovery: Addr<Recovery>,
     /// Which connections the children were given.
     pub(super) seen: Seen,
+    /// Of a table that is merged both ways.
+    pub(super) course: Course,
 }
 
 impl Work {
@@ -55,7 +58,7 @@ impl Work {
         ledger: Arc<Ledger>,
         recovery: Addr<Recovery>,
     ) -> Work {
-        Work { job, shared, state, children: None, ledger, recovery, seen: Seen::default() }
+        Work { job, shared, state, children: None, ledger, recovery, seen: Seen::default(), course: Course::default() }
     }
 
     /// From the first question on; `pass` is the second one where this actor took over from one that failed in it.
@@ -68,12 +71,16 @@ impl Work {
         self.count().await?;
         Phase::Counted.reached();
         self.count_what_was_lost();
-        self.state.plan = Some(self.decide());
+        self.state.plan = Some(if self.job.merge.is_some() { self.merge_plan() } else { self.decide() });
         Phase::Planned.reached();
         match self.shared.goal {
             Goal::Plan => self.state.status = TableStatus::Planned,
             Goal::Verify { samples_max, explain } => self.verify(Act::Observe { samples_max, explain }).await?,
             Goal::Sync { .. } if self.job.options.only_plan => self.state.status = TableStatus::Planned,
+            Goal::Sync { .. } if self.job.merge.is_some() => {
+                self.state.past.writes = true;
+                return self.merge(pass).await;
+            }
             Goal::Sync { .. } if self.too_little_to_do() => self.skip(),
             Goal::Sync { .. } => {
                 self.state.past.writes = true;
@@ -87,7 +94,7 @@ impl Work {
     }
 
     pub(crate) async fn second_pass(&mut self) -> Result<Ended, Failure> {
-        self.settle(Pass::Deletes).await
+        if self.job.merge.is_some() { self.merge_deletes().await } else { self.settle(Pass::Deletes).await }
     }
 
     pub(crate) fn outcome(&self) -> TableOutcome {
@@ -139,7 +146,8 @@ impl Work {
         let pair = &self.job.pair;
         // Only counting finds rows with NULL in the key, and the newest modify time from before the copy; and whether there
         // is enough to do is not decided by an estimate.
-        let has_to_count = pair.source.modify_time.is_some()
+        let has_to_count = self.job.merge.is_some()
+            || pair.source.modify_time.is_some()
             || self.job.options.min_rows_to_sync > 1
             || [&pair.source, &pair.target].iter().any(|view| view.key_columns().iter().any(|key| key.column.nullable));
         if !copies || has_to_count || self.job.earlier.is_some() {
@@ -401,7 +409,9 @@ impl Work {
         };
         // What was on its way is written or not, but not on its way any more, when the next actor begins.
         if let Some(children) = self.children.take() {
-            let _ = children.writer.send(AwaitWrites).await;
+            for writer in [Some(children.writer), children.back].into_iter().flatten() {
+                let _ = writer.send(AwaitWrites).await;
+            }
         }
         let judge = Judge {
             failure: Arc::clone(&error),

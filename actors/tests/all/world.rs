@@ -202,6 +202,7 @@ impl World {
             has_children,
             notes: vec![],
             keeping: None,
+            merge: None,
         }
     }
 }
