@@ -1,5 +1,6 @@
 //! What can be typed on the command line. What it means is for the others; nothing here does anything.
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::builder::NonEmptyStringValueParser;
@@ -26,8 +27,10 @@ Exit codes:
 
 #[derive(Clone, Debug, Subcommand)]
 pub enum Command {
-    /// Run one cycle of each sync: plan, execute, verify, report.
-    #[command(after_help = "Example:\n  rowsync run shop.json --table Artist --table Track")]
+    /// Run each sync: plan, execute, verify, report; in cycles where its file names a schedule.
+    #[command(
+        after_help = "Example:\n  rowsync run shop.json --table Artist --table Track\n  rowsync run shop.json stock.json --parallel 2 --once"
+    )]
     Run(RunArgs),
     /// Tell what a run would do to each table, and why; write nothing.
     #[command(after_help = "Example:\n  rowsync plan shop.json --output json")]
@@ -62,6 +65,9 @@ pub struct RunArgs {
     /// Run one cycle, whatever schedule the file names.
     #[arg(long)]
     pub once: bool,
+    /// Syncs at work at once; those that others come `after` are finished first.
+    #[arg(long, value_name = "N", default_value = "1")]
+    pub parallel: NonZeroUsize,
     /// Let this run delete more of a table than `max_delete_percent` allows.
     #[arg(long)]
     pub allow_mass_delete: bool,

@@ -9,8 +9,7 @@ use serde::Serialize;
 
 use crate::check;
 use crate::cli::{
-    Command, CommonArgs, ErrorsAction, ErrorsArgs, FileArgs, HistoryArgs, InitArgs, Output, RunArgs, UndoArgs,
-    VerifyArgs,
+    Command, CommonArgs, ErrorsAction, ErrorsArgs, FileArgs, HistoryArgs, InitArgs, Output, UndoArgs, VerifyArgs,
 };
 use crate::execute::{Hooks, execute};
 use crate::history::{self, History};
@@ -20,13 +19,13 @@ use crate::problem::{Exit, Problem};
 use crate::progress::Bars;
 use crate::row_errors::RowErrors;
 use crate::settings::{self, Environment, SyncSettings};
-use crate::{row_errors, shutdown, telemetry, undo};
+use crate::{row_errors, run, shutdown, telemetry, undo};
 
 /// Carries a command out. Problems are told on stderr, reports on stdout.
 pub fn carry_out(command: Command) -> Exit {
     match command {
         Command::Init(args) => init(&args),
-        Command::Run(args) => on_system(&args.common.clone(), |desk| run(args, desk)),
+        Command::Run(args) => on_system(&args.common.clone(), |desk| run::run(args, desk)),
         Command::Plan(args) => on_system(&args.common.clone(), |desk| plan(args, desk)),
         Command::Verify(args) => on_system(&args.common.clone(), |desk| verify(args, desk)),
         Command::Undo(args) => on_system(&args.common.clone(), |desk| undo(args, desk)),
@@ -37,10 +36,10 @@ pub fn carry_out(command: Command) -> Exit {
 }
 
 /// What every command with settings works with.
-struct Desk {
-    common: CommonArgs,
-    bars: Bars,
-    hooks: Hooks,
+pub(crate) struct Desk {
+    pub common: CommonArgs,
+    pub bars: Bars,
+    pub hooks: Hooks,
 }
 
 fn init(args: &InitArgs) -> Exit {
@@ -69,7 +68,7 @@ fn on_system<F: Future<Output = Result<Exit, Problem>>>(common: &CommonArgs, wor
     let ended = system.block_on(async {
         let _signals =
             shutdown::listen(desk.hooks.stop.clone()).map_err(|error| Problem::Internal(error.to_string()))?;
-        let _drawing = bars.follow(&desk.hooks.board);
+        let _drawing = bars.follow(&desk.hooks.board, None);
         work(desk).await
     });
     bars.clear();
@@ -80,11 +79,11 @@ fn on_system<F: Future<Output = Result<Exit, Problem>>>(common: &CommonArgs, wor
 }
 
 impl Desk {
-    fn settings(&self, file: &Path) -> Result<SyncSettings, Problem> {
+    pub fn settings(&self, file: &Path) -> Result<SyncSettings, Problem> {
         Ok(settings::load(file, &Environment::of_process(), &self.common.overrides())?)
     }
 
-    fn print<T: Serialize>(&self, report: &T, text: impl FnOnce(&T) -> String) -> Result<(), Problem> {
+    pub fn print<T: Serialize>(&self, report: &T, text: impl FnOnce(&T) -> String) -> Result<(), Problem> {
         self.bars.clear();
         let text = match self.common.output {
             Output::Text => text(report),
@@ -94,54 +93,6 @@ impl Desk {
         };
         put(&text);
         Ok(())
-    }
-}
-
-async fn run(args: RunArgs, desk: Desk) -> Result<Exit, Problem> {
-    // All files are read before the first sync begins: a mistake in the last one must not be found half-way.
-    let all: Vec<SyncSettings> = args.files.iter().map(|file| desk.settings(file)).collect::<Result<_, _>>()?;
-    let mass_delete = if args.allow_mass_delete { MassDelete::Allowed } else { MassDelete::Refused };
-    let mut exit = Exit::Done;
-    let mut reports = Vec::new();
-    let mut problem = None;
-    for settings in all.iter().filter(|settings| settings.enabled) {
-        let report = match execute(settings, Goal::Sync { mass_delete }, &desk.hooks).await {
-            Ok(report) => report,
-            Err(found) => {
-                problem = Some(found);
-                break;
-            }
-        };
-        exit = worse(exit, exit_of(&report));
-        if desk.common.output == Output::Text {
-            desk.print(&report, if report.status == RunStatus::Planned { plan_text } else { run_text })?;
-        }
-        reports.push(report);
-        if exit == Exit::Interrupted {
-            break;
-        }
-    }
-    // What was done is told, even when a later file could not be begun; and then something was touched.
-    let done = reports.len();
-    if desk.common.output == Output::Json && (problem.is_none() || done > 0) {
-        print_json(&desk, reports)?;
-    }
-    match problem {
-        None => Ok(exit),
-        Some(problem) if done == 0 => Err(problem),
-        Some(problem) => {
-            eprintln!("rowsync: {problem}");
-            Ok(worse(exit, if problem.exit() == Exit::Unreachable { Exit::Unreachable } else { Exit::Failed }))
-        }
-    }
-}
-
-/// One object: the report itself, or all of them under one name.
-fn print_json(desk: &Desk, mut reports: Vec<RunReport>) -> Result<(), Problem> {
-    let unused = |_: &_| String::new();
-    match reports.len() {
-        1 => desk.print(&reports.remove(0), unused),
-        _ => desk.print(&serde_json::json!({ "executions": reports }), |_| String::new()),
     }
 }
 
@@ -209,7 +160,7 @@ async fn history(args: HistoryArgs, desk: Desk) -> Result<Exit, Problem> {
     Ok(Exit::Done)
 }
 
-fn exit_of(report: &RunReport) -> Exit {
+pub(crate) fn exit_of(report: &RunReport) -> Exit {
     let lost = report
         .tables
         .iter()
@@ -225,6 +176,6 @@ fn exit_of(report: &RunReport) -> Exit {
     }
 }
 
-fn worse(a: Exit, b: Exit) -> Exit {
+pub(crate) fn worse(a: Exit, b: Exit) -> Exit {
     if (b as u8) > (a as u8) { b } else { a }
 }

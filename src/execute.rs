@@ -19,6 +19,7 @@ use rowsync_engine::budget::Budget;
 use rowsync_engine::error::{Class, Kind, StoreError};
 use rowsync_engine::order::{Order, order};
 use rowsync_engine::pair::Pair;
+use rowsync_engine::plan::Strategy;
 use rowsync_engine::report::{ErrorReport, RunReport, RunStatus, TableReport, TableStatus};
 use rowsync_engine::schema::{ForeignKey, TableName, TableView};
 use rowsync_engine::search::SideName;
@@ -34,7 +35,7 @@ use crate::merging;
 use crate::patience::{dice, patience_of, patiently};
 use crate::problem::Problem;
 use crate::roster::{Entry, Missing, Roster, wished_foreign_keys};
-use crate::settings::{ConnectionSettings, SyncSettings, SyncStrategy, TuningSettings};
+use crate::settings::{ConnectionSettings, SyncSettings, TuningSettings};
 use crate::state::{Command, Place, State, StateError};
 use crate::undo::journal::ExecutionJournal;
 
@@ -219,12 +220,13 @@ fn remembered_as(roster: &Roster, outcomes: Vec<TableOutcome>) -> Vec<(String, T
     outcomes.into_iter().map(|outcome| (shape(&outcome), outcome)).collect()
 }
 
-/// The target and the columns that take part. A memory of other ones is no use.
+/// The target, and the columns and rows that take part. A memory of other ones is no use.
 fn shape_of(entry: &Entry) -> String {
     let Ok(pair) = &entry.pair else { return String::new() };
     let names = |view: &TableView| {
         let names: Vec<&str> = view.columns.iter().map(|column| column.column.name.as_str()).collect();
-        format!("{} ({}) by {:?}", view.table, names.join(","), view.modify_time)
+        let rows = if view.filter.is_all() { String::new() } else { format!(" where {:?}", view.filter) };
+        format!("{} ({}) by {:?}{rows}", view.table, names.join(","), view.modify_time)
     };
     format!("{} -> {}", names(&pair.source), names(&pair.target))
 }
@@ -258,7 +260,7 @@ async fn make_job(
         let Ok(pair) = &entry.pair else { continue };
         let keeping = keeping(footing, ends, entry, pair)?;
         let tuning = &entry.settings.tuning;
-        let merge = footing.state.as_ref().filter(|_| tuning.sync_strategy == SyncStrategy::Merge);
+        let merge = footing.state.as_ref().filter(|_| tuning.sync_strategy == Strategy::Merge);
         let merge = merge
             .map(|state| merging::merge(state, &place, execution_id.to_string(), &entry.settings.name, pair, tuning));
         tables.push(TableJob {
@@ -348,6 +350,8 @@ pub(crate) fn table_options(
     tables_at_once: NonZeroUsize,
 ) -> TableOptions {
     TableOptions {
+        strategy: tuning.sync_strategy,
+        overlap: tuning.modify_time_overlap,
         trust_modify_id: tuning.trust_modify_id,
         batch_rows: tuning.batch_size,
         delete_batch_rows: tuning.delete_batch_size,

@@ -40,19 +40,21 @@ impl Bars {
         self.all.suspend(work)
     }
 
-    /// Draws the board until the handle is dropped.
-    pub fn follow(&self, board: &Board) -> Option<AbortOnDropHandle<()>> {
-        let (bars, board) = (self.clone(), board.clone());
-        self.shown.then(|| AbortOnDropHandle::new(tokio::spawn(bars.draw(board))))
+    /// Draws the board until the handle is dropped, and takes its lines away then. Where several syncs are at work, its
+    /// tables bear the name of their sync.
+    pub fn follow(&self, board: &Board, sync: Option<&str>) -> Option<AbortOnDropHandle<()>> {
+        let (bars, board, sync) = (self.clone(), board.clone(), sync.map(str::to_owned));
+        self.shown.then(|| AbortOnDropHandle::new(tokio::spawn(bars.draw(board, sync))))
     }
 
-    async fn draw(self, board: Board) {
-        let mut lines: BTreeMap<String, ProgressBar> = BTreeMap::new();
+    async fn draw(self, board: Board, sync: Option<String>) {
+        let mut drawn = Drawn { all: self.all.clone(), lines: BTreeMap::new() };
         let mut tick = tokio::time::interval(REDRAW);
         loop {
             tick.tick().await;
-            for (name, progress) in board.all() {
-                let line = lines.entry(name).or_insert_with_key(|name| self.line(name));
+            for (table, progress) in board.all() {
+                let name = sync.as_ref().map_or_else(|| table.clone(), |sync| format!("{sync}/{table}"));
+                let line = drawn.lines.entry(name).or_insert_with_key(|name| self.line(name));
                 update(line, &progress);
             }
         }
@@ -72,6 +74,18 @@ impl Bars {
     pub fn clear(&self) {
         // Fails only where the terminal is gone, and then there is nothing to clear.
         let _ = self.all.clear();
+    }
+}
+
+/// The lines of one board. The next cycle draws its own.
+struct Drawn {
+    all: MultiProgress,
+    lines: BTreeMap<String, ProgressBar>,
+}
+
+impl Drop for Drawn {
+    fn drop(&mut self) {
+        self.lines.values().for_each(|line| self.all.remove(line));
     }
 }
 

@@ -8,13 +8,15 @@ use rowsync_actors::leave::Leave;
 use rowsync_engine::error::{Class, StoreError};
 use rowsync_engine::order::{Order, order};
 use rowsync_engine::pair::{Mismatch, Pair, PairOptions, Side, pair, refuse_one_way};
+use rowsync_engine::plan::Strategy;
 use rowsync_engine::report::{ErrorReport, TableReport, TableStatus};
 use rowsync_engine::schema::{Filled, ForeignKey, TableName, TableSchema, find_name};
 use rowsync_engine::store::Store;
 
 use crate::ends::{Ends, told};
+use crate::filters::{check_filters, filters};
 use crate::problem::Problem;
-use crate::settings::{ChangeTracking, SyncSettings, SyncStrategy, TableSelection, TableSettings, TuningSettings};
+use crate::settings::{ChangeTracking, SyncSettings, TableSelection, TableSettings, TuningSettings};
 use crate::state::State;
 
 /// What may be done about tables that the target lacks.
@@ -68,6 +70,7 @@ impl Roster {
         let described = stream::iter(wanted).map(|table| describe(settings, ends, table)).buffered(DESCRIBED_AT_ONCE);
         let mut entries: Vec<Entry> = described.try_collect().await?;
         refuse_missing(settings, &entries, missing)?;
+        check_filters(settings, ends, &entries).await?;
         let order = sort(&entries);
         if missing == Missing::Create {
             create_missing(settings, ends, &mut entries, &order, leave, made).await?;
@@ -323,10 +326,13 @@ fn lay(ends: &Ends, entry: &mut Entry, in_cycle: bool) -> Result<Arc<Pair>, Mism
     let source = Side { schema: &entry.source, capabilities: &source_can };
     let target = Side { schema: target, capabilities: &target_can };
     let mut pair = pair(source, target, &pair_options(&entry.settings.tuning))?;
-    let merges = entry.settings.tuning.sync_strategy == SyncStrategy::Merge;
+    let merges = entry.settings.tuning.sync_strategy == Strategy::Merge;
     if merges {
         refuse_one_way(&pair, &entry.source)?;
     }
+    let [source_rows, target_rows] = filters(&entry.settings.tuning);
+    Arc::make_mut(&mut pair.source).filter = source_rows;
+    Arc::make_mut(&mut pair.target).filter = target_rows;
     let refers_to_itself = refers_to_itself(&entry.source) || entry.target.as_ref().is_some_and(refers_to_itself);
     if in_cycle || refers_to_itself {
         Arc::make_mut(&mut pair.target).in_cycle = true;

@@ -1,8 +1,8 @@
 //! What the user wants, in two steps: what was typed ([`keys::RawSettings`]), then what it means ([`SyncSettings`]).
 //!
 //! `layers` and `overlay` lay what was typed in several places over one another, `provenance` fills in variables and
-//! remembers where everything came from, `check` refuses what cannot be, and `sync`, `connection`, `table` and `tuning`
-//! say what the rest means. After that nothing can fail because of configuration. Nothing here opens a database.
+//! remembers where everything came from, `check` refuses what cannot be, and `sync`, `connection`, `table`, `tuning` and
+//! `schedule` say what the rest means. After that nothing can fail because of configuration. Nothing here opens a database.
 
 mod check;
 mod connection;
@@ -13,10 +13,12 @@ mod layers;
 pub mod manual;
 mod overlay;
 pub mod presets;
-mod problem;
+pub(crate) mod problem;
 mod provenance;
 mod reading;
+mod schedule;
 mod secret;
+mod strategy;
 mod sync;
 mod table;
 mod tuning;
@@ -32,7 +34,7 @@ pub use problem::{Problem, SettingsError};
 pub use secret::{SecretText, SecretUrl};
 pub use sync::{StateSettings, SyncSettings, UndoSettings};
 pub use table::{TableSelection, TableSettings};
-pub use tuning::{ChangeTracking, SyncStrategy, TuningSettings};
+pub use tuning::{ChangeTracking, TuningSettings};
 
 use keys::RawSettings;
 use layers::Merged;

@@ -12,7 +12,8 @@ use crate::progress::Bars;
 pub fn start(common: &CommonArgs, bars: &Bars) {
     let level = match (common.quiet, common.verbose) {
         (true, _) => "error",
-        (false, 0) if bars.are_shown() => "warn",
+        // Nothing is drawn while a sync waits for its next cycle.
+        (false, 0) if bars.are_shown() => "warn,rowsync::schedule=info",
         (false, 0) => "warn,rowsync=info,rowsync_actors=info,rowsync_stores=info",
         (false, 1) => "warn,rowsync=debug,rowsync_actors=debug,rowsync_stores=info",
         (false, _) => "info,rowsync=trace,rowsync_actors=trace,rowsync_stores=trace",

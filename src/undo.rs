@@ -39,7 +39,7 @@ use crate::problem::Problem;
 use crate::roster::{Entry, Missing, Roster};
 use crate::settings::SyncSettings;
 use crate::state::{Command, State};
-use columns::{image_view, shape};
+use columns::{image_view, shape, whole};
 use journal::ExecutionJournal;
 use restore::{Half, Restorer, Tools};
 pub use told::{list, list_text};
@@ -197,7 +197,7 @@ impl Begun {
         Pen {
             side: SideName::Target,
             store: self.tools.target.store(),
-            view: Arc::clone(&pair.target),
+            view: whole(&pair.target),
             progress: hooks.board.table(&entry.settings.name),
             ledger: Arc::default(),
             leave: Arc::clone(&self.leave),

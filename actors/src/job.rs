@@ -2,11 +2,13 @@
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rowsync_engine::budget::Budget;
 use rowsync_engine::cost::{CompareMethod, LinkSpeed};
 use rowsync_engine::order::Order;
 use rowsync_engine::pair::Pair;
+use rowsync_engine::plan::Strategy;
 use rowsync_engine::value::Value;
 use tokio_util::sync::CancellationToken;
 
@@ -104,7 +106,10 @@ pub struct Earlier {
 /// The tuning keys that a table works by; names and defaults are the configuration's.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TableOptions {
+    pub strategy: Strategy,
     pub trust_modify_id: bool,
+    /// How far before the newest change of the last run a run that follows modify times begins to read.
+    pub overlap: Duration,
     pub batch_rows: NonZeroUsize,
     pub delete_batch_rows: NonZeroUsize,
     pub keys_max: usize,

@@ -1,4 +1,5 @@
-//! The order of tables: parents before children, by the foreign keys of both sides and by what the user adds.
+//! The order of tables: parents before children, by the foreign keys of both sides and by what the user adds. And that of
+//! syncs, by their names alone.
 
 use petgraph::algo::tarjan_scc;
 use petgraph::graph::{DiGraph, NodeIndex};
@@ -76,10 +77,84 @@ fn waves(parents: &[Vec<usize>]) -> Vec<Vec<usize>> {
     waves
 }
 
+/// A name with those that have to be done before it.
+#[derive(Clone, Copy, Debug)]
+pub struct Named<'a> {
+    pub name: &'a str,
+    pub after: &'a [String],
+}
+
+/// Why names cannot be put in order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Disorder {
+    Twice(String),
+    Unknown { name: String, after: String },
+    Cycle(Vec<String>),
+}
+
+/// Sorts by names. Unlike tables, what comes after itself has no order at all.
+///
+/// # Errors
+/// The first thing that is wrong.
+pub fn order_by_name(all: &[Named]) -> Result<Order, Disorder> {
+    let place = |name: &str| all.iter().position(|other| other.name == name);
+    let mut edges = Vec::new();
+    for (child, entry) in all.iter().enumerate() {
+        if place(entry.name) != Some(child) {
+            return Err(Disorder::Twice(entry.name.to_owned()));
+        }
+        for after in entry.after {
+            let unknown = || Disorder::Unknown { name: entry.name.to_owned(), after: after.clone() };
+            edges.push((place(after).ok_or_else(unknown)?, child));
+        }
+    }
+    let order = order(all.len(), &edges);
+    let alone = edges.iter().find(|(parent, child)| parent == child).map(|(place, _)| vec![*place]);
+    match order.cycles.first().cloned().or(alone) {
+        Some(cycle) => Err(Disorder::Cycle(circle(&cycle, &edges, all))),
+        None => Ok(order),
+    }
+}
+
+/// The names on the way round, each before the one that comes after it.
+fn circle(group: &[usize], edges: &[(usize, usize)], all: &[Named]) -> Vec<String> {
+    let mut way = vec![group[0]];
+    loop {
+        let last = way[way.len() - 1];
+        // Everything in a group leads to everything else in it, so there is a way on, and it meets itself in the end.
+        let Some((_, next)) = edges.iter().find(|(from, to)| *from == last && group.contains(to)) else { break };
+        if let Some(met) = way.iter().position(|place| place == next) {
+            way.drain(..met);
+            break;
+        }
+        way.push(*next);
+    }
+    way.into_iter().map(|place| all[place].name.to_owned()).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    fn check_names(all: &[(&str, &[&str])], expected: Result<&[&[usize]], Disorder>) {
+        let after: Vec<Vec<String>> =
+            all.iter().map(|(_, after)| after.iter().map(|name| (*name).to_owned()).collect()).collect();
+        let named: Vec<Named> = all.iter().zip(&after).map(|((name, _), after)| Named { name, after }).collect();
+        let waves = order_by_name(&named).map(|order| order.waves);
+        let expected = expected.map(|waves| waves.iter().map(|wave| wave.to_vec()).collect::<Vec<_>>());
+        assert_eq!(waves, expected, "{all:?}");
+    }
+
+    #[test]
+    fn names_are_put_in_order_or_it_is_said_why_not() {
+        let cycle = |names: &[&str]| Err(Disorder::Cycle(names.iter().map(|name| (*name).to_owned()).collect()));
+        check_names(&[("b", &["a", "c"]), ("a", &["c"]), ("c", &[])], Ok(&[&[2], &[1], &[0]]));
+        check_names(&[("a", &[]), ("a", &[])], Err(Disorder::Twice("a".into())));
+        check_names(&[("a", &["x"])], Err(Disorder::Unknown { name: "a".into(), after: "x".into() }));
+        check_names(&[("a", &["a"]), ("b", &[])], cycle(&["a"]));
+        check_names(&[("a", &["c"]), ("b", &["a"]), ("c", &["b"]), ("d", &["a"])], cycle(&["a", "b", "c"]));
+    }
 
     #[test]
     fn parents_come_before_children() {

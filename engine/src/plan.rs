@@ -18,6 +18,18 @@ pub enum Operation {
     Merge,
 }
 
+/// How a table is kept equal.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Strategy {
+    /// Counts and times decide what is done; every row is compared unless times are trusted.
+    #[default]
+    Compare,
+    /// Only what the source says has changed.
+    Incremental,
+    /// Both ways: what either side has changed since they agreed last.
+    Merge,
+}
+
 /// What is known of a table before anything is compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Facts {
@@ -87,6 +99,7 @@ enum Trust {
 use Operation::{Add, Changed, Delete, Incremental};
 
 const DELETE_EXTRAS: &str = "target has more rows => delete extras";
+const BY_MODIFY_TIME: &str = "incremental => rows changed by modify time";
 
 type Row = (Counts, Changes, Trust, &'static [Operation], &'static str);
 
@@ -130,6 +143,16 @@ pub fn decide(facts: &Facts) -> Plan {
     }
 }
 
+/// Decides where the source is believed to name what has changed since an earlier run. Counts that then differ are for
+/// the proof to find.
+pub fn follow(facts: &Facts) -> Plan {
+    let plan = decide(facts);
+    if facts.target_count == 0 {
+        return plan;
+    }
+    Plan { operations: vec![Incremental], reason: BY_MODIFY_TIME.to_owned(), ..plan }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -159,6 +182,17 @@ mod tests {
         check((5, 5, 0, true), &[], "no changes");
         check((5, 5, 0, false), &[Add, Changed], "no count change & untrusted modify id => full compare");
         check((9, 5, 0, true), &[Add, Changed], "source has more rows, no changes seen => full compare");
+    }
+
+    #[test]
+    fn whoever_follows_changes_looks_at_nothing_else_unless_the_target_is_empty() {
+        let plan = |source_count, target_count| {
+            follow(&Facts { source_count, target_count, changed: 0, trusted: true }).operations
+        };
+        assert_eq!(plan(9, 5), [Incremental]);
+        assert_eq!(plan(0, 5), [Incremental]);
+        assert_eq!(plan(9, 0), [Add]);
+        assert_eq!(plan(0, 0), []);
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::domain::Domain;
+use crate::filter::Filter;
 
 /// A table's name, with its schema where the engine has schemas.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -158,6 +159,8 @@ pub struct TableView {
     pub modify_time: Option<String>,
     /// The table lies on a cycle of foreign keys, so rows may refer to rows that are not there yet.
     pub in_cycle: bool,
+    /// The rows that the view shows, and that are written by it.
+    pub filter: Filter,
 }
 
 #[derive(Clone, Debug, PartialEq)]

@@ -20,7 +20,8 @@ use async_trait::async_trait;
 use crate::change::{Applied, Changes};
 use crate::cost::LinkSpeed;
 use crate::digest::{Digest, DigestKind};
-use crate::error::StoreError;
+use crate::error::{Kind, StoreError};
+use crate::filter::Filter;
 use crate::key::{Key, KeyRange};
 use crate::row::{Form, RowPage};
 use crate::schema::{ForeignKey, TableName, TableSchema, TableView};
@@ -103,6 +104,15 @@ pub trait Store: Send + Sync {
     /// Foreign keys of a table that do not hold; only a store that writes tables on a cycle unchecked has any.
     async fn broken_foreign_keys(&self, _table: &TableName) -> Result<Vec<BrokenKey>> {
         Ok(Vec::new())
+    }
+
+    /// Whether rows of the table can be told by these conditions. Fails with the kind `SchemaMismatch` where not, before
+    /// anything is read or written by them.
+    async fn check_filter(&self, table: &TableName, filter: &Filter) -> Result<()> {
+        match filter.is_all() {
+            true => Ok(()),
+            false => Err(StoreError::new(Kind::SchemaMismatch, "plan", "this store filters no rows").at(table)),
+        }
     }
 
     async fn snapshot(&self, consistency: Consistency) -> Result<Arc<dyn Snapshot>>;

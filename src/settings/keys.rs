@@ -47,6 +47,10 @@ const DAYS_MAX: u64 = 36_500;
 const EXECUTIONS_MAX: u64 = 1_000_000;
 /// A year: longer pauses are a mistake of typing.
 const SECONDS: Kind = Kind::Duration { unit: "seconds", max: 31_536_000 };
+/// A month.
+const OVERLAP: Kind = Kind::Number(0, 2_678_400);
+/// More than a day would pass over days.
+const JITTER: Kind = Kind::Number(0, 86_400);
 const PAUSE: Kind = Kind::Seconds(0.0, 31_536_000.0);
 const PATIENCE: Kind = Kind::Seconds(0.001, 31_536_000.0);
 /// Shorter ones run out while a machine is busy; longer ones are a mistake of typing.
@@ -78,9 +82,10 @@ keys! {
     max_bytes_in_flight: NonZeroU64, Kind::Bytes, MAX_BYTES_IN_FLIGHT, Now;
     /// False: the sync is known and listed, but not run.
     enabled: bool, Kind::Flag, ENABLED, Now;
-    /// Names of syncs that have to finish first.
-    after: Vec<String>, Kind::NamesOrNone, NOTHING, NotYet;
-    /// Give a table up after it was begun so many times in a row without writing a row.
+    /// Names of syncs that have to finish first, however they end; of those that are run together with this one.
+    after: Vec<String>, Kind::NamesOrNone, NOTHING, Now;
+    /// Give a table up after it was begun so many times in a row without writing a row, and pause a sync with a schedule
+    /// after so many failed cycles in a row, until a person resumes it.
     max_error_loop: u32, TRIES, MAX_ERROR_LOOP, Now;
     /// How long a process that writes may be silent before another one may write in its place, in seconds. It says three
     /// times as often that it is still there. A process of the same machine that is gone is replaced at once.
@@ -97,16 +102,21 @@ keys! {
     /// Most bytes that the state keeps for `rowsync undo` of this sync. The oldest runs are dropped first; a run that takes
     /// more by itself cannot be undone.
     undo_max_bytes: NonZeroU64, Kind::Bytes, UNDO_MAX_BYTES, Now;
-    /// Pause between cycles.
-    sleep_seconds: u64, SECONDS, NOTHING, NotYet;
+    /// Pause from the end of a cycle to the beginning of the next one, in seconds.
+    sleep_seconds: u64, SECONDS, NOTHING, Now;
     /// The same as `sleep_seconds` under its other name.
-    sync_interval_seconds: u64, SECONDS, NOTHING, NotYet;
-    /// The time of day to start at, such as `"02:00"`.
-    run_at_time: String, Kind::Text, NOTHING, NotYet;
-    /// The zone that `run_at_time` is meant in, such as `"Europe/Zurich"`.
-    time_zone: String, Kind::Text, TIME_ZONE, NotYet;
-    /// Longest single sleep; between two of them progress is told, and a due time wakes it early.
-    max_sleep_chunk_seconds: u64, SECONDS, MAX_SLEEP_CHUNK_SECONDS, NotYet;
+    sync_interval_seconds: u64, SECONDS, NOTHING, Now;
+    /// The time of day to start at, such as `"02:00"`. One that a change of the clocks leaves out is taken as if they had not
+    /// been changed (02:30 becomes 03:30), one that comes twice is run the first time, and those that were missed are made
+    /// up for by one run.
+    run_at_time: String, Kind::Text, NOTHING, Now;
+    /// The zone that `run_at_time` is meant in, such as `"Europe/Zurich"`; `"local"` is the machine's.
+    time_zone: String, Kind::Text, TIME_ZONE, Now;
+    /// Longest sleep without a line of progress. The clock is looked at more often, so that one that is set, or a machine
+    /// that slept, does not put a run off.
+    max_sleep_chunk_seconds: u64, SECONDS, MAX_SLEEP_CHUNK_SECONDS, Now;
+    /// Puts each scheduled run off by up to so many seconds at random, so that many syncs do not begin at once.
+    schedule_jitter_seconds: u64, JITTER, SCHEDULE_JITTER_SECONDS, Now;
     /// Where the service listens. Anywhere but on this machine it needs `api_token`.
     listen: String, Kind::Text, LISTEN, NotYet;
     /// The bearer token that callers of the service send.
@@ -140,16 +150,21 @@ keys! {
     primary_key_field: Vec<String>, Kind::Names, PRIMARY_KEY_FIELD, Now;
     /// The column that tells when a row was last changed; used where it exists.
     modify_time_field: String, Kind::Text, MODIFY_TIME_FIELD, Now;
+    /// With `incremental` by modify time: how many seconds before the newest change of the last run reading begins again,
+    /// for transactions that commit later than they say. Rows that bear that moment itself are read again in any case.
+    modify_time_overlap_seconds: u64, OVERLAP, MODIFY_TIME_OVERLAP_SECONDS, Now;
     /// Source column names, each with its name in the target.
     field_mapping: BTreeMap<String, String>, Kind::Renames, NOTHING, Now;
     /// The source's columns that take part.
     fields: Vec<String>, Kind::Names, FIELDS, Now;
     /// The source's columns that do not take part.
     exclude_fields: Vec<String>, Kind::NamesOrNone, NOTHING, Now;
-    /// A filter on the source's rows, in SQL.
-    r#where: String, Kind::Text, NOTHING, NotYet;
-    /// The mirror of `where` on the target.
-    target_where: String, Kind::Text, NOTHING, NotYet;
+    /// A filter on the source's rows, in the SQL of the source: rows for which it does not hold, or is NULL, do not take
+    /// part. It needs its mirror, `target_where`.
+    r#where: String, Kind::Text, NOTHING, Now;
+    /// The mirror of `where` on the target, in the SQL of the target: rows outside of it are never touched. `"true"` where
+    /// the target is to hold nothing else, so that its other rows are deleted.
+    target_where: String, Kind::Text, NOTHING, Now;
     /// The column that tells the kinds of records in one table apart.
     record_type_field: String, Kind::Text, NOTHING, NotYet;
     /// The kinds of records, each planned, counted and reported on its own.
@@ -261,7 +276,7 @@ keys! {
 }
 
 const STRATEGIES: &[Word] =
-    &[Word::now("compare"), Word::not_yet("full"), Word::not_yet("incremental"), Word::now("merge")];
+    &[Word::now("compare"), Word::not_yet("full"), Word::now("incremental"), Word::now("merge")];
 const RESOLUTIONS: &[Word] =
     &[Word::now("source_wins"), Word::now("target_wins"), Word::now("timestamp"), Word::now("manual")];
 const COMPARE_METHODS: &[Word] = &[

@@ -26,6 +26,8 @@ presets! {
     PRIMARY_KEY_FIELD = Derived("the table's key");
     /// The name that most schemas with such a column use here; where it is missing nothing is lost but time.
     MODIFY_TIME_FIELD = Text("modify_time");
+    /// Ten minutes: few transactions take longer, and few rows change in that time.
+    MODIFY_TIME_OVERLAP_SECONDS = Number(600);
     /// Whoever gives no names means the same names.
     FIELDS = Derived("every column that both sides have");
     /// Names mostly agree.
@@ -117,8 +119,10 @@ presets! {
     HISTORY_KEEP_COUNT = Number(1000);
     /// The day of the machine is the day of its user.
     TIME_ZONE = Text("local");
-    /// An hour, so that a clock that was set is noticed within one.
+    /// A line an hour shows that it lives, and fills no disk.
     MAX_SLEEP_CHUNK_SECONDS = Number(3600);
+    /// Whoever names a time means it.
+    SCHEDULE_JITTER_SECONDS = Number(0);
 
     /// It has its price, most of all when empty tables are filled; see docs/undo.md.
     UNDO = Flag(false);

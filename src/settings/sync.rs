@@ -5,15 +5,18 @@ use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rowsync_engine::conflict::Resolution;
+use rowsync_engine::plan::Strategy;
+use rowsync_engine::schedule::Schedule;
 
 use super::connection::{ConnectionSettings, Engine, engine_of, sqlite_path};
 use super::keys::{RawConnection, RawLink, RawSettings, RawTuning};
 use super::problem::{did_you_mean, listed};
-use super::provenance::{Provenance, entry, member};
+use super::provenance::Provenance;
+use super::schedule::read_schedule;
 use super::secret::{MASK, SecretUrl};
+use super::strategy::check_strategies;
 use super::table::TableSelection;
-use super::tuning::{SyncStrategy, TuningSettings, set};
+use super::tuning::{TuningSettings, set};
 use crate::state::Retention;
 
 /// What a file means. Nothing in here can be wrong any more, except about the databases themselves.
@@ -38,6 +41,10 @@ pub struct SyncSettings {
     pub retention: Retention,
     pub undo: UndoSettings,
     pub enabled: bool,
+    /// None: it is run once.
+    pub schedule: Option<Schedule>,
+    /// Names of syncs that have to end first.
+    pub after: Vec<String>,
 }
 
 /// What is kept so that a run can be undone.
@@ -109,7 +116,7 @@ fn place_of(url: &SecretUrl, engine: Engine) -> Option<String> {
 impl SyncSettings {
     /// Whether a table is merged both ways.
     pub fn merges(&self) -> bool {
-        let is_merged = |tuning: &TuningSettings| tuning.sync_strategy == SyncStrategy::Merge;
+        let is_merged = |tuning: &TuningSettings| tuning.sync_strategy == Strategy::Merge;
         match &self.tables {
             TableSelection::All => is_merged(&self.tuning),
             TableSelection::Named(tables) => tables.iter().any(|table| table.enabled && is_merged(&table.tuning)),
@@ -120,13 +127,14 @@ impl SyncSettings {
     pub(super) fn new(raw: RawSettings, path: &Path, provenance: &mut Provenance) -> Option<SyncSettings> {
         let name = raw.name.clone().unwrap_or_else(|| stem(path));
         let ends = read_ends(&raw, provenance);
-        refuse_two_pauses(&raw, provenance);
+        let schedule = read_schedule(&raw, provenance);
         let tuning = TuningSettings::resolve(&raw.tuning, &RawTuning::default());
         tuning.check_columns("", provenance);
+        tuning.check_filter("", provenance);
         let tables = TableSelection::new(raw.tables.as_deref(), &raw.tuning, provenance);
         let sync_table = raw.sync_table.as_deref().map(|names| tables.known(names, "sync_table", provenance));
         let state = read_state(&raw, &name, provenance);
-        refuse_idle_rule(&raw, &tables, &tuning, provenance);
+        check_strategies(&raw, &tables, &tuning, provenance);
         let (source, target) = ends?;
         let settings = SyncSettings {
             name,
@@ -144,6 +152,8 @@ impl SyncSettings {
             retention: Retention { days: set(raw.history_keep_days), count: set(raw.history_keep_count) },
             undo: UndoSettings::new(&raw),
             enabled: set(raw.enabled),
+            schedule,
+            after: raw.after.unwrap_or_default(),
         };
         if settings.undo.is_on && settings.merges() {
             provenance
@@ -209,34 +219,6 @@ fn end<'a>(
         );
     }
     found
-}
-
-/// Where rows go one way, the source is right, and a rule that says otherwise would do nothing.
-fn refuse_idle_rule(raw: &RawSettings, tables: &TableSelection, top: &TuningSettings, provenance: &mut Provenance) {
-    let is_idle = |tuning: &TuningSettings| {
-        tuning.sync_strategy != SyncStrategy::Merge && tuning.conflict_resolution != Resolution::SourceWins
-    };
-    let message = "only a merge knows conflicts; set `sync_strategy` to `merge`, or leave this out: the source wins";
-    let merges = matches!(tables, TableSelection::Named(tables)
-        if tables.iter().any(|table| table.tuning.sync_strategy == SyncStrategy::Merge));
-    if is_idle(top) && !merges {
-        return provenance.refuse("conflict_resolution", message);
-    }
-    for (index, table) in raw.tables.iter().flatten().enumerate() {
-        let tuning = TuningSettings::resolve(&raw.tuning, &table.tuning);
-        if table.tuning.conflict_resolution.is_some() && is_idle(&tuning) {
-            provenance.refuse(&member(&entry("tables", index), "conflict_resolution"), message);
-        }
-    }
-}
-
-fn refuse_two_pauses(raw: &RawSettings, provenance: &mut Provenance) {
-    if let (Some(one), Some(other)) = (raw.sleep_seconds, raw.sync_interval_seconds)
-        && one != other
-    {
-        let message = "`sleep_seconds` is the same under its other name and says something else; remove one of them";
-        provenance.refuse(&member("", "sync_interval_seconds"), message);
-    }
 }
 
 fn read_state(raw: &RawSettings, name: &str, provenance: &mut Provenance) -> Option<StateSettings> {

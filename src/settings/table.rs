@@ -62,6 +62,9 @@ fn read_tables(raw: &[RawTable], top: &RawTuning, provenance: &mut Provenance) -
         if has_columns(&table.tuning) {
             tuning.check_columns(&path, provenance);
         }
+        if table.tuning.r#where.is_some() || table.tuning.target_where.is_some() {
+            tuning.check_filter(&path, provenance);
+        }
         let table = TableSettings {
             target: table.target.clone().unwrap_or_else(|| name.clone()),
             name,
@@ -84,12 +87,19 @@ fn has_columns(own: &RawTuning) -> bool {
 
 fn refuse_twins(tables: &[Placed], provenance: &mut Provenance) {
     let mut names: BTreeMap<&str, &str> = BTreeMap::new();
-    let mut targets: BTreeMap<&str, &str> = BTreeMap::new();
+    let mut targets: BTreeMap<&str, (&str, bool)> = BTreeMap::new();
     for (path, table) in tables {
         if let Some(first) = names.insert(&table.name, path) {
             provenance.refuse(path, format!("this table stands in {first} already; remove one of them"));
-        } else if let Some(first) = targets.insert(&table.target, path) {
-            let message = format!("{first} writes to this target too; each would delete the other's rows");
+            continue;
+        }
+        let is_part = table.tuning.target_where.is_some();
+        if let Some((first, first_is_part)) = targets.insert(&table.target, (path, is_part))
+            && !(is_part && first_is_part)
+        {
+            let message = format!(
+                "{first} writes to this target too; each would delete the other's rows, unless both have a `target_where`"
+            );
             provenance.refuse(&member(path, "target"), message);
         }
     }

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
+use std::time::Duration;
 
 use rowsync_engine::conflict::Resolution;
 use rowsync_engine::cost::CompareMethod;
 use rowsync_engine::digest::DigestKind;
+use rowsync_engine::plan::Strategy;
 
 use super::keys::RawTuning;
 use super::problem::listed;
@@ -14,7 +16,7 @@ use super::provenance::{Provenance, member};
 /// Tuning, resolved for one table. The manual of each is in [`super::keys`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TuningSettings {
-    pub sync_strategy: SyncStrategy,
+    pub sync_strategy: Strategy,
     pub conflict_resolution: Resolution,
     /// The name in the source. Tables without such a column do without it.
     pub timestamp_field: String,
@@ -24,12 +26,17 @@ pub struct TuningSettings {
     pub primary_key_field: Option<Vec<String>>,
     /// The name in the source. Tables without such a column do without it.
     pub modify_time_field: String,
+    pub modify_time_overlap: Duration,
     /// Source name to target name; no target name stands twice.
     pub field_mapping: BTreeMap<String, String>,
     /// None where all columns take part.
     pub fields: Option<Vec<String>>,
     /// None of these is among `fields`.
     pub exclude_fields: Vec<String>,
+    /// Which rows of the source take part, in its SQL.
+    pub source_where: Option<String>,
+    /// Which rows of the target take part, in its SQL. Set wherever `source_where` is.
+    pub target_where: Option<String>,
     pub create_missing_tables: bool,
     pub trust_modify_id: bool,
     pub sync_all: bool,
@@ -58,24 +65,7 @@ pub struct TuningSettings {
     pub keep_failed_rows: bool,
 }
 
-/// Which way rows go, and how what has to go is found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SyncStrategy {
-    Compare,
-    /// Both ways.
-    Merge,
-}
-
-impl SyncStrategy {
-    fn named(name: &str) -> SyncStrategy {
-        match name {
-            "merge" => SyncStrategy::Merge,
-            // The check let only known words pass.
-            _ => SyncStrategy::Compare,
-        }
-    }
-}
-
+/// The check let only known words pass.
 fn resolution(name: &str) -> Resolution {
     match name {
         "target_wins" => Resolution::TargetWins,
@@ -106,6 +96,15 @@ impl ChangeTracking {
     }
 }
 
+/// The check let only known words pass.
+fn strategy(name: &str) -> Strategy {
+    match name {
+        "incremental" => Strategy::Incremental,
+        "merge" => Strategy::Merge,
+        _ => Strategy::Compare,
+    }
+}
+
 /// None for `auto`; the check let only known words pass.
 fn compare_method(name: &str) -> Option<CompareMethod> {
     let digests =
@@ -121,14 +120,19 @@ impl TuningSettings {
                 own.$key.clone().or_else(|| top.$key.clone())
             };
         }
+        // An entry's filter does not go with the mirror of another.
+        let filters = if own.r#where.is_some() || own.target_where.is_some() { own } else { top };
         TuningSettings {
-            sync_strategy: SyncStrategy::named(&set(of!(sync_strategy))),
+            source_where: filters.r#where.clone(),
+            target_where: filters.target_where.clone(),
+            sync_strategy: strategy(&set(of!(sync_strategy))),
             conflict_resolution: resolution(&set(of!(conflict_resolution))),
             timestamp_field: set(of!(timestamp_field)),
             merge_columns: set(of!(merge_columns)),
             change_tracking: ChangeTracking::named(&set(of!(change_tracking))),
             primary_key_field: of!(primary_key_field),
             modify_time_field: set(of!(modify_time_field)),
+            modify_time_overlap: Duration::from_secs(set(of!(modify_time_overlap_seconds))),
             field_mapping: of!(field_mapping).unwrap_or_default(),
             fields: of!(fields),
             exclude_fields: of!(exclude_fields).unwrap_or_default(),
@@ -161,6 +165,16 @@ impl TuningSettings {
     pub(super) fn check_columns(&self, path: &str, provenance: &mut Provenance) {
         self.check_excluded(path, provenance);
         self.check_mapping(path, provenance);
+    }
+
+    /// Refuses a filter whose mirror is missing: rows of the target outside of it would be deleted, which may be meant or
+    /// not.
+    pub(super) fn check_filter(&self, path: &str, provenance: &mut Provenance) {
+        if self.source_where.is_some() && self.target_where.is_none() {
+            let message = "`where` needs its mirror `target_where`, so that rows of the target outside of it are left alone: \
+                often the same condition, or `\"true\"` where the target is to hold nothing else";
+            provenance.refuse(&member(path, "where"), message);
+        }
     }
 
     fn check_excluded(&self, path: &str, provenance: &mut Provenance) {

@@ -2,6 +2,7 @@
 
 use rowsync_actors::job::Earlier;
 use rowsync_actors::messages::TableOutcome;
+use rowsync_engine::overlap::no_later_than;
 use rowsync_engine::report::{RunReport, TableStatus};
 use rowsync_engine::value::Value;
 
@@ -48,9 +49,18 @@ pub(super) async fn write(
         .bind(&place.ends)
         .bind(&outcome.report.table)
         .bind(shape)
-        .bind(outcome.newest.as_ref().and_then(moment_text))
+        .bind(newest_of(outcome, &report.started_at).as_ref().and_then(moment_text))
         .bind(&report.execution_id);
     transaction.execute(insert).await.map(drop)
+}
+
+/// No later than the run itself began.
+fn newest_of(outcome: &TableOutcome, started_at: &str) -> Option<Value> {
+    let newest = outcome.newest.clone()?;
+    match started_at.parse::<jiff::Timestamp>() {
+        Ok(moment) => Some(no_later_than(newest, moment.as_microsecond())),
+        Err(_) => Some(newest),
+    }
 }
 
 /// A modify time as it is kept: its kind, and its number.

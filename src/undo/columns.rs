@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use rowsync_engine::filter::Filter;
 use rowsync_engine::pair::{Mismatch, Pair, PairOptions, Side, pair};
 use rowsync_engine::schema::{Filled, TableSchema, TableView, ViewColumn};
 use rowsync_engine::store::Capabilities;
@@ -19,14 +20,19 @@ pub fn image_view(
     let view = &synced.target;
     let is_synced = |name: &str| view.columns.iter().any(|column| column.column.name == name);
     if target.columns.iter().all(|column| column.filled == Filled::ByExpression || is_synced(&column.name)) {
-        return Ok(Arc::clone(view));
+        return Ok(whole(view));
     }
     let side = Side { schema: target, capabilities };
     let key = view.key_columns().iter().map(|column| column.column.name.clone()).collect();
     let itself = pair(side, side, &PairOptions { key, ..PairOptions::default() })?;
     let others = itself.target.columns.iter().filter(|column| !is_synced(&column.column.name));
     let columns: Vec<ViewColumn> = view.columns.iter().chain(others).cloned().collect();
-    Ok(Arc::new(TableView { columns, modify_time: None, ..TableView::clone(view) }))
+    Ok(Arc::new(TableView { columns, modify_time: None, filter: Filter::ALL, ..TableView::clone(view) }))
+}
+
+/// The view with the rows outside of its filter: a row is known by its key, wherever somebody has moved it since.
+pub fn whole(view: &Arc<TableView>) -> Arc<TableView> {
+    Arc::new(TableView { filter: Filter::ALL, ..TableView::clone(view) })
 }
 
 /// Images under another shape cannot be told apart any more: other columns, or columns that are compared otherwise.

@@ -3,6 +3,7 @@
 //! Its tables are typed, its snapshots stand still, its transactions are all or nothing. It has no foreign keys to
 //! check and no collations.
 
+mod filter;
 mod order;
 mod read;
 mod write;
@@ -13,6 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use rowsync_engine::digest::DigestKind;
 use rowsync_engine::error::{Kind, StoreError};
+use rowsync_engine::filter::Filter;
 use rowsync_engine::schema::{ForeignKey, TableName, TableSchema, TableView, find_name};
 use rowsync_engine::store::{Capabilities, Consistency, Engine, Result, Snapshot, Store, Transaction};
 use rowsync_engine::value::Value;
@@ -119,6 +121,12 @@ impl Store for Memory {
             found.schema.foreign_keys.extend(added);
             Ok(())
         })
+    }
+
+    async fn check_filter(&self, table: &TableName, filter: &Filter) -> Result<()> {
+        let tables = self.now();
+        let found = tables.get(&table.name).ok_or_else(|| no_table(table))?;
+        filter::Sieve::new(&found.schema, filter).map(drop)
     }
 
     async fn snapshot(&self, consistency: Consistency) -> Result<Arc<dyn Snapshot>> {

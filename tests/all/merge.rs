@@ -288,7 +288,7 @@ fn a_table_that_grows_in_its_midst_is_merged_in_smaller_pieces() {
 }
 
 #[test]
-fn a_rule_for_conflicts_needs_a_merge_and_a_merge_is_not_undone() {
+fn a_rule_for_conflicts_needs_a_merge_and_a_merge_is_neither_filtered_nor_undone() {
     let desk = Desk::new();
     let (a, b) = two_files(&desk);
     a.sql(ROWS);
@@ -301,6 +301,10 @@ fn a_rule_for_conflicts_needs_a_merge_and_a_merge_is_not_undone() {
     let refused = desk.rowsync(&["run", "shop.json"]);
     assert_eq!(refused.code, Some(2));
     assert!(refused.stderr.contains("cannot be undone"), "{}", refused.stderr);
+    sync(&desk, &a, &b, r#""where": "id > 5","#);
+    let refused = desk.rowsync(&["run", "shop.json"]);
+    assert_eq!(refused.code, Some(2));
+    assert!(refused.stderr.contains("merge the whole table"), "{}", refused.stderr);
 }
 
 #[test]

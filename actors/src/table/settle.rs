@@ -1,7 +1,7 @@
 //! The end of a table: deletes that wait, and the proof that both sides are equal.
 
 use rowsync_engine::error::Class;
-use rowsync_engine::plan::Operation;
+use rowsync_engine::plan::{Operation, Strategy};
 use rowsync_engine::report::TableStatus;
 use rowsync_engine::search::SideName;
 
@@ -15,6 +15,9 @@ const ROUNDS_MAX: usize = 3;
 
 const REMEDY: &str = "look for triggers on the target that change rows, for others who write to it, or for a key that is \
     not unique; then run again";
+
+const ONLY_CHANGED_ROWS: &str =
+    "only rows changed by modify time were compared, and the counts; a deleted row shows in the counts alone";
 
 impl Work {
     /// Goes on until every row is known to be equal, or says why it cannot be.
@@ -131,6 +134,9 @@ impl Work {
         let trusted = trusting && !self.state.fell_back;
         if trusted && equal {
             self.state.covered = true;
+            if self.job.options.strategy == Strategy::Incremental && self.plan().has(Operation::Incremental) {
+                self.state.notes.push(ONLY_CHANGED_ROWS.into());
+            }
             return Ok(());
         }
         if !equal {

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use actix::{Addr, Handler, Message};
 use rowsync_engine::error::{Class, Kind};
-use rowsync_engine::plan::{Facts, Operation, Plan, decide};
+use rowsync_engine::overlap;
+use rowsync_engine::plan::{Facts, Operation, Plan, Strategy, decide, follow};
 use rowsync_engine::recovery::Verdict;
 use rowsync_engine::report::{Method, TableStatus};
 use rowsync_engine::sightings::Sightings;
@@ -72,6 +73,7 @@ impl Work {
         Phase::Counted.reached();
         self.count_what_was_lost();
         self.state.plan = Some(if self.job.merge.is_some() { self.merge_plan() } else { self.decide() });
+        self.state.notes.extend(self.why_not_incremental());
         Phase::Planned.reached();
         match self.shared.goal {
             Goal::Plan => self.state.status = TableStatus::Planned,
@@ -180,15 +182,30 @@ impl Work {
     fn decide(&self) -> Plan {
         let (source, target) = (&self.state.source, &self.state.target);
         let has_times = self.job.pair.source.modify_time.is_some();
+        let knows_changes = self.job.earlier.is_some() && has_times;
+        let follows = self.job.options.strategy == Strategy::Incremental && knows_changes;
         let facts = Facts {
             source_count: source.rows,
             target_count: target.rows,
             changed: source.changed.unwrap_or(source.rows),
-            trusted: self.job.options.trust_modify_id && self.job.earlier.is_some() && has_times,
+            trusted: self.job.options.trust_modify_id && knows_changes,
         };
-        let plan = decide(&facts);
+        let plan = if follows { follow(&facts) } else { decide(&facts) };
         tracing::info!(table = %self.job.name, operations = ?plan.operations, source = source.rows, target = target.rows, "{}", plan.reason);
         plan
+    }
+
+    /// Why a table that is to be followed by its changes is compared instead.
+    fn why_not_incremental(&self) -> Option<String> {
+        let plan = self.plan();
+        let compares = plan.has(Operation::Changed) || plan.has(Operation::Delete);
+        if self.job.options.strategy != Strategy::Incremental || !compares {
+            return None;
+        }
+        Some(match self.job.pair.source.modify_time {
+            None => "compared: nothing tells which rows have changed; name a column in `modify_time_field`".into(),
+            Some(_) => "compared: what has changed is told from the next run on, since none before is known".into(),
+        })
     }
 
     /// How many rows the target has more than the source.
@@ -340,9 +357,18 @@ impl Work {
         if self.state.method == Method::None {
             self.state.method = Method::Incremental;
         }
-        let found = send(self.differ(), CompareChanged { since: self.since() }).await?;
+        let found = send(self.differ(), CompareChanged { since: self.read_since() }).await?;
         self.state.take_in(found);
         Ok(())
+    }
+
+    /// From when on changed rows are read. Whoever trusts takes the newest change of the last run for the last one.
+    fn read_since(&self) -> Option<Value> {
+        let micros = i64::try_from(self.job.options.overlap.as_micros()).unwrap_or(i64::MAX);
+        match self.job.options.strategy {
+            Strategy::Incremental => self.since().map(|newest| overlap::before(&newest, micros)),
+            Strategy::Compare | Strategy::Merge => self.since(),
+        }
     }
 
     /// Deletes the rows that only the target has, once it is known how many they are.

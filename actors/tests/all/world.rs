@@ -16,6 +16,7 @@ use rowsync_engine::budget::Budget;
 use rowsync_engine::cost::LinkSpeed;
 use rowsync_engine::order::order;
 use rowsync_engine::pair::{PairOptions, Side, pair};
+use rowsync_engine::plan::Strategy;
 use rowsync_engine::report::TableReport;
 use rowsync_engine::schema::{Column, DataType, Filled, ForeignKey, TableName, TableSchema};
 use rowsync_engine::search::SideName;
@@ -58,7 +59,9 @@ pub fn row(id: i64, name: Option<&str>, modified: i64) -> Vec<Value> {
 
 pub fn options() -> TableOptions {
     TableOptions {
+        strategy: Strategy::Compare,
         trust_modify_id: false,
+        overlap: Duration::from_secs(1),
         batch_rows: NonZeroUsize::new(7).unwrap(),
         delete_batch_rows: NonZeroUsize::new(3).unwrap(),
         keys_max: 25_000,

@@ -1,5 +1,6 @@
 //! Reading from memory.
 
+use std::borrow::Cow;
 use std::ops::Bound;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -13,6 +14,7 @@ use rowsync_engine::schema::TableView;
 use rowsync_engine::store::{PageRequest, Result, Snapshot, Survey};
 use rowsync_engine::value::Value;
 
+use super::filter::Sieve;
 use super::order::SortedKey;
 use super::{Table, Tables, no_table};
 
@@ -32,8 +34,19 @@ impl MemorySnapshot {
     fn with<T>(&self, view: &TableView, read: impl FnOnce(&Table, &[usize]) -> Result<T>) -> Result<T> {
         let tables = self.tables();
         let table = tables.get(&view.table.name).ok_or_else(|| no_table(&view.table))?;
-        read(table, &places(table, view)?)
+        let table = in_view(table, view)?;
+        read(&table, &places(&table, view)?)
     }
+}
+
+/// The table with the rows of the view alone.
+pub(crate) fn in_view<'a>(table: &'a Table, view: &TableView) -> Result<Cow<'a, Table>> {
+    if view.filter.is_all() {
+        return Ok(Cow::Borrowed(table));
+    }
+    let sieve = Sieve::new(&table.schema, &view.filter)?;
+    let rows = table.rows.iter().filter(|(_, row)| sieve.keeps(row)).map(|(key, row)| (key.clone(), row.clone()));
+    Ok(Cow::Owned(Table { schema: table.schema.clone(), rows: rows.collect() }))
 }
 
 /// For each column of the view, its place in the table.
@@ -68,7 +81,7 @@ fn push(page: &mut RowPage, row: &[Value], places: &[usize]) {
     page.end_row();
 }
 
-/// The rows with these keys.
+/// The rows of the view with these keys.
 pub(crate) fn rows_of(table: &Table, view: &TableView, places: &[usize], keys: &[Key]) -> RowPage {
     let mut page = RowPage::new(Form::Fields, view.key_len);
     let rows = keys.iter().filter_map(|key| table.rows.get(&sorted(key)));

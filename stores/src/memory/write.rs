@@ -11,8 +11,9 @@ use rowsync_engine::schema::TableView;
 use rowsync_engine::store::{Result, Transaction};
 use rowsync_engine::value::Value;
 
+use super::filter::Sieve;
 use super::order::key_of;
-use super::read::{places, rows_of, sorted};
+use super::read::{in_view, places, rows_of, sorted};
 use super::{Table, Tables, no_table};
 
 type Shared = Arc<Mutex<Arc<Tables>>>;
@@ -54,9 +55,10 @@ impl MemoryTransaction {
 #[async_trait]
 impl Transaction for MemoryTransaction {
     async fn before(&mut self, view: &Arc<TableView>, keys: &[Key]) -> Result<RowPage> {
-        let mut tables = self.as_seen()?;
-        let table = tables.get_mut(&self.view.table.name).ok_or_else(|| no_table(&self.view.table))?;
-        Ok(rows_of(table, view, &places(table, view)?, keys))
+        let tables = self.as_seen()?;
+        let table = tables.get(&self.view.table.name).ok_or_else(|| no_table(&self.view.table))?;
+        let table = in_view(table, view)?;
+        Ok(rows_of(&table, view, &places(&table, view)?, keys))
     }
 
     async fn write(&mut self, changes: Arc<Changes>) -> Result<Applied> {
@@ -76,14 +78,20 @@ impl Transaction for MemoryTransaction {
 fn apply(table: &mut Table, view: &TableView, changes: &Changes) -> Result<Applied> {
     let places = places(table, view)?;
     let mut applied = Applied { queries: 1, ..Applied::default() };
+    let schema = table.schema.clone();
+    let sieve = Sieve::new(&schema, &view.filter)?;
     for key in &changes.deletes {
-        applied.deleted += u64::from(table.rows.remove(&sorted(key)).is_some());
+        let key = sorted(key);
+        if table.rows.get(&key).is_some_and(|row| sieve.keeps(row)) {
+            table.rows.remove(&key);
+            applied.deleted += 1;
+        }
     }
     for values in rows(&changes.updates, view)? {
         let mut row = vec![Value::Null; table.schema.columns.len()];
         places.iter().zip(values).for_each(|(place, value)| row[*place] = value);
         let key = key_of(&table.schema, &row);
-        if let Some(found) = table.rows.get_mut(&key) {
+        if let Some(found) = table.rows.get_mut(&key).filter(|row| sieve.keeps(row)) {
             places.iter().for_each(|place| found[*place] = row[*place].clone());
             applied.updated += 1;
         }

@@ -72,11 +72,11 @@ pub async fn refuse_orphans(
     let is_key = sql.key_equals(names.iter().map(|name| format!("rowsync_keys.{name}")));
     let lock = format!(
         "SELECT count(*)::text FROM (SELECT FROM {}, {keys} WHERE {is_key} FOR UPDATE OF rowsync_t) rowsync_l",
-        sql.from
+        sql.unfiltered
     );
     lease.texts(&lock).await?;
     for cascade in cascades {
-        if !lease.texts(&cascade.orphans(&sql.from, &keys, &is_key)).await?.is_empty() {
+        if !lease.texts(&cascade.orphans(&sql.unfiltered, &keys, &is_key)).await?.is_empty() {
             return Err(cascade.refused());
         }
     }

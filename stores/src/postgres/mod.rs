@@ -10,6 +10,7 @@ mod copy;
 mod create;
 mod digest;
 mod encode;
+mod filter;
 mod fit;
 mod foreseen;
 mod hash;
@@ -45,6 +46,7 @@ use async_trait::async_trait;
 use rowsync_engine::cost::LinkSpeed;
 use rowsync_engine::digest::DigestKind;
 use rowsync_engine::error::{Kind, StoreError};
+use rowsync_engine::filter::Filter;
 use rowsync_engine::schema::{ForeignKey, TableName, TableSchema, TableView};
 use rowsync_engine::sightings::Mark;
 use rowsync_engine::store::{Capabilities, Consistency, Encoder, Engine, Result, Snapshot, Store, Transaction};
@@ -186,6 +188,13 @@ impl Store for Postgres {
         self.may_write("write").map_err(|e| e.at(table))?;
         let mut lease = self.link.lease("write").await.map_err(|e| e.at(table))?;
         sequence::advance(&mut lease, table).await.map_err(|e| e.at(table))?;
+        lease.release();
+        Ok(())
+    }
+
+    async fn check_filter(&self, table: &TableName, filter: &Filter) -> Result<()> {
+        let mut lease = self.link.lease("plan").await.map_err(|e| e.at(table))?;
+        filter::check(&mut lease, table, filter).await.map_err(|e| e.at(table))?;
         lease.release();
         Ok(())
     }

@@ -56,6 +56,8 @@ async fn unique_columns(lease: &mut Lease, view: &TableView) -> Result<Vec<Uniqu
         let [index, name, not_null, type_name, chars, refers] = <[Option<String>; 6]>::try_from(row).ok()?;
         let name = name?;
         view.columns[view.key_len..].iter().any(|column| column.column.name == name).then_some(())?;
+        // Else the rows would be out of the view when they are to be updated.
+        (!view.filter.mentions(&name)).then_some(())?;
         Some(UniqueColumn {
             index: index?,
             name,

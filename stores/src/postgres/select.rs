@@ -6,6 +6,7 @@ use rowsync_engine::key::{Key, KeyRange};
 use rowsync_engine::schema::{Column, DataType, KeyOrder, TableName, TableView, ViewColumn};
 use rowsync_engine::value::{Value, ValueRef};
 
+use super::filter;
 use super::fit::fit;
 use super::literal::{identifier, spelled, table, text_literal};
 use super::wire::Wire;
@@ -64,6 +65,10 @@ pub struct ViewSql {
     /// The same under the name by which all columns are qualified: unqualified, ORDER BY would take `"k"` as the column
     /// of the answer, which may be the text of the table's, and a list of keys might have a column of the same name.
     pub from: String,
+    /// All rows of the table under that name, those outside of the view too.
+    pub unfiltered: String,
+    /// ` AND` the row is one of the view, beside `unfiltered`.
+    pub also: String,
     pub columns: Vec<Selected>,
     parts: Vec<KeyPart>,
     modify_time: Option<(String, Option<Wire>)>,
@@ -75,7 +80,9 @@ impl ViewSql {
         ViewSql {
             name: view.table.clone(),
             table: table(&view.table),
-            from: format!("{} AS rowsync_t", table(&view.table)),
+            from: filter::rows(view),
+            unfiltered: format!("{} AS rowsync_t", table(&view.table)),
+            also: filter::also(view),
             columns: view.columns.iter().enumerate().map(|(index, column)| selected(column, is_key(index))).collect(),
             parts: view.key_columns().iter().map(|column| key_part(column, view.key_order)).collect(),
             modify_time: view.modify_time.as_ref().map(|name| {
@@ -268,16 +275,21 @@ fn key_part(column: &ViewColumn, order: KeyOrder) -> KeyPart {
 
 fn equality(column: &ViewColumn, expression: &str, own: String, plain_text: bool) -> Equality {
     let declared = column.column.declared.clone();
-    let loose = column.column.collation.as_deref().is_some_and(|collation| collation.contains('~'));
-    if !plain_text || expression == own && !loose && !is_citext(column) {
+    let loose = tells_apart_less_than_bytes(column);
+    if !plain_text || expression == own && !loose {
         Equality::Expression
     } else if is_enum(column) {
         Equality::Label { column: own, declared }
-    } else if loose || is_citext(column) {
+    } else if loose {
         Equality::Loose { column: own, declared: if is_citext(column) { declared } else { "text".into() } }
     } else {
         Equality::Column(own)
     }
+}
+
+/// Whether texts of other bytes may be equal to the column.
+pub fn tells_apart_less_than_bytes(column: &ViewColumn) -> bool {
+    is_citext(column) || column.column.collation.as_deref().is_some_and(|collation| collation.contains('~'))
 }
 
 pub fn is_enum(column: &ViewColumn) -> bool {

@@ -29,13 +29,13 @@ pub async fn split(
 ) -> Result<Vec<Vec<Key>>, StoreError> {
     let sql = ViewSql::new(view);
     let rows_per_part = rows_per_part.max(1);
-    if ranges::are_whole(ranges)
-        && let Some(cuts) = histogram::cuts(&mut lease, view, &sql, rows_per_part).await?
-    {
+    // What the planner knows, and what blocks hold, is about all rows of the table.
+    let is_known = ranges::are_whole(ranges) && view.filter.is_all();
+    if is_known && let Some(cuts) = histogram::cuts(&mut lease, view, &sql, rows_per_part).await? {
         lease.release();
         return Ok(vec![cuts]);
     }
-    let sample = match ranges::are_whole(ranges) {
+    let sample = match is_known {
         true => size(&mut lease, &sql).await?.and_then(|size| size.sample(rows_per_part)),
         false => None,
     };

@@ -7,6 +7,7 @@ use rowsync_engine::schema::TableView;
 use rowsync_engine::sightings::Mark;
 use rowsync_engine::store::Result;
 
+use super::filter;
 use super::link::Lease;
 use super::literal::{identifier, identifiers, table};
 use super::mark::written_before;
@@ -76,10 +77,11 @@ impl Stage {
         let set: Vec<String> = others.iter().map(|(name, value)| format!("{name} = {value}")).collect();
         let same: Vec<String> = keys.iter().map(|(name, value)| format!("rowsync_t.{name} = {value}")).collect();
         format!(
-            "UPDATE {} AS rowsync_t SET {} FROM {NAME} AS rowsync_s WHERE {}{}",
+            "UPDATE {} AS rowsync_t SET {} FROM {NAME} AS rowsync_s WHERE {}{}{}",
             table(&view.table),
             set.join(", "),
             same.join(" AND "),
+            filter::also(view),
             since.map(written_before).unwrap_or_default()
         )
     }
@@ -99,11 +101,12 @@ impl Stage {
             .collect();
         format!(
             "UPDATE {} AS rowsync_t SET {} FROM (SELECT *, row_number() OVER () AS rowsync_n FROM {NAME}) AS rowsync_s \
-             WHERE {} AND ({})",
+             WHERE {} AND ({}){}",
             table(&view.table),
             set.join(", "),
             same.join(" AND "),
-            changes.join(" OR ")
+            changes.join(" OR "),
+            filter::also(view)
         )
     }
 

@@ -20,12 +20,16 @@ pub async fn survey(mut lease: Lease, view: &TableView, since: Option<&Value>) -
     };
     let newest = sql.modify_time().map_or("NULL".into(), |column| format!("max({column})"));
     let null_keys = sql.null_keys().map_or("0".into(), |nulls| format!("count(*) FILTER (WHERE {nulls})"));
+    // What a filter leaves of the table has no size of its own.
+    let size = match view.filter.is_all() {
+        true => format!("pg_table_size({}::regclass)", text_literal(&sql.table)),
+        false => "NULL".into(),
+    };
     // The whole table is looked at, for which a scan is the best there is.
     let statement = format!(
         "SET enable_seqscan = on; \
          SELECT count(*)::text, ({changed})::text, ({newest})::text, ({null_keys})::text, \
-         (pg_table_size({}::regclass) / greatest(count(*), 1))::text FROM {}; SET enable_seqscan = off",
-        text_literal(&sql.table),
+         ({size} / greatest(count(*), 1))::text FROM {}; SET enable_seqscan = off",
         sql.from
     );
     let rows = lease.texts(&statement).await?;
@@ -48,7 +52,7 @@ pub async fn survey(mut lease: Lease, view: &TableView, since: Option<&Value>) -
 /// By the planner's figures and the size of the table.
 pub async fn estimate(mut lease: Lease, view: &TableView) -> Result<Option<Survey>, StoreError> {
     let sql = ViewSql::new(view);
-    if sql.null_keys().is_some() {
+    if sql.null_keys().is_some() || !view.filter.is_all() {
         return Ok(None);
     }
     let statement = format!(

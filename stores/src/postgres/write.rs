@@ -66,11 +66,12 @@ impl Writing {
         self.refuse_orphans(&sql, keys).await?;
         let names: Vec<String> = (0..self.view.key_len).map(|index| format!("rowsync_k{index}")).collect();
         let statement = format!(
-            "DELETE FROM {} USING (VALUES {}) rowsync_keys({}) WHERE {}{}",
-            sql.from,
+            "DELETE FROM {} USING (VALUES {}) rowsync_keys({}) WHERE {}{}{}",
+            sql.unfiltered,
             sql.key_rows(keys)?,
             names.join(", "),
             sql.key_equals(names.iter().map(|name| format!("rowsync_keys.{name}"))),
+            sql.also,
             since.map(written_before).unwrap_or_default(),
         );
         let deleted = self.lease.execute(&statement).await?;

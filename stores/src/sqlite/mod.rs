@@ -13,6 +13,7 @@ mod create;
 mod declared;
 mod digest;
 mod encode;
+mod filter;
 mod flush;
 mod index;
 mod location;
@@ -36,6 +37,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use rowsync_engine::digest::DigestKind;
 use rowsync_engine::error::{Kind, StoreError};
+use rowsync_engine::filter::Filter;
 use rowsync_engine::schema::{ForeignKey, TableName, TableSchema, TableView};
 use rowsync_engine::sightings::Mark;
 use rowsync_engine::store::{BrokenKey, Capabilities, Consistency, Encoder, Engine, Snapshot, Store, Transaction};
@@ -135,6 +137,12 @@ impl Store for Sqlite {
     async fn broken_foreign_keys(&self, table: &TableName) -> Result<Vec<BrokenKey>> {
         let table = table.clone();
         self.readers.call(move |connection, _| references::broken(connection, &table)).await
+    }
+
+    async fn check_filter(&self, table: &TableName, filter: &Filter) -> Result<()> {
+        let (name, filter) = (table.clone(), filter.clone());
+        let checked = self.readers.call(move |connection, _| filter::check(connection, &name.name, &filter)).await;
+        checked.map_err(|error| error.at(table))
     }
 
     async fn snapshot(&self, consistency: Consistency) -> Result<Arc<dyn Snapshot>> {

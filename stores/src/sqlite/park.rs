@@ -18,7 +18,10 @@ pub fn parking(connection: &Connection, view: &TableView) -> Result<Option<Strin
         let names = index.column_names();
         let in_index = |column: &&ViewColumn| names.as_ref().is_none_or(|names| names.contains(&column.column.name));
         let columns = view.columns[view.key_len..].iter().filter(in_index);
-        let best = columns.filter(|column| value(column).is_some()).min_by_key(|column| !column.column.nullable);
+        // A row that is parked out of the view would not be found again.
+        let stays = |column: &&ViewColumn| !view.filter.mentions(&column.column.name);
+        let best =
+            columns.filter(stays).filter(|column| value(column).is_some()).min_by_key(|column| !column.column.nullable);
         if let Some(column) = best
             && parked.iter().all(|other| other.column.name != column.column.name)
         {

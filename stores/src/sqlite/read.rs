@@ -41,7 +41,8 @@ pub fn survey(connection: &Connection, view: &TableView, since: Option<&Value>) 
     };
     let newest = name.map_or("NULL".into(), |name| format!("max({name})"));
     let null_keys = sql::null_key(view).map_or("0".into(), |is_null| format!("count(*) FILTER (WHERE {is_null})"));
-    let text = format!("SELECT count(*), {changed}, {newest}, {null_keys} FROM {}", sql::table(view));
+    let text =
+        format!("SELECT count(*), {changed}, {newest}, {null_keys} FROM {}{}", sql::table(view), sql::in_view(view));
     let mut statement = connection.prepare_cached(&text).map_err(failed)?;
     if let (Some(column), Some(since)) = (&modify, since) {
         Binder::new(column).bind_sought(&mut statement, 1, since.as_ref())?;

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use rowsync_engine::digest::{Digest, DigestKind};
 use rowsync_engine::error::{Kind, StoreError};
+use rowsync_engine::filter::Filter;
 use rowsync_engine::key::{Key, KeyRange};
 use rowsync_engine::row::RowPage;
 use rowsync_engine::schema::{TableName, TableView};
@@ -26,7 +27,7 @@ pub struct ThreadSnapshot {
     threads: Arc<Threads>,
     /// Rows of the tables that were surveyed. Cutting a table in parts needs about their number, and counting again
     /// would read the whole file again.
-    counted: Mutex<HashMap<TableName, u64>>,
+    counted: Mutex<HashMap<(TableName, Filter), u64>>,
 }
 
 impl ThreadSnapshot {
@@ -61,30 +62,31 @@ impl ThreadSnapshot {
     }
 }
 
+/// Which rows of which table a view shows.
+fn part_of(view: &TableView) -> (TableName, Filter) {
+    (view.table.clone(), view.filter.clone())
+}
+
 #[async_trait]
 impl Snapshot for ThreadSnapshot {
     async fn survey(&self, view: &Arc<TableView>, since: Option<&Value>) -> Result<Survey> {
         let since = since.cloned();
         let survey = self.ask(view, move |connection, view, _| read::survey(connection, view, since.as_ref())).await?;
-        self.counted.lock().unwrap_or_else(PoisonError::into_inner).insert(view.table.clone(), survey.rows);
+        self.counted.lock().unwrap_or_else(PoisonError::into_inner).insert(part_of(view), survey.rows);
         Ok(survey)
     }
 
     async fn estimate(&self, view: &Arc<TableView>) -> Result<Option<Survey>> {
         let estimate = self.ask(view, split::estimate).await?;
         if let Some(survey) = &estimate {
-            self.counted
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .entry(view.table.clone())
-                .or_insert(survey.rows);
+            self.counted.lock().unwrap_or_else(PoisonError::into_inner).entry(part_of(view)).or_insert(survey.rows);
         }
         Ok(estimate)
     }
 
     async fn split(&self, view: &Arc<TableView>, ranges: &[KeyRange], rows_per_part: u64) -> Result<Vec<Vec<Key>>> {
         let ranges = ranges.to_vec();
-        let counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner).get(&view.table).copied();
+        let counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner).get(&part_of(view)).copied();
         self.ask(view, move |connection, view, caller| {
             let cuts = ranges.into_iter().map(|range| Cut { range, rows_per_part, counted });
             cuts.map(|cut| split::split(connection, view, &cut, caller)).collect()

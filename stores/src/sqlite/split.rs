@@ -41,6 +41,8 @@ pub fn split(connection: &Connection, view: &TableView, cut: &Cut, caller: &Call
 /// Whether the key is the rowid, so that every value is found at once and lies between the least and the greatest.
 fn is_numbered(view: &TableView) -> bool {
     view.key_len == 1
+        // The numbers between two rows tell nothing of how many of them take part.
+        && view.filter.is_all()
         && view.columns[0].column.filled == Filled::ByIdentity
         && matches!(view.columns[0].domain, Domain::Int | Domain::Dynamic)
 }

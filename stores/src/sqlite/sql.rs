@@ -6,6 +6,7 @@ use rowsync_engine::schema::{KeyOrder, TableView, ViewColumn};
 use rusqlite::CachedStatement;
 
 use super::bind::Binder;
+use super::filter;
 
 /// An identifier in quotes, so that no name is a keyword.
 pub fn quoted(name: &str) -> String {
@@ -45,6 +46,11 @@ pub fn order_backwards(view: &TableView) -> String {
     format!(" ORDER BY {}", terms.join(", "))
 }
 
+/// `WHERE` the row is one of the view.
+pub fn in_view(view: &TableView) -> String {
+    format!(" WHERE true{}", filter::also(&view.filter))
+}
+
 /// `WHERE` the row lies in a range. Its parameters are those of [`bind_range`]; further ones come behind them.
 pub fn in_range(view: &TableView, range: &KeyRange) -> String {
     let terms = key_terms(view);
@@ -63,7 +69,8 @@ pub fn in_range(view: &TableView, range: &KeyRange) -> String {
     if range.through.is_some() {
         conditions.push(bound("<=", 1 + range.after.iter().count() * terms.len()));
     }
-    if conditions.is_empty() { " WHERE true".into() } else { format!(" WHERE {}", conditions.join(" AND ")) }
+    let within = if conditions.is_empty() { "true".into() } else { conditions.join(" AND ") };
+    format!(" WHERE {within}{}", filter::also(&view.filter))
 }
 
 /// Rows with NULL in the key have no place in its order, so they are in no range.
@@ -81,7 +88,7 @@ fn nullable_keys(view: &TableView) -> impl Iterator<Item = String> {
     view.key_columns().iter().filter(|column| column.column.nullable).map(|column| quoted(&column.column.name))
 }
 
-/// `WHERE` the row has a key, whose values are the first parameters.
+/// `WHERE` the row of the view has a key, whose values are the first parameters.
 pub fn has_key(view: &TableView) -> String {
     let condition = |(index, column): (usize, &ViewColumn)| {
         let (name, number) = (quoted(&column.column.name), index + 1);
@@ -92,7 +99,7 @@ pub fn has_key(view: &TableView) -> String {
         }
     };
     let conditions: Vec<String> = view.key_columns().iter().enumerate().map(condition).collect();
-    format!(" WHERE {}", conditions.join(" AND "))
+    format!(" WHERE {}{}", conditions.join(" AND "), filter::also(&view.filter))
 }
 
 /// Binds the bounds of a range; returns how many parameters that took.

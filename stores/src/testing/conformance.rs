@@ -14,6 +14,7 @@ use rowsync_engine::schema::{DataType, ForeignKey, TableName, TableView};
 use rowsync_engine::store::{Consistency, PageRequest, Store, Transaction};
 use rowsync_engine::value::Value;
 
+use super::filtered;
 use super::rows::{Bench, Table, all_types, asking, key, number, numbered_rows, rows_of_all_types, text, values};
 
 const SALT: u64 = 0x5eed;
@@ -69,6 +70,9 @@ pub async fn run(store: Arc<dyn Store>, elsewhere: Arc<dyn Store>, foreign_keys:
     encoded_rows_are_the_rows(&bench).await;
     encoded_rows_come_back_as_foreseen(&bench).await;
     what_was_committed_can_be_flushed(&bench).await;
+    filtered::a_filtered_view_answers_like_a_table_of_its_rows(&bench).await;
+    filtered::rows_outside_a_filter_are_not_touched(&bench).await;
+    filtered::a_filter_on_what_is_not_there_is_refused(&bench).await;
 }
 
 async fn a_table_is_described_as_it_was_made(bench: &Bench) {

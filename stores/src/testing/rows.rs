@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use rowsync_engine::change::{Applied, Changes};
 use rowsync_engine::domain::Domain;
+use rowsync_engine::filter::Filter;
 use rowsync_engine::key::{Key, KeyRange};
 use rowsync_engine::row::{Form, RowPage};
 use rowsync_engine::schema::{
@@ -229,6 +230,7 @@ fn view_of(schema: &TableSchema, columns: &[(&str, DataType)], key_len: usize) -
         key_order: KeyOrder::Bytewise,
         modify_time: None,
         in_cycle: false,
+        filter: Filter::ALL,
     }
 }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 use rowsync_engine::change::{Applied, Changes};
 use rowsync_engine::domain::Domain;
 use rowsync_engine::error::{Kind, StoreError};
+use rowsync_engine::filter::Filter;
 use rowsync_engine::key::KeyRange;
 use rowsync_engine::schema::{DataType, Filled, KeyOrder, TableName, TableSchema, TableView, ViewColumn};
 use rowsync_engine::store::{Consistency, Store};
@@ -60,6 +61,7 @@ impl Fixture {
             key_order: KeyOrder::Bytewise,
             modify_time: None,
             in_cycle: false,
+            filter: Filter::ALL,
         })
     }
 

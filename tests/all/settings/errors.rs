@@ -42,26 +42,31 @@ fn wrong_types_say_what_was_expected_and_found() {
 
 #[test]
 fn keys_without_effect_are_refused() {
-    let keys = r#""run_at_time": "02:00", "sync_strategy": "full", "copy_all_json_keys": false,
-        "change_tracking": "triggers", "tables": [{ "name": "a", "where": "x > 1", "record_types": ["work"] }]"#;
+    let keys = r#""listen": "0.0.0.0:80", "sync_strategy": "full", "copy_all_json_keys": false,
+        "change_tracking": "triggers", "tables": [{ "name": "a", "set_default_value": true, "record_types": ["work"] }]"#;
     insta::assert_snapshot!(error(keys), @r#"
     the settings have 6 problems:
       shop.json: change_tracking: `change_tracking` "triggers" is known but has no effect yet in this version; remove it or use "auto"
       shop.json: copy_all_json_keys: `copy_all_json_keys` is known but has no effect yet in this version; remove it
-      shop.json: run_at_time: `run_at_time` is known but has no effect yet in this version; remove it
+      shop.json: listen: `listen` is known but has no effect yet in this version; remove it
       shop.json: sync_strategy: `sync_strategy` "full" is known but has no effect yet in this version; remove it or use "compare"
       shop.json: tables[0].record_types: `record_types` is known but has no effect yet in this version; remove it
-      shop.json: tables[0].where: `where` is known but has no effect yet in this version; remove it
+      shop.json: tables[0].set_default_value: `set_default_value` is known but has no effect yet in this version; remove it
     "#);
 }
 
 #[test]
-fn the_two_names_of_a_pause_agree() {
-    insta::assert_snapshot!(error(r#""sleep_seconds": 5, "sync_interval_seconds": 6"#), @r#"
-    the settings have 3 problems:
-      shop.json: sleep_seconds: `sleep_seconds` is known but has no effect yet in this version; remove it
-      shop.json: sync_interval_seconds: `sync_interval_seconds` is known but has no effect yet in this version; remove it
+fn a_schedule_says_one_thing() {
+    insta::assert_snapshot!(error(r#""sleep_seconds": 5, "sync_interval_seconds": 6, "run_at_time": "02:00""#), @r#"
+    the settings have 2 problems:
+      shop.json: run_at_time: a pause between cycles is named too; remove one of them
       shop.json: sync_interval_seconds: `sleep_seconds` is the same under its other name and says something else; remove one of them
+    "#);
+    insta::assert_snapshot!(error(r#""run_at_time": "25:00", "time_zone": "Europe/Zurch", "sleep_seconds": 0"#), @r#"
+    the settings have 3 problems:
+      shop.json: run_at_time: expected a time of day such as "02:00" or "14:30", found "25:00"
+      shop.json: sleep_seconds: expected a whole number of seconds from 1 to 31536000, found the number 0
+      shop.json: time_zone: no time zone is called "Europe/Zurch"; did you mean `Europe/Zurich`?; name one such as "Europe/Zurich", "UTC" or "local"
     "#);
 }
 
@@ -75,7 +80,7 @@ fn tables_are_known_and_named_once() {
       shop.json: tables[1]: this table stands in tables[0] already; remove one of them
       shop.json: tables[2].depends_on: `Artit` is not in `tables`; did you mean `Artist`?
       shop.json: tables[3].depends_on: `Track`, `Genre` wait for one another; remove one of the links
-      shop.json: tables[3].target: tables[2] writes to this target too; each would delete the other's rows
+      shop.json: tables[3].target: tables[2] writes to this target too; each would delete the other's rows, unless both have a `target_where`
     "#);
 }
 
@@ -226,5 +231,17 @@ fn files_that_cannot_be_read_say_where() {
     insta::assert_snapshot!(Folder::new().error("none.json", &[], &[]), @r#"
     the settings have a problem:
       none.json: the file cannot be read: No such file or directory (os error 2)
+    "#);
+}
+
+#[test]
+fn a_filter_needs_its_mirror() {
+    let keys = r#""where": "a = 1", "tables": [{ "name": "a", "where": "a = 2" }, { "name": "b", "target_where": "b" },
+        { "name": "c", "target": "x", "target_where": "c" }, { "name": "d", "target": "x" }]"#;
+    insta::assert_snapshot!(error(keys), @r#"
+    the settings have 3 problems:
+      shop.json: tables[0].where: `where` needs its mirror `target_where`, so that rows of the target outside of it are left alone: often the same condition, or `"true"` where the target is to hold nothing else
+      shop.json: tables[3].target: tables[2] writes to this target too; each would delete the other's rows, unless both have a `target_where`
+      shop.json: where: `where` needs its mirror `target_where`, so that rows of the target outside of it are left alone: often the same condition, or `"true"` where the target is to hold nothing else
     "#);
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use rowsync::settings::{ChangeTracking, Engine, SyncSettings, TableSelection, TableSettings};
+use rowsync_engine::schedule::Rhythm;
 
 use super::{Folder, load};
 
@@ -176,4 +177,21 @@ fn keys_without_effect_may_say_their_default() {
     load(
         r#""retry_count": 3, "copy_all_json_keys": true, "max_sleep_chunk_seconds": 3600, "sync_strategy": "compare""#,
     );
+}
+
+#[test]
+fn a_schedule_is_a_pause_or_a_time_of_day() {
+    assert_eq!(load("").schedule, None);
+    for keys in [r#""sleep_seconds": 60"#, r#""sync_interval_seconds": 60"#] {
+        let schedule = load(keys).schedule.unwrap();
+        assert_eq!(schedule.rhythm, Rhythm::Pause(Duration::from_secs(60)));
+        assert_eq!((schedule.chunk_max, schedule.jitter_max), (Duration::from_secs(3600), Duration::ZERO));
+    }
+    let keys = r#""run_at_time": "02:30", "time_zone": "Europe/Zurich", "max_sleep_chunk_seconds": 60,
+                  "schedule_jitter_seconds": 90"#;
+    let schedule = load(keys).schedule.unwrap();
+    let zone = jiff::tz::TimeZone::get("Europe/Zurich").unwrap();
+    assert_eq!(schedule.rhythm, Rhythm::Daily { at: jiff::civil::time(2, 30, 0, 0), zone });
+    assert_eq!((schedule.chunk_max.as_secs(), schedule.jitter_max.as_secs()), (60, 90));
+    assert!(load(r#""run_at_time": "02:30:15""#).schedule.is_some());
 }

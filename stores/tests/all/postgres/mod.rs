@@ -16,6 +16,7 @@ use std::time::Duration;
 use rowsync_engine::change::Changes;
 use rowsync_engine::domain::Domain;
 use rowsync_engine::error::StoreError;
+use rowsync_engine::filter::Filter;
 use rowsync_engine::key::{Key, KeyRange};
 use rowsync_engine::row::{Form, RowPage, fields};
 use rowsync_engine::schema::{DataType, Filled, KeyOrder, TableName, TableView, ViewColumn};
@@ -141,6 +142,7 @@ pub async fn view(store: &dyn Store, table: &str) -> Arc<TableView> {
         key_order: KeyOrder::Native,
         modify_time: None,
         in_cycle: false,
+        filter: Filter::ALL,
     })
 }
 

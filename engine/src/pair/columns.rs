@@ -1,0 +1,184 @@
+//! Which columns of two tables meet, and which of them are the key.
+
+use super::{Mismatch, Pair, PairOptions, Side, mismatch};
+use crate::schema::{Column, Filled, TableSchema, find_name};
+
+pub(super) type Matched = (Column, Column);
+
+pub(super) fn matched_columns(
+    source: &TableSchema,
+    target: &TableSchema,
+    options: &PairOptions,
+) -> Result<Vec<Matched>, Mismatch> {
+    let named =
+        options.fields.iter().chain(&options.exclude_fields).chain(options.field_mapping.keys()).chain(&options.key);
+    for name in named {
+        if source.column(name).is_none() {
+            return mismatch(
+                format!("table {} has no column {name}", source.name),
+                format!("its columns are {}", names(&source.columns)),
+            );
+        }
+    }
+    let mut matched = Vec::new();
+    for column in source.columns.iter().filter(|column| takes_part(column, source, options)) {
+        let mapped = options.field_mapping.iter().find(|(from, _)| same_column(source, from, column));
+        let wanted = mapped.map_or(column.name.as_str(), |(_, to)| to);
+        let Some(found) = target.column(wanted) else {
+            return mismatch(
+                format!("target table {} has no column {wanted} for source column {}", target.name, column.name),
+                "add the column, or name another in `field_mapping`, or leave it out with `exclude_fields`",
+            );
+        };
+        if found.filled != Filled::ByExpression {
+            matched.push((column.clone(), found.clone()));
+        }
+    }
+    Ok(matched)
+}
+
+fn takes_part(column: &Column, source: &TableSchema, options: &PairOptions) -> bool {
+    let listed = |names: &[String]| names.iter().any(|name| same_column(source, name, column));
+    column.filled != Filled::ByExpression
+        && (options.fields.is_empty() || listed(&options.fields) || listed(&options.key))
+        && !listed(&options.exclude_fields)
+}
+
+fn same_column(schema: &TableSchema, name: &str, column: &Column) -> bool {
+    schema.column(name).is_some_and(|found| found.name == column.name)
+}
+
+fn names(columns: &[Column]) -> String {
+    columns.iter().map(|column| column.name.as_str()).collect::<Vec<_>>().join(", ")
+}
+
+pub(super) fn key_columns(source: &TableSchema, options: &PairOptions) -> Result<Vec<String>, Mismatch> {
+    let key = if options.key.is_empty() { &source.primary_key } else { &options.key };
+    if key.is_empty() {
+        return mismatch(
+            format!("table {} has no primary key", source.name),
+            "name the columns that identify a row in `primary_key_field`",
+        );
+    }
+    Ok(key.clone())
+}
+
+pub(super) fn key_first(
+    columns: &[Matched],
+    keys: &[String],
+    source: &TableSchema,
+) -> Result<(Vec<Matched>, usize), Mismatch> {
+    let mut ordered: Vec<Matched> = Vec::new();
+    for key in keys {
+        match columns.iter().find(|(s, _)| same_column(source, key, s)) {
+            Some(column) => ordered.push(column.clone()),
+            None => {
+                return mismatch(
+                    format!("key column {key} of table {} does not take part", source.name),
+                    "do not exclude the key, and have the target hold it",
+                );
+            }
+        }
+    }
+    let rest = columns.iter().filter(|(s, _)| !ordered.iter().any(|(key, _)| key.name == s.name));
+    let rest: Vec<Matched> = rest.cloned().collect();
+    let key_len = ordered.len();
+    ordered.extend(rest);
+    Ok((ordered, key_len))
+}
+
+/// Columns of the target that nobody fills would make every insert fail.
+pub(super) fn refuse_unfilled(target: &TableSchema, columns: &[Matched]) -> Result<(), Mismatch> {
+    let taken = |column: &Column| columns.iter().any(|(_, t)| t.name == column.name);
+    match unfilled(target, taken) {
+        Some(column) => mismatch(
+            format!(
+                "target column {}.{} must not be null, has no default, and the source has nothing for it",
+                target.name, column.name
+            ),
+            "give the column a default in the target, or map a source column to it",
+        ),
+        None => Ok(()),
+    }
+}
+
+/// Whether rows can go back to the source as well.
+///
+/// # Errors
+/// When the source has a column that nobody would fill.
+pub fn refuse_one_way(pair: &Pair, source: &TableSchema) -> Result<(), Mismatch> {
+    let taken = |column: &Column| pair.source.columns.iter().any(|taken| taken.column.name == column.name);
+    match unfilled(source, taken) {
+        Some(column) => mismatch(
+            format!(
+                "source column {}.{} must not be null, has no default, and the target has nothing for it",
+                source.name, column.name
+            ),
+            "give the column a default in the source, or let it take part",
+        ),
+        None => Ok(()),
+    }
+}
+
+/// A column that no writer of the others fills.
+fn unfilled(table: &TableSchema, taken: impl Fn(&Column) -> bool) -> Option<&Column> {
+    let filled = |c: &Column| c.nullable || c.has_default || c.filled != Filled::ByWriter;
+    table.columns.iter().find(|column| !taken(column) && !filled(column))
+}
+
+pub(super) fn notes(source: &TableSchema, target: &TableSchema, columns: &[Matched]) -> Vec<String> {
+    let left = target.columns.iter().filter(|t| !columns.iter().any(|(_, taken)| taken.name == t.name));
+    let left: Vec<&str> = left.map(|column| column.name.as_str()).collect();
+    let skipped = source.columns.iter().filter(|s| !columns.iter().any(|(taken, _)| taken.name == s.name));
+    let skipped: Vec<&str> = skipped.map(|column| column.name.as_str()).collect();
+    let mut notes = Vec::new();
+    if !left.is_empty() {
+        notes.push(format!("target columns left alone: {}", left.join(", ")));
+    }
+    if !skipped.is_empty() {
+        notes.push(format!("source columns left out: {}", skipped.join(", ")));
+    }
+    notes
+}
+
+pub(super) fn modify_time<'a>(source: Side<'_>, columns: &'a [Matched], options: &PairOptions) -> Option<&'a Matched> {
+    let column = source.schema.column(&options.modify_time)?;
+    find_name(columns, &column.name, |matched| &matched.0.name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pair::testing::{column, int_table, lay};
+    use crate::schema::DataType;
+
+    #[test]
+    fn a_table_without_a_key_is_refused_unless_one_is_named() {
+        let mut keyless = int_table();
+        keyless.primary_key.clear();
+        let refused = lay(&keyless, &int_table(), &PairOptions::default()).unwrap_err();
+        assert!(refused.to_string().contains("primary_key_field"), "{refused}");
+        let options = PairOptions { key: vec!["ID".into()], ..PairOptions::default() };
+        assert_eq!(lay(&keyless, &int_table(), &options).unwrap().source.key_len, 1);
+    }
+
+    #[test]
+    fn a_missing_column_is_named_with_the_remedy() {
+        let mut target = int_table();
+        target.columns.remove(0);
+        let refused = lay(&int_table(), &target, &PairOptions::default()).unwrap_err();
+        assert!(refused.message.contains("no column name"), "{refused}");
+        let options = PairOptions { exclude_fields: vec!["name".into()], ..PairOptions::default() };
+        assert_eq!(lay(&int_table(), &target, &options).unwrap().source.columns.len(), 1);
+    }
+
+    #[test]
+    fn a_target_column_that_nobody_fills_is_refused() {
+        let mut target = int_table();
+        target.columns.push(Column { nullable: false, ..column("extra", DataType::Bool, "boolean") });
+        assert!(lay(&int_table(), &target, &PairOptions::default()).unwrap_err().message.contains("extra"));
+        target.columns[2].has_default = true;
+        let pair = lay(&int_table(), &target, &PairOptions::default()).unwrap();
+        assert_eq!(pair.notes, ["target columns left alone: extra"]);
+    }
+}
