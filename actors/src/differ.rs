@@ -30,8 +30,8 @@ use rowsync_engine::pair::Pair;
 use rowsync_engine::row::{Form, RowPage};
 use rowsync_engine::schema::TableView;
 use rowsync_engine::search::SideName;
-use rowsync_engine::sightings::Mark;
-use rowsync_engine::store::{Encoder, PageRequest, Store};
+use rowsync_engine::sightings::{Mark, Pulse};
+use rowsync_engine::store::{Decoder, Encoder, PageRequest, Store};
 use tokio_util::sync::CancellationToken;
 
 use crate::board::Progress;
@@ -58,6 +58,10 @@ pub struct Desk {
     pub writer: WriterPort,
     /// Says how the target will hold rows, where that can be told.
     pub encoder: Option<Arc<dyn Encoder>>,
+    /// Who takes rows of the source and of the target apart that were read as they are, where equal bytes are equal rows.
+    pub decoders: Option<[Arc<dyn Decoder>; 2]>,
+    /// The source's store; it tells whether it stood still.
+    pub read: Arc<dyn Store>,
     /// The store that is written to; it tells moments.
     pub written: Arc<dyn Store>,
     pub budget: Budget,
@@ -122,6 +126,18 @@ impl Desk {
         Ok(self.written.mark(&self.pair.target).await.map_err(|error| error.on(SideName::Target))?)
     }
 
+    /// What tells later whether both sides stood still; none where they cannot say, or asking costs more than looking.
+    async fn pulses(&self) -> Result<Option<[Pulse; 2]>, Failure> {
+        if self.far {
+            return Ok(None);
+        }
+        let pulse =
+            async |store: &Arc<dyn Store>, side| store.pulse().await.map_err(|error| Failure::from(error.on(side)));
+        let (source, target) =
+            futures_util::try_join!(pulse(&self.read, SideName::Source), pulse(&self.written, SideName::Target))?;
+        Ok(source.zip(target).map(|(source, target)| [source, target]))
+    }
+
     pub(crate) fn request(&self, range: KeyRange, form: Form) -> PageRequest {
         PageRequest {
             range,
@@ -157,8 +173,8 @@ impl Handler<CompareRange> for Differ {
 impl Handler<CopyTable> for Differ {
     type Result = AtomicResponse<Self, Result<Found, Failure>>;
 
-    fn handle(&mut self, _: CopyTable, _: &mut Context<Self>) -> Self::Result {
-        self.work(copy::copy)
+    fn handle(&mut self, message: CopyTable, _: &mut Context<Self>) -> Self::Result {
+        self.work(|desk| copy::copy(desk, message.after))
     }
 }
 

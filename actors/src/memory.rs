@@ -69,11 +69,15 @@ pub trait MergeMemory: Send + Sync {
     async fn waiting(&self) -> Result<BTreeSet<Key>, StoreError>;
 }
 
+/// Fewer, and a table has too many blocks to ask for; more, and a change has too many neighbours that are read with it.
+const BLOCK_ROWS: usize = 512;
+
 /// What a table that is merged needs beside what every table does.
 #[derive(Clone)]
 pub struct Merge {
     pub memory: Arc<dyn MergeMemory>,
     pub rules: Rules,
+    pub(crate) block_rows: usize,
     /// The ledger of what is written to the source.
     ledger: Arc<Ledger>,
     /// What was written, by all actors of the table.
@@ -82,7 +86,13 @@ pub struct Merge {
 
 impl Merge {
     pub fn new(memory: Arc<dyn MergeMemory>, rules: Rules) -> Merge {
-        Merge { memory, rules, ledger: Arc::default(), done: Arc::default() }
+        Merge { memory, rules, block_rows: BLOCK_ROWS, ledger: Arc::default(), done: Arc::default() }
+    }
+
+    /// The same with smaller blocks, or larger ones.
+    #[must_use]
+    pub fn in_blocks_of(self, block_rows: usize) -> Merge {
+        Merge { block_rows, ..self }
     }
 
     pub(crate) fn ledger(&self) -> &Arc<Ledger> {

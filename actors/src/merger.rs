@@ -25,20 +25,17 @@ use crate::memory::{Block, MergeMemory};
 use crate::ports::WriterPort;
 use batch::Batch;
 
-/// Rows of a block: fewer, and a table has too many blocks to ask for; more, and a change has too many neighbours read.
-pub(crate) const BLOCK_ROWS: usize = 512;
-
-/// Rows of the ranges that a table is first cut into, which are then walked side by side.
-const FIRST_CUT_ROWS: u64 = 64 * BLOCK_ROWS as u64;
+/// Blocks of the ranges that a table is first cut into, which are then walked side by side.
+const FIRST_CUT_BLOCKS: u64 = 64;
 
 pub(crate) struct Merger {
     pub(crate) desk: Arc<Desk>,
     /// Writes to the source.
     pub(crate) back: WriterPort,
-    pub(crate) source: Arc<dyn Store>,
     pub(crate) memory: Arc<dyn MergeMemory>,
     pub(crate) merging: Merging,
     pub(crate) digest: DigestKind,
+    pub(crate) block_rows: usize,
 }
 
 /// A block to be looked at.
@@ -105,7 +102,7 @@ impl Merger {
     /// The first blocks of a table of which nothing is remembered.
     pub(crate) async fn cut(&self) -> Result<Vec<Open>, Failure> {
         let all = KeyRange::ALL;
-        let bounds = self.desk.source.split(vec![all.clone()], FIRST_CUT_ROWS).await?;
+        let bounds = self.desk.source.split(vec![all.clone()], FIRST_CUT_BLOCKS * self.block_rows as u64).await?;
         let ranges = all.cut_at(bounds.into_iter().flatten());
         Ok(ranges.into_iter().enumerate().map(|(number, range)| Open::new(number as u64, range)).collect())
     }
@@ -150,14 +147,14 @@ impl Merger {
         let mark = async |store: &Arc<dyn Store>, view, side| store.mark(view).await.map_err(|error| error.on(side));
         let pair = &self.desk.pair;
         Ok(Marks {
-            source: mark(&self.source, &pair.source, SideName::Source).await?,
+            source: mark(&self.desk.read, &pair.source, SideName::Source).await?,
             target: mark(&self.desk.written, &pair.target, SideName::Target).await?,
         })
     }
 
     /// What is written on both sides is safe from a server that goes down: the memory must not know more than they do.
     async fn flush(&self) -> Result<(), Failure> {
-        self.source.flush().await.map_err(|error| error.on(SideName::Source))?;
+        self.desk.read.flush().await.map_err(|error| error.on(SideName::Source))?;
         Ok(self.desk.written.flush().await.map_err(|error| error.on(SideName::Target))?)
     }
 }

@@ -1,7 +1,7 @@
 //! The table actor: takes one table from plan to report. It decides; the work is done by its children.
 //!
 //! `work` holds the decisions in the order in which they are taken, `compare` how rows are compared, `settle` the proof at the end,
-//! `standing` what has become of the table so far.
+//! `tail` the end that a table lacks, `standing` what has become of the table so far.
 
 mod compare;
 mod doubt;
@@ -10,6 +10,7 @@ mod merge;
 mod rejects;
 mod settle;
 mod standing;
+mod tail;
 mod work;
 
 use std::sync::Arc;
@@ -20,10 +21,11 @@ use rowsync_engine::digest::DigestKind;
 use rowsync_engine::error::StoreError;
 use rowsync_engine::pair::Pair;
 use rowsync_engine::search::SideName;
+use rowsync_engine::store::Decoder;
 use rowsync_engine::three_way::Merging;
 
 use crate::differ::{Desk, Differ};
-use crate::end::Rows;
+use crate::end::{End, Rows};
 use crate::failure::Failure;
 use crate::job::{Shared, TableJob};
 use crate::keeper::Seen;
@@ -96,6 +98,8 @@ impl Children {
             target: target.clone(),
             writer: WriterPort::new(writer.clone().recipient()),
             encoder: shared.target.store().encoder(&job.pair.target).filter(|_| job.keeping.is_none()),
+            decoders: decoders(&job.pair, shared),
+            read: shared.source.store(),
             written: shared.target.store(),
             budget: shared.budget.clone(),
             stop: shared.stop.clone(),
@@ -107,7 +111,7 @@ impl Children {
             row_bytes: AtomicUsize::new(0),
         });
         let both_ways = job.merge.as_ref().zip(back.as_ref());
-        let merger = both_ways.map(|(merge, back)| merger(merge, back, differ.desk(), job, shared));
+        let merger = both_ways.map(|(merge, back)| merger(merge, back, differ.desk(), job));
         Ok(Children { source, target, differ: differ.start(), writer, merger, back, seen })
     }
 }
@@ -126,21 +130,33 @@ fn writer_back(merge: &Merge, pen: &Pen, job: &TableJob, shared: &Shared) -> Add
     Writer::new(pen).start()
 }
 
-fn merger(merge: &Merge, back: &Addr<Writer>, desk: Arc<Desk>, job: &TableJob, shared: &Shared) -> Arc<Merger> {
+fn merger(merge: &Merge, back: &Addr<Writer>, desk: Arc<Desk>, job: &TableJob) -> Arc<Merger> {
     let merging = Merging {
         rules: merge.rules.clone(),
         key_len: job.pair.source.key_len,
         domains: job.pair.source.domains().into(),
     };
-    let (back, source) = (WriterPort::new(back.clone().recipient()), shared.source.store());
-    let memory = Arc::clone(&merge.memory);
-    Arc::new(Merger { desk, back, source, memory, merging, digest: digest_of(&job.pair) })
+    Arc::new(Merger {
+        back: WriterPort::new(back.clone().recipient()),
+        memory: Arc::clone(&merge.memory),
+        block_rows: merge.block_rows,
+        digest: digest_of(&job.pair),
+        desk,
+        merging,
+    })
 }
 
 /// The kind of digest that says whether anything has changed: made where the rows are, if both sides can.
 fn digest_of(pair: &Pair) -> DigestKind {
     let made_there = [DigestKind::Server, DigestKind::Portable];
     made_there.into_iter().find(|kind| pair.digests.contains(kind)).unwrap_or(pair.digest)
+}
+
+/// Who takes raw rows of both sides apart, where they are read as such.
+fn decoders(pair: &Pair, shared: &Shared) -> Option<[Arc<dyn Decoder>; 2]> {
+    let decoder = |end: &End, view| end.store().decoder(view);
+    let both = || Some([decoder(&shared.source, &pair.source)?, decoder(&shared.target, &pair.target)?]);
+    pair.raw.then(both).flatten()
 }
 
 impl Actor for Table {

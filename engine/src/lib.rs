@@ -25,6 +25,7 @@ pub mod plan;
 pub mod recovery;
 pub mod remembered;
 pub mod report;
+pub mod residue;
 pub mod row;
 pub mod schedule;
 pub mod schema;

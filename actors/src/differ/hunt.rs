@@ -23,7 +23,7 @@ use crate::failure::Failure;
 use crate::found::Found;
 use crate::messages::{Act, CompareRange};
 
-/// Ranges that are read and compared at once.
+/// Most ranges that are read and compared at once.
 const LEAVES_IN_FLIGHT: usize = 4;
 /// Most ranges of a group: what one statement takes.
 const GROUP_MAX: usize = 1000;
@@ -40,6 +40,7 @@ pub(super) async fn hunt(desk: Arc<Desk>, task: CompareRange) -> Result<Found, F
     let mut pending = Pending::new(&desk);
     let mut doubtful = Doubtful::default();
     let mut since = None;
+    let stood = if matches!(act, Act::Observe { .. }) { desk.pulses().await? } else { None };
     loop {
         desk.check_stop()?;
         match search.ask() {
@@ -71,7 +72,10 @@ pub(super) async fn hunt(desk: Arc<Desk>, task: CompareRange) -> Result<Found, F
     }
     pending.flush(&desk, &mut sum).await?;
     if let Act::Observe { samples_max, explain } = act {
-        doubtful.look_again(&desk, &mut sum, samples_max, explain).await?;
+        let stood_still = stood.is_some() && sum.differences() > 0 && stood == desk.pulses().await?;
+        if !stood_still {
+            doubtful.look_again(&desk, &mut sum, samples_max, explain).await?;
+        }
     }
     sum.stats = search.stats;
     sum.looked_at.0 += sum.stats.equal_rows.0;
@@ -121,10 +125,10 @@ async fn compare_all(
     seek: Seek,
     mut basket: Basket<'_>,
 ) -> Result<(), Failure> {
-    let act = basket.act;
+    let (act, at_once) = (basket.act, leaves_at_once(desk));
     let mut running = FuturesUnordered::new();
     loop {
-        while running.len() < LEAVES_IN_FLIGHT {
+        while running.len() < at_once {
             let Some(ranges) = open.pop_front() else { break };
             // Comparing takes a core for a while, so it is not done on the actors' thread.
             running.push(AbortOnDropHandle::new(tokio::spawn(compare_some(Arc::clone(desk), ranges, act))));
@@ -137,6 +141,12 @@ async fn compare_all(
         }
         basket.take_in(desk, leaf).await?;
     }
+}
+
+/// Each range in flight takes a connection to both sides, which pays where there are cores to keep busy, or long ways.
+fn leaves_at_once(desk: &Desk) -> usize {
+    let cores = std::thread::available_parallelism().map_or(LEAVES_IN_FLIGHT, usize::from);
+    if desk.far { LEAVES_IN_FLIGHT } else { cores.clamp(2, LEAVES_IN_FLIGHT) }
 }
 
 /// Where differences go.

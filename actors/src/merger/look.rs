@@ -8,7 +8,7 @@ use rowsync_engine::row::Form;
 use rowsync_engine::search::SideName;
 use rowsync_engine::three_way::{Memory, Merged};
 
-use super::{BLOCK_ROWS, Marks, Merger, Open};
+use super::{Marks, Merger, Open};
 use crate::differ::read_alike;
 use crate::failure::Failure;
 
@@ -35,7 +35,7 @@ impl Merger {
         let mut permit = desk.budget.take(2 * desk.options.page_bytes).await;
         let page = |side: SideName, range: KeyRange| {
             let mut request = desk.request(range, Form::Fields);
-            request.rows_max = BLOCK_ROWS;
+            request.rows_max = self.block_rows;
             desk.reader(side).page(request)
         };
         let (source, target, through) = read_alike(&open.range, page).await?;

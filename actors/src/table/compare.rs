@@ -21,7 +21,7 @@ const MUCH_LONGER: f64 = 4.0;
 
 impl Work {
     pub(super) async fn compare_every_row(&mut self, act: Act) -> Result<Found, Failure> {
-        let (source, target) = (self.state.source.rows, self.state.target.rows);
+        let (source, target) = self.rows_to_compare();
         let (chosen, reason) =
             self.choose(self.whole_compare_reason(self.job.options.search_for_add, source, target))?;
         self.state.comparison = Some(Comparison::new(chosen.method, &reason));
@@ -97,12 +97,19 @@ impl Work {
         }
     }
 
+    /// Rows of both sides, without those that are copied instead.
+    fn rows_to_compare(&self) -> (u64, u64) {
+        let copied = self.state.tail.as_ref().map_or(0, |tail| tail.rows);
+        (self.state.source.rows.saturating_sub(copied), self.state.target.rows)
+    }
+
     pub(super) fn facts<'a>(&self, digests: &'a [DigestKind]) -> CompareFacts<'a> {
-        let (source, target) = (&self.state.source, &self.state.target);
+        let (source, target) = self.rows_to_compare();
+        let row_bytes = self.state.source.row_bytes.or(self.state.target.row_bytes);
         CompareFacts {
-            rows: source.rows.max(target.rows),
-            row_bytes: source.row_bytes.or(target.row_bytes).unwrap_or(ROW_BYTES_GUESS),
-            differences: if self.state.estimated { 0 } else { source.rows.abs_diff(target.rows) },
+            rows: source.max(target),
+            row_bytes: row_bytes.unwrap_or(ROW_BYTES_GUESS),
+            differences: if self.state.estimated { 0 } else { source.abs_diff(target) },
             digests,
             source: self.shared.source_link,
             target: self.shared.target_link,
@@ -151,12 +158,13 @@ impl Work {
 
     async fn compare(&self, seek: Seek, chosen: Chosen, act: Act) -> Result<Found, Failure> {
         self.shared.board.table(&self.job.name).begin(self.state.source.rows.max(self.state.target.rows));
-        send(self.differ(), self.task(KeyRange::ALL, seek, &chosen, act)).await
+        let range = KeyRange::new(None, self.state.tail.as_ref().map(|tail| tail.after.clone()));
+        send(self.differ(), self.task(range, seek, &chosen, act)).await
     }
 
     pub(super) fn task(&self, range: KeyRange, seek: Seek, chosen: &Chosen, act: Act) -> CompareRange {
         let options = &self.job.options;
-        let (source_count, target_count) = (self.state.source.rows, self.state.target.rows);
+        let (source_count, target_count) = self.rows_to_compare();
         let digest = match chosen.method {
             CompareMethod::Digests(kind) => kind,
             CompareMethod::OrderedStream => self.job.pair.digest,

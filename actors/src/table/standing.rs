@@ -12,6 +12,7 @@ use rowsync_engine::report::{
 use rowsync_engine::store::Survey;
 
 use super::rejects::failed_rows;
+use super::tail::Tail;
 use crate::board::{Progress, Spent};
 use crate::failure::Failure;
 use crate::found::Found;
@@ -38,6 +39,9 @@ pub(crate) struct TableState {
     pub(crate) fell_back: bool,
     /// Extra rows were deleted first because a constraint was in the way.
     pub(crate) cleared: bool,
+    /// The end of the table that is not compared now, as it is to be copied.
+    pub(crate) tail: Option<Tail>,
+    pub(crate) tail_copied: bool,
     pub(crate) verified: bool,
     pub(crate) status: TableStatus,
     pub(crate) method: Method,
@@ -97,6 +101,8 @@ impl TableState {
             covered: false,
             fell_back: false,
             cleared: false,
+            tail: None,
+            tail_copied: false,
             verified: false,
             status: TableStatus::Completed,
             method: Method::None,

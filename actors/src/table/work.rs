@@ -191,7 +191,8 @@ impl Work {
             trusted: self.job.options.trust_modify_id && knows_changes,
         };
         let plan = if follows { follow(&facts) } else { decide(&facts) };
-        tracing::info!(table = %self.job.name, operations = ?plan.operations, source = source.rows, target = target.rows, "{}", plan.reason);
+        let (source, target) = (self.told(source.rows), self.told(target.rows));
+        tracing::info!(table = %self.job.name, operations = ?plan.operations, %source, %target, "{}", plan.reason);
         plan
     }
 
@@ -206,6 +207,11 @@ impl Work {
             None => "compared: nothing tells which rows have changed; name a column in `modify_time_field`".into(),
             Some(_) => "compared: what has changed is told from the next run on, since none before is known".into(),
         })
+    }
+
+    /// A number of rows as it may be told: an estimate is none that anybody has counted.
+    fn told(&self, rows: u64) -> String {
+        if self.state.estimated && rows > 0 { format!("about {rows}") } else { rows.to_string() }
     }
 
     /// How many rows the target has more than the source.
@@ -271,7 +277,7 @@ impl Work {
 
     async fn copy(&mut self) -> Result<(), Failure> {
         self.state.method = Method::Bulk;
-        let mut found = match send(self.differ(), CopyTable).await {
+        let mut found = match send(self.differ(), CopyTable { after: None }).await {
             // Rows that do not tell their keys, or did not even come as far as the writer; a compare writes the rest, and
             // finds them.
             Err(Failure::Store(error)) if error.class() == Class::Data && !self.ledger.is_closed() => {
@@ -313,7 +319,11 @@ impl Work {
 
     /// Compares every row; what was found belongs to the sum.
     pub(super) async fn cover(&mut self, act: Act) -> Result<(), Failure> {
-        let found = match self.compare_every_row(act).await {
+        let compared = match act {
+            Act::Upsert => self.bring_in_line().await,
+            _ => self.compare_every_row(act).await,
+        };
+        let found = match compared {
             Err(failure)
                 if act == Act::Upsert && is_duplicate(&failure) && !self.job.has_children && !self.state.cleared =>
             {
