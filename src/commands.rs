@@ -9,8 +9,10 @@ use serde::Serialize;
 
 use crate::check;
 use crate::cli::{
-    Command, CommonArgs, ErrorsAction, ErrorsArgs, FileArgs, HistoryArgs, InitArgs, Output, UndoArgs, VerifyArgs,
+    Command, CommonArgs, ConflictsAction, ConflictsArgs, ErrorsAction, ErrorsArgs, FileArgs, HistoryArgs, InitArgs,
+    Output, UndoArgs, VerifyArgs,
 };
+use crate::conflicts::{self, Conflicts};
 use crate::execute::{Hooks, execute};
 use crate::history::{self, History};
 use crate::init;
@@ -29,6 +31,7 @@ pub fn carry_out(command: Command) -> Exit {
         Command::Plan(args) => on_system(&args.common.clone(), |desk| plan(args, desk)),
         Command::Verify(args) => on_system(&args.common.clone(), |desk| verify(args, desk)),
         Command::Undo(args) => on_system(&args.common.clone(), |desk| undo(args, desk)),
+        Command::Conflicts(args) => on_system(&args.common.clone(), |desk| conflicts(args, desk)),
         Command::Errors(args) => on_system(&args.common.clone(), |desk| errors(args, desk)),
         Command::Check(args) => on_system(&args.common.clone(), |desk| check(args, desk)),
         Command::History(args) => on_system(&args.common.clone(), |desk| history(args, desk)),
@@ -139,6 +142,20 @@ async fn errors(args: ErrorsArgs, desk: Desk) -> Result<Exit, Problem> {
     let report = execute(&replaying, Goal::Sync { mass_delete: MassDelete::Refused }, &desk.hooks).await?;
     desk.print(&report, run_text)?;
     Ok(exit_of(&report))
+}
+
+async fn conflicts(args: ConflictsArgs, desk: Desk) -> Result<Exit, Problem> {
+    let settings = desk.settings(&args.file)?;
+    match (args.action, args.id, &args.choice) {
+        (ConflictsAction::Show, Some(id), _) => {
+            desk.print(&conflicts::show(&settings, id).await?, conflicts::shown)?;
+        }
+        (ConflictsAction::Resolve, Some(id), Some(choice)) => {
+            desk.print(&conflicts::resolve(&settings, id, choice).await?, conflicts::shown)?;
+        }
+        _ => desk.print(&conflicts::list(&settings, args.all).await?, Conflicts::text)?,
+    }
+    Ok(Exit::Done)
 }
 
 async fn check(args: FileArgs, desk: Desk) -> Result<Exit, Problem> {

@@ -6,6 +6,7 @@ pub mod clock;
 pub mod closing;
 pub mod commands;
 pub mod company;
+pub mod conflicts;
 pub mod ends;
 pub mod execute;
 pub mod failures;

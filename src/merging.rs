@@ -147,7 +147,7 @@ impl MergeMemory for TableMemory {
 
     async fn keep(&self, blocks: Vec<(Block, Memory)>, queue: Queue) -> Result<(), StoreError> {
         let waiting = queue.waiting.into_iter().map(|found| self.shown(found)).collect::<Result<_, _>>()?;
-        self.keep_step(&MergeStep { blocks, waiting, closed: queue.closed, digests: Vec::new() }).await
+        self.keep_step(&MergeStep { blocks, waiting, closed: queue.closed, ..MergeStep::default() }).await
     }
 
     async fn keep_digests(&self, digests: Vec<(u64, Digest)>) -> Result<(), StoreError> {

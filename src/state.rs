@@ -21,7 +21,7 @@ use crate::settings::{Engine, StateSettings};
 use database::{Database, SQLITE_FULL, sqlite_code};
 use statement::{Row, Statement};
 
-pub use conflicts::{Conflict, MergeStep, Shown, StepKept};
+pub use conflicts::{Conflict, MergeStep, Resolved, Shown, StepKept};
 pub use executions::{Command, Execution, Retention, Standing};
 pub use leases::{Claim, Holder};
 pub use memory::MemoryOf;

@@ -1,6 +1,6 @@
 //! Two pages of one range and what is remembered of it, merged: what each side has to write, and what is remembered then.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::canonical::NotCanonical;
@@ -78,8 +78,8 @@ impl Merging {
             decided: 0,
             put_off: (0, 0),
         };
-        let only_target = targets.keys().filter(|key| !sources.contains_key(*key));
-        for bytes in sources.keys().chain(only_target) {
+        let keys: BTreeSet<&[u8]> = sources.keys().chain(targets.keys()).copied().collect();
+        for bytes in keys {
             let key = Key::from_bytes(bytes);
             let before = memory.remove(&key);
             let rows = (sources.get(bytes).copied(), targets.get(bytes).copied());

@@ -34,6 +34,9 @@ pub struct Conflict {
     pub status: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resolution: Option<String>,
+    /// What was written by that; none where the row was deleted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub written: Option<Value>,
     pub found_at: String,
     pub changed_at: String,
     pub first_execution_id: String,
@@ -61,6 +64,16 @@ pub struct MergeStep {
     pub digests: Vec<(u64, Digest)>,
     pub waiting: Vec<Shown>,
     pub closed: Vec<Key>,
+    pub resolved: Option<Resolved>,
+}
+
+/// What a person decided about a conflict.
+pub struct Resolved {
+    pub id: i64,
+    /// `source`, `target` or `row`.
+    pub resolution: &'static str,
+    /// As it was written; none where it was deleted, or values are not to be kept.
+    pub written: Option<Value>,
 }
 
 /// Whether a step was kept.
@@ -111,6 +124,9 @@ impl State {
         }
         for key in &step.closed {
             close(&mut transaction, of, execution_id, key, now).await?;
+        }
+        if let Some(resolved) = &step.resolved {
+            resolve(&mut transaction, execution_id, resolved, now).await?;
         }
         transaction.commit().await?;
         Ok(StepKept::Yes)
@@ -205,6 +221,23 @@ async fn close(
     transaction.execute(update).await.map(drop)
 }
 
+async fn resolve(
+    transaction: &mut Session,
+    execution_id: &str,
+    resolved: &Resolved,
+    now: Timestamp,
+) -> Result<(), sqlx::Error> {
+    let sql = "update sync_conflicts set status = 'resolved', resolution = $1, written_row = $2, changed_at = $3,
+        execution_id = $4 where id = $5";
+    let update = Statement::new(sql)
+        .bind(resolved.resolution)
+        .bind(resolved.written.as_ref().map(ToString::to_string))
+        .bind(now.to_string())
+        .bind(execution_id)
+        .bind(resolved.id);
+    transaction.execute(update).await.map(drop)
+}
+
 fn conflict_of(row: &Row) -> Result<Conflict, sqlx::Error> {
     let json = |text: String| serde_json::from_str(&text).map_err(|error| sqlx::Error::Decode(error.into()));
     let row_of = |column| row.get::<Option<String>>(column)?.map(json).transpose();
@@ -222,6 +255,7 @@ fn conflict_of(row: &Row) -> Result<Conflict, sqlx::Error> {
         target: row_of("target_row")?,
         status: row.get("status")?,
         resolution: row.get("resolution")?,
+        written: row_of("written_row")?,
         found_at: row.get("found_at")?,
         changed_at: row.get("changed_at")?,
         first_execution_id: row.get("first_execution_id")?,

@@ -5,6 +5,7 @@
 mod cluster;
 mod command_line;
 mod comparing;
+mod conflicts;
 mod connection;
 mod copied;
 mod crashes;

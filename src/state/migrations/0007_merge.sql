@@ -36,8 +36,9 @@ create table sync_conflicts (
     target_imprint blob not null,
     -- waiting, resolved, or gone: the sides came to be equal without us
     status text not null,
-    -- What it was resolved by: source, target or row
+    -- What it was resolved by: source, target or row; and what was written then, none where the row was deleted.
     resolution text,
+    written_row text,
     found_at text not null,
     changed_at text not null,
     first_execution_id text not null,
