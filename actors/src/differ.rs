@@ -23,7 +23,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use actix::{Actor, AtomicResponse, Context, Handler, WrapFuture};
-use rowsync_engine::budget::Budget;
+use rowsync_engine::budget::{Budget, Permit};
 use rowsync_engine::domain::Domain;
 use rowsync_engine::key::KeyRange;
 use rowsync_engine::pair::Pair;
@@ -115,6 +115,11 @@ impl Desk {
             SideName::Source => &self.source,
             SideName::Target => &self.target,
         }
+    }
+
+    /// Bytes of the budget, waited for.
+    pub(crate) async fn permit(&self, bytes: usize) -> Permit {
+        self.progress.meters.permit(&self.budget, bytes).await
     }
 
     pub(crate) fn check_stop(&self) -> Result<(), Failure> {

@@ -16,6 +16,7 @@ pub mod ledger;
 pub mod memory;
 mod merger;
 pub mod messages;
+pub mod meters;
 pub mod phase;
 pub mod ports;
 pub mod reader;

@@ -19,6 +19,7 @@ use std::sync::atomic::AtomicUsize;
 use actix::{Actor, ActorFutureExt, Addr, AtomicResponse, Context, Handler, WrapFuture};
 use rowsync_engine::digest::DigestKind;
 use rowsync_engine::error::StoreError;
+use rowsync_engine::metrics::ActorName;
 use rowsync_engine::pair::Pair;
 use rowsync_engine::search::SideName;
 use rowsync_engine::store::Decoder;
@@ -33,7 +34,7 @@ use crate::ledger::Ledger;
 use crate::memory::Merge;
 use crate::merger::Merger;
 use crate::messages::{Pass, Standing, SyncTable};
-use crate::ports::{ReaderPort, WriterPort};
+use crate::ports::{DifferPort, ReaderPort, WriterPort};
 use crate::reader::Reader;
 use crate::recovery::Recovery;
 use crate::writer::{Pen, Writer};
@@ -58,7 +59,7 @@ impl Table {
 pub(crate) struct Children {
     pub(crate) source: ReaderPort,
     pub(crate) target: ReaderPort,
-    pub(crate) differ: Addr<Differ>,
+    pub(crate) differ: DifferPort,
     pub(crate) writer: Addr<Writer>,
     /// Of a table that is merged both ways; with the writer to its source.
     pub(crate) merger: Option<Arc<Merger>>,
@@ -73,7 +74,8 @@ impl Children {
         let (source_rows, target_rows) = (shared.source.rows().await?, shared.target.rows().await?);
         let seen = Seen { source: source_rows.generation, target: target_rows.generation };
         let reader = |side, rows: Rows, view: &Arc<_>| {
-            ReaderPort::from(&Reader::new(side, rows.snapshot, Arc::clone(view), Arc::clone(&progress)).start())
+            let reader = Reader::new(side, rows.snapshot, Arc::clone(view), Arc::clone(&progress));
+            ReaderPort::from(&reader.start()).gauged(progress.meters.mailbox(ActorName::reader(side)))
         };
         let source = reader(SideName::Source, source_rows, &job.pair.source);
         let target = reader(SideName::Target, target_rows, &job.pair.target);
@@ -92,11 +94,13 @@ impl Children {
         };
         let back = job.merge.as_ref().map(|merge| writer_back(merge, &pen, job, shared));
         let writer = Writer::new(pen).start();
+        let (writers, differs) =
+            (progress.meters.mailbox(ActorName::Writer), progress.meters.mailbox(ActorName::Differ));
         let differ = Differ::new(Desk {
             pair: Arc::clone(&job.pair),
             source: source.clone(),
             target: target.clone(),
-            writer: WriterPort::new(writer.clone().recipient()),
+            writer: WriterPort::new(writer.clone().recipient()).gauged(writers),
             encoder: shared.target.store().encoder(&job.pair.target).filter(|_| job.keeping.is_none()),
             decoders: decoders(&job.pair, shared),
             read: shared.source.store(),
@@ -112,7 +116,8 @@ impl Children {
         });
         let both_ways = job.merge.as_ref().zip(back.as_ref());
         let merger = both_ways.map(|(merge, back)| merger(merge, back, differ.desk(), job));
-        Ok(Children { source, target, differ: differ.start(), writer, merger, back, seen })
+        let differ = DifferPort::new(differ.start(), differs);
+        Ok(Children { source, target, differ, writer, merger, back, seen })
     }
 }
 

@@ -18,6 +18,7 @@ pub mod given;
 pub mod image;
 pub mod key;
 pub mod merge;
+pub mod metrics;
 pub mod moment;
 pub mod order;
 pub mod overlap;

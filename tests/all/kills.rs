@@ -131,7 +131,7 @@ impl Spoil {
 }
 
 /// Kills a process that is held, and expects that it was.
-fn kill_held(mut child: Child, story: &str) {
+pub fn kill_held(mut child: Child, story: &str) {
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
     let mut log = Vec::new();
     let held = lines.by_ref().inspect(|line| log.push(line.clone())).any(|line| line.starts_with("held at "));

@@ -20,6 +20,7 @@ mod incremental;
 mod kills;
 mod leases;
 mod merge;
+mod metrics;
 mod oracle;
 mod others;
 mod permissions;

@@ -75,7 +75,7 @@ async fn read_page(desk: &Desk, cursor: Option<Cursor>) -> Result<Option<(Page, 
     let Some(Cursor { after, is_first }) = cursor else { return Ok(None) };
     desk.check_stop()?;
     let form = if desk.pair.raw { Form::Raw } else { Form::Fields };
-    let mut permit = desk.budget.take(desk.options.page_bytes).await;
+    let mut permit = desk.permit(desk.options.page_bytes).await;
     let rows = desk.source.page(desk.request(KeyRange::new(after.clone(), None), form)).await?;
     permit.settle(rows.bytes());
     desk.learn(&rows);

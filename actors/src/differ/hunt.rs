@@ -10,7 +10,7 @@ use rowsync_engine::change::Changes;
 use rowsync_engine::digest::DigestKind;
 use rowsync_engine::key::KeyRange;
 use rowsync_engine::row::RowPage;
-use rowsync_engine::search::{Ask, Search, Seek, Step};
+use rowsync_engine::search::{Ask, Search, SearchStats, Seek, Step};
 use rowsync_engine::sightings::{Mark, Sightings};
 use tokio_util::task::AbortOnDropHandle;
 
@@ -40,6 +40,7 @@ pub(super) async fn hunt(desk: Arc<Desk>, task: CompareRange) -> Result<Found, F
     let mut pending = Pending::new(&desk);
     let mut doubtful = Doubtful::default();
     let mut since = None;
+    let mut told = Told::default();
     let stood = if matches!(act, Act::Observe { .. }) { desk.pulses().await? } else { None };
     loop {
         desk.check_stop()?;
@@ -69,6 +70,7 @@ pub(super) async fn hunt(desk: Arc<Desk>, task: CompareRange) -> Result<Found, F
             Ask::Nothing => break,
         }
         tell_steps(&desk, &search.take_steps());
+        told.tell(&desk, &search.stats, sum.search_queries);
     }
     pending.flush(&desk, &mut sum).await?;
     if let Act::Observe { samples_max, explain } = act {
@@ -83,10 +85,31 @@ pub(super) async fn hunt(desk: Arc<Desk>, task: CompareRange) -> Result<Found, F
     Ok(sum)
 }
 
+/// What the metrics know of a search, which are told after each of its steps.
+#[derive(Default)]
+struct Told {
+    iterations: u64,
+    queries: u64,
+}
+
+impl Told {
+    fn tell(&mut self, desk: &Desk, stats: &SearchStats, queries: u64) {
+        let meters = &desk.progress.meters;
+        meters.search_iterations.increment(stats.iterations - self.iterations);
+        meters.search_queries.increment(queries - self.queries);
+        desk.progress.searched(stats.max_depth);
+        (self.iterations, self.queries) = (stats.iterations, queries);
+    }
+}
+
 /// Announces the search, and answers it where the newest rows explain what is looked for.
 async fn begin(desk: &Desk, task: &CompareRange) -> Result<Option<Found>, Failure> {
     announce(desk, &task.options, task.act, task.source_count.max(task.target_count));
-    explain_gap(desk, task).await
+    let found = explain_gap(desk, task).await?;
+    if let Some(found) = &found {
+        Told::default().tell(desk, &found.stats, found.search_queries);
+    }
+    Ok(found)
 }
 
 /// Small ranges are read together, as many as fit a page by what is known of them.

@@ -51,7 +51,7 @@ pub(super) async fn compare_some(desk: Arc<Desk>, mut ranges: Vec<KeyRange>, act
 
 async fn compare_gathered(desk: Arc<Desk>, ranges: Vec<KeyRange>, act: Act) -> Result<Leaf, Failure> {
     desk.check_stop()?;
-    let mut permit = desk.budget.take(2 * desk.options.page_bytes).await;
+    let mut permit = desk.permit(2 * desk.options.page_bytes).await;
     let shared: Arc<[KeyRange]> = ranges.as_slice().into();
     let gather = |side: SideName| {
         let reader = desk.reader(side).clone();
@@ -80,7 +80,7 @@ async fn compare_gathered(desk: Arc<Desk>, ranges: Vec<KeyRange>, act: Act) -> R
 /// Compares the first rows of a range.
 async fn compare_first(desk: Arc<Desk>, range: KeyRange, act: Act) -> Result<Leaf, Failure> {
     desk.check_stop()?;
-    let mut permit = desk.budget.take(2 * desk.options.page_bytes).await;
+    let mut permit = desk.permit(2 * desk.options.page_bytes).await;
     let form = if desk.decoders.is_some() && !by_keys(act) { Form::Raw } else { Form::Fields };
     let page = |side: SideName, range: KeyRange| {
         let mut request = desk.request(range, form);

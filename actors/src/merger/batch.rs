@@ -137,7 +137,7 @@ async fn send(writer: &WriterPort, changes: Changes, merger: &Merger) -> Result<
         return Ok(Applied::default());
     }
     // What they hold is held by the permit of the whole batch.
-    let nothing = merger.desk.budget.take(0).await;
+    let nothing = merger.desk.permit(0).await;
     writer.write(changes, nothing).await
 }
 

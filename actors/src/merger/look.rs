@@ -32,7 +32,7 @@ impl Merger {
             Some(memory) => memory,
             None => self.memory.rows(open.number).await?,
         };
-        let mut permit = desk.budget.take(2 * desk.options.page_bytes).await;
+        let mut permit = desk.permit(2 * desk.options.page_bytes).await;
         let page = |side: SideName, range: KeyRange| {
             let mut request = desk.request(range, Form::Fields);
             request.rows_max = self.block_rows;

@@ -7,7 +7,7 @@ use rowsync_engine::key::KeyRange;
 use rowsync_engine::report::{Comparison, Method};
 use rowsync_engine::search::{SearchOptions, Seek, SideName};
 
-use super::work::{Work, send};
+use super::work::Work;
 use crate::failure::Failure;
 use crate::found::Found;
 use crate::messages::{Act, CompareRange};
@@ -28,7 +28,7 @@ impl Work {
         match chosen.method {
             CompareMethod::Digests(kind) => {
                 tracing::info!(table = %self.job.name, digest = ?kind, "using binary search for changes (from={source}, to={target}, diff={})", source.abs_diff(target));
-                self.state.searches += 1;
+                self.count_search();
                 self.note_method(Method::BinarySearch);
                 self.state.digest = Some(kind);
                 let found = self.compare(Seek::Differences, chosen, act).await?;
@@ -43,6 +43,11 @@ impl Work {
                 self.compare(Seek::Everything, chosen, act).await
             }
         }
+    }
+
+    fn count_search(&mut self) {
+        self.state.searches += 1;
+        self.shared.board.table(&self.job.name).meters.searches.increment(1);
     }
 
     /// What found the rows that the plan was about stands in the report, unless that was not enough.
@@ -66,7 +71,7 @@ impl Work {
         let (seek, method, way) = match self.whole_compare_reason(allowed, source, target) {
             None => {
                 tracing::info!(table = %self.job.name, "using binary search for {what} (from={source}, to={target}, diff={need})");
-                self.state.searches += 1;
+                self.count_search();
                 (Seek::CountGap { need }, Method::BinarySearch, CompareMethod::Digests(DigestKind::Count))
             }
             Some(reason) => {
@@ -159,7 +164,7 @@ impl Work {
     async fn compare(&self, seek: Seek, chosen: Chosen, act: Act) -> Result<Found, Failure> {
         self.shared.board.table(&self.job.name).begin(self.state.source.rows.max(self.state.target.rows));
         let range = KeyRange::new(None, self.state.tail.as_ref().map(|tail| tail.after.clone()));
-        send(self.differ(), self.task(range, seek, &chosen, act)).await
+        self.differ().send(self.task(range, seek, &chosen, act)).await
     }
 
     pub(super) fn task(&self, range: KeyRange, seek: Seek, chosen: &Chosen, act: Act) -> CompareRange {

@@ -130,6 +130,8 @@ impl TableState {
 
     pub(crate) fn outcome(&self, job: &TableJob, progress: &Progress, ledger: &Ledger) -> TableOutcome {
         let failed_rows = failed_rows(job, ledger);
+        // What stops a table is an error of it; single rows that fail are told apart from those.
+        progress.meters.parked.set(if self.errors.is_empty() { 0.0 } else { 1.0 });
         TableOutcome {
             report: self.report(job, progress, &failed_rows),
             failed_rows,

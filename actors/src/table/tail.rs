@@ -8,7 +8,7 @@ use rowsync_engine::digest::DigestKind;
 use rowsync_engine::error::Class;
 use rowsync_engine::key::{Key, KeyRange};
 
-use super::work::{Work, send};
+use super::work::Work;
 use crate::failure::Failure;
 use crate::found::Found;
 use crate::messages::{Act, CopyTable};
@@ -63,7 +63,7 @@ impl Work {
         let Tail { after, rows } = tail;
         tracing::info!(table = %self.job.name, rows, "copying what lies behind the last key of the target");
         self.state.tail_copied = true;
-        let mut found = send(self.differ(), CopyTable { after: Some(after) }).await?;
+        let mut found = self.differ().send(CopyTable { after: Some(after) }).await?;
         self.state.notes.push(format!("{rows} rows behind the last key of the target were copied"));
         if self.ledger.take_nameless() > 0 {
             self.find_in(found.unequal.clone()).await?;

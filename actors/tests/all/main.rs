@@ -8,6 +8,7 @@ mod decisions;
 mod faulty;
 mod leave;
 mod merging;
+mod metrics;
 mod ordering;
 mod recovery;
 mod rejects;
