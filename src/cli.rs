@@ -58,6 +58,11 @@ pub enum Command {
         after_help = "Example:\n  rowsync conflicts shop.json\n  rowsync conflicts shop.json show 7\n  rowsync conflicts shop.json resolve 7 --use source\n  rowsync conflicts shop.json resolve 7 --use '{\"Phone\": \"555-0100\"}'"
     )]
     Conflicts(ConflictsArgs),
+    /// Log which rows of the source change, by triggers, so that incremental runs read nothing else.
+    #[command(
+        after_help = "Example:\n  rowsync track shop.json install\n  rowsync track shop.json status --table Track"
+    )]
+    Track(TrackArgs),
     /// Write a commented starter file.
     #[command(after_help = "Example:\n  rowsync init shop.json")]
     Init(InitArgs),
@@ -185,6 +190,28 @@ pub enum ConflictsAction {
     Show,
     /// Write what was decided to both sides, if the rows are still those that were shown.
     Resolve,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct TrackArgs {
+    /// The settings file.
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// What to do with the triggers.
+    #[arg(value_name = "ACTION", value_enum, default_value_t = TrackAction::Status)]
+    pub action: TrackAction,
+    #[command(flatten)]
+    pub common: CommonArgs,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum TrackAction {
+    /// Make them, or make them anew; needs the right to make triggers on the source's tables.
+    Install,
+    /// Remove them and what they logged.
+    Remove,
+    /// Tell which tables are tracked, and how many changes wait.
+    Status,
 }
 
 #[derive(Clone, Debug, Args)]

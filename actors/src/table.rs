@@ -6,6 +6,7 @@
 mod compare;
 mod doubt;
 mod drift;
+mod log;
 mod merge;
 mod rejects;
 mod settle;
@@ -25,6 +26,8 @@ use rowsync_engine::search::SideName;
 use rowsync_engine::store::Decoder;
 use rowsync_engine::three_way::Merging;
 
+use tracing::Instrument as _;
+
 use crate::differ::{Desk, Differ};
 use crate::end::{End, Rows};
 use crate::failure::Failure;
@@ -34,7 +37,7 @@ use crate::ledger::Ledger;
 use crate::memory::Merge;
 use crate::merger::Merger;
 use crate::messages::{Pass, Standing, SyncTable};
-use crate::ports::{DifferPort, ReaderPort, WriterPort};
+use crate::ports::{DifferPort, LogPort, ReaderPort, WriterPort};
 use crate::reader::Reader;
 use crate::recovery::Recovery;
 use crate::writer::{Pen, Writer};
@@ -59,6 +62,7 @@ impl Table {
 pub(crate) struct Children {
     pub(crate) source: ReaderPort,
     pub(crate) target: ReaderPort,
+    pub(crate) log: Option<LogPort>,
     pub(crate) differ: DifferPort,
     pub(crate) writer: Addr<Writer>,
     /// Of a table that is merged both ways; with the writer to its source.
@@ -74,11 +78,18 @@ impl Children {
         let (source_rows, target_rows) = (shared.source.rows().await?, shared.target.rows().await?);
         let seen = Seen { source: source_rows.generation, target: target_rows.generation };
         let reader = |side, rows: Rows, view: &Arc<_>| {
-            let reader = Reader::new(side, rows.snapshot, Arc::clone(view), Arc::clone(&progress));
-            ReaderPort::from(&reader.start()).gauged(progress.meters.mailbox(ActorName::reader(side)))
+            Reader::new(side, rows.snapshot, Arc::clone(view), Arc::clone(&progress)).start()
+        };
+        let port = |side, reader: &Addr<Reader>| {
+            ReaderPort::from(reader).gauged(progress.meters.mailbox(ActorName::reader(side)))
         };
         let source = reader(SideName::Source, source_rows, &job.pair.source);
-        let target = reader(SideName::Target, target_rows, &job.pair.target);
+        let log = job
+            .log_owner
+            .clone()
+            .map(|owner| LogPort::new(&source, owner, progress.meters.mailbox(ActorName::reader(SideName::Source))));
+        let source = port(SideName::Source, &source);
+        let target = port(SideName::Target, &reader(SideName::Target, target_rows, &job.pair.target));
         let pen = Pen {
             side: SideName::Target,
             store: shared.target.store(),
@@ -117,7 +128,7 @@ impl Children {
         let both_ways = job.merge.as_ref().zip(back.as_ref());
         let merger = both_ways.map(|(merge, back)| merger(merge, back, differ.desk(), job));
         let differ = DifferPort::new(differ.start(), differs);
-        Ok(Children { source, target, differ, writer, merger, back, seen })
+        Ok(Children { source, target, log, differ, writer, merger, back, seen })
     }
 }
 
@@ -173,10 +184,10 @@ impl Handler<SyncTable> for Table {
 
     fn handle(&mut self, message: SyncTable, _: &mut Context<Self>) -> Self::Result {
         let work = self.work.take();
-        let pass = message.pass;
+        let SyncTable { pass, span } = message;
         let done = async move {
             let mut work = work.expect("messages come one at a time, and each puts the work back");
-            let standing = walk(&mut work, pass).await;
+            let standing = walk(&mut work, pass).instrument(span).await;
             (work, standing)
         };
         AtomicResponse::new(Box::pin(done.into_actor(self).map(|(work, standing), table, _| {
