@@ -2,6 +2,7 @@
 //! was, the rows that failed, what can be undone, and who may write.
 
 mod change_tracking;
+mod configurations;
 mod conflicts;
 mod database;
 mod executions;
@@ -21,8 +22,9 @@ use crate::settings::{Engine, StateSettings};
 use database::{Database, SQLITE_FULL, sqlite_code};
 use statement::{Row, Statement};
 
+pub use configurations::StoredConfiguration;
 pub use conflicts::{Conflict, MergeStep, Resolved, Shown, StepKept};
-pub use executions::{Command, Execution, Retention, Standing};
+pub use executions::{Command, Execution, Filter, Retention, Standing};
 pub use leases::{Claim, Holder};
 pub use memory::MemoryOf;
 pub use row_errors::RowError;
@@ -148,6 +150,14 @@ impl State {
             }
         };
         Ok(self.database.session().await?.fetch_optional(Statement::new(sql)).await?.is_some())
+    }
+
+    /// Whether it can be asked anything at all.
+    ///
+    /// # Errors
+    /// When it cannot.
+    pub async fn answers(&self) -> Result<(), StateError> {
+        self.fetch(Statement::new("select 1 as one")).await.map(drop)
     }
 
     async fn execute(&self, statement: Statement) -> Result<u64, StateError> {
