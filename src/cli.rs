@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::builder::NonEmptyStringValueParser;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, value_parser};
 
+use crate::conflicts::Choice;
 use crate::init::STARTER_PATH;
 
 /// Keeps the tables of one database equal to those of another, across engines, and proves it.
@@ -52,6 +53,11 @@ pub enum Command {
     /// List the rows that the target refused, or try them again.
     #[command(after_help = "Example:\n  rowsync errors shop.json\n  rowsync errors shop.json replay --table Track")]
     Errors(ErrorsArgs),
+    /// List the rows that a merge left to you, show one, or decide about it. Needs `conflict_resolution: manual`.
+    #[command(
+        after_help = "Example:\n  rowsync conflicts shop.json\n  rowsync conflicts shop.json show 7\n  rowsync conflicts shop.json resolve 7 --use source\n  rowsync conflicts shop.json resolve 7 --use '{\"Phone\": \"555-0100\"}'"
+    )]
+    Conflicts(ConflictsArgs),
     /// Run as a service: the HTTP API, health and metrics, for all of the files at once.
     #[command(
         after_help = "Example:\n  rowsync serve shop.json sales.json\n\nSIGHUP reads the files again; SIGTERM ends after the batch in hand."
@@ -167,6 +173,38 @@ pub enum ErrorsAction {
     List,
     /// Run the tables again that such rows are in, with nothing taken on trust.
     Replay,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct ConflictsArgs {
+    /// The settings file.
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// What to do with them.
+    #[arg(value_name = "ACTION", value_enum, default_value_t = ConflictsAction::List)]
+    pub action: ConflictsAction,
+    /// The conflict to show or resolve, by its number.
+    #[arg(value_name = "ID", required_if_eq_any([("action", "show"), ("action", "resolve")]))]
+    pub id: Option<i64>,
+    /// What both sides shall have: the row of `source` or of `target`, or one that is given as a JSON object, of which
+    /// may be left out what both sides have in common; `null`: no row.
+    #[arg(long = "use", value_name = "source|target|JSON", required_if_eq("action", "resolve"))]
+    pub choice: Option<Choice>,
+    /// List those that are decided as well.
+    #[arg(long)]
+    pub all: bool,
+    #[command(flatten)]
+    pub common: CommonArgs,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ConflictsAction {
+    /// Name each row with what both sides did to it.
+    List,
+    /// Show both rows of one.
+    Show,
+    /// Write what was decided to both sides, if the rows are still those that were shown.
+    Resolve,
 }
 
 #[derive(Clone, Debug, Args)]

@@ -5,9 +5,9 @@ use rowsync_actors::end::End;
 use rowsync_actors::failure::Failure;
 use rowsync_engine::error::{Class, Kind, StoreError};
 use rowsync_engine::report::{ErrorReport, TableReport, TableStatus};
-use rowsync_engine::schema::{Filled, TableName};
+use rowsync_engine::schema::{Filled, TableName, TableSchema};
 
-use crate::roster::{Entry, Roster};
+use crate::roster::Roster;
 
 const BROKEN_KEY_REMEDY: &str = "these rows refer to none, as those of the source do: mend the source, or sync the table \
     that is referred to as well; then run again";
@@ -18,7 +18,9 @@ pub async fn close_tables(target: &End, failures_max: u32, roster: &Roster, tabl
     for (entry, report) in roster.entries.iter().zip(tables) {
         let begun = !matches!(report.status, TableStatus::Planned | TableStatus::Blocked);
         if let (true, Ok(pair)) = (begun && !entry.target_missing, &entry.pair) {
-            advance_numbers(target, failures_max, entry, report).await;
+            if let Some(table) = &entry.target {
+                advance_numbers(target, failures_max, table, report).await;
+            }
             if pair.target.in_cycle {
                 tell_broken_keys(target, failures_max, &pair.target.table, report).await;
             }
@@ -26,9 +28,22 @@ pub async fn close_tables(target: &End, failures_max: u32, roster: &Roster, tabl
     }
 }
 
+/// The same for the sources of tables that were merged both ways.
+pub async fn close_sources(source: &End, failures_max: u32, roster: &Roster, tables: &mut [TableReport]) {
+    for (entry, report) in roster.entries.iter().zip(tables) {
+        let Ok(pair) = &entry.pair else { continue };
+        if report.merge.is_none() {
+            continue;
+        }
+        advance_numbers(source, failures_max, &entry.source, report).await;
+        if pair.source.in_cycle {
+            tell_broken_keys(source, failures_max, &pair.source.table, report).await;
+        }
+    }
+}
+
 /// Rows that an application adds afterwards must not get numbers that were synced.
-async fn advance_numbers(target: &End, failures_max: u32, entry: &Entry, report: &mut TableReport) {
-    let Some(table) = &entry.target else { return };
+async fn advance_numbers(target: &End, failures_max: u32, table: &TableSchema, report: &mut TableReport) {
     if !table.columns.iter().any(|column| column.filled == Filled::ByIdentity) {
         return;
     }
@@ -36,7 +51,7 @@ async fn advance_numbers(target: &End, failures_max: u32, entry: &Entry, report:
     match told(advanced) {
         // Whoever may only write rows may leave the numbers to others.
         Some(error) if error.kind == Kind::Forbidden => {
-            report.notes.push(format!("the numbers that the target gives to new rows may be taken: {error}"));
+            report.notes.push(format!("the numbers that {} gives to new rows may be taken: {error}", table.name));
         }
         Some(error) => add(report, error.class(), error.to_string(), rowsync_engine::recovery::remedy(error.kind)),
         None => {}

@@ -9,9 +9,10 @@ use serde::Serialize;
 
 use crate::check;
 use crate::cli::{
-    Command, CommonArgs, ErrorsAction, ErrorsArgs, FileArgs, HistoryArgs, InitArgs, Output, ServeArgs, TrackArgs,
-    UndoArgs, VerifyArgs,
+    Command, CommonArgs, ConflictsAction, ConflictsArgs, ErrorsAction, ErrorsArgs, FileArgs, HistoryArgs, InitArgs,
+    Output, ServeArgs, TrackArgs, UndoArgs, VerifyArgs,
 };
+use crate::conflicts::{self, Conflicts};
 use crate::execute::{Hooks, execute};
 use crate::history::{self, History};
 use crate::init;
@@ -33,6 +34,7 @@ pub fn carry_out(command: Command) -> Exit {
         Command::Plan(args) => on_system(&args.common.clone(), |desk| plan(args, desk)),
         Command::Verify(args) => on_system(&args.common.clone(), |desk| verify(args, desk)),
         Command::Undo(args) => on_system(&args.common.clone(), |desk| undo(args, desk)),
+        Command::Conflicts(args) => on_system(&args.common.clone(), |desk| conflicts(args, desk)),
         Command::Errors(args) => on_system(&args.common.clone(), |desk| errors(args, desk)),
         Command::Check(args) => on_system(&args.common.clone(), |desk| check(args, desk)),
         Command::Track(args) => on_system(&args.common.clone(), |desk| track(args, desk)),
@@ -146,6 +148,20 @@ async fn errors(args: ErrorsArgs, desk: Desk) -> Result<Exit, Problem> {
     Ok(exit_of(&report))
 }
 
+async fn conflicts(args: ConflictsArgs, desk: Desk) -> Result<Exit, Problem> {
+    let settings = desk.settings(&args.file)?;
+    match (args.action, args.id, &args.choice) {
+        (ConflictsAction::Show, Some(id), _) => {
+            desk.print(&conflicts::show(&settings, id).await?, conflicts::shown)?;
+        }
+        (ConflictsAction::Resolve, Some(id), Some(choice)) => {
+            desk.print(&conflicts::resolve(&settings, id, choice).await?, conflicts::shown)?;
+        }
+        _ => desk.print(&conflicts::list(&settings, args.all).await?, Conflicts::text)?,
+    }
+    Ok(Exit::Done)
+}
+
 async fn check(args: FileArgs, desk: Desk) -> Result<Exit, Problem> {
     let report = check::check(&desk.settings(&args.file)?).await?;
     desk.print(&report, check::text)?;
@@ -179,6 +195,7 @@ pub(crate) fn exit_of(report: &RunReport) -> Exit {
         .chain(&report.errors)
         .any(|error| error.class == Class::Connection);
     match report.status {
+        RunStatus::Completed if report.totals.conflicts > 0 => Exit::Failed,
         RunStatus::Completed | RunStatus::Planned => Exit::Done,
         RunStatus::Interrupted => Exit::Interrupted,
         _ if lost => Exit::Unreachable,

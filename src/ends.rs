@@ -24,13 +24,18 @@ pub struct Links {
 }
 
 impl Ends {
-    /// Connects both. The source is never written to; the target only where `target_access` says so.
+    /// Connects both. The source is only written to where a table is merged both ways; the target only where
+    /// `target_access` says so.
     ///
     /// # Errors
     /// When one of them cannot be reached or refuses, with its name and the remedy.
     pub async fn connect(settings: &SyncSettings, target_access: Access) -> Result<Ends, Problem> {
         // One after the other: a source that is not there must not leave a new, empty target behind.
-        let source = open("source", &settings.source, Access::Read).await?;
+        let mut source = open("source", &settings.source, Access::Read).await?;
+        if target_access == Access::Write && settings.merges() {
+            // It is there, so this makes none.
+            source = open("source", &settings.source, Access::Write).await?;
+        }
         let target = open("target", &settings.target, target_access).await?;
         Ok(Ends { source, target, links: Links { source: LinkSpeed::LOCAL, target: LinkSpeed::LOCAL } })
     }

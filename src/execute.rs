@@ -19,6 +19,7 @@ use rowsync_actors::supervisor::Supervisor;
 use rowsync_engine::error::{Class, Kind, StoreError};
 use rowsync_engine::order::{Order, order};
 use rowsync_engine::pair::Pair;
+use rowsync_engine::plan::Strategy;
 use rowsync_engine::report::{ErrorReport, RunReport, RunStatus, TableReport, TableStatus};
 use rowsync_engine::schema::{ForeignKey, TableName, TableView};
 use rowsync_engine::search::SideName;
@@ -28,9 +29,10 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 use uuid::Uuid;
 
-use crate::closing::close_tables;
+use crate::closing::{close_sources, close_tables};
 use crate::ends::{Ends, told};
 use crate::footing::{Footing, Kept};
+use crate::merging;
 use crate::patience::{dice, patience_of, patiently};
 use crate::problem::Problem;
 use crate::roster::{Entry, Missing, Roster, wished_foreign_keys};
@@ -106,7 +108,7 @@ async fn see_through(
         tracing::warn!("foreign keys form a cycle: {cycle}");
     }
     let (target, leave) = (Arc::clone(&job.shared.target), Arc::clone(&job.shared.leave));
-    let source = job.shared.source.store();
+    let source = Arc::clone(&job.shared.source);
     let outcomes = Supervisor.start().send(StartRun { job }).await;
     let outcomes = outcomes.map_err(|_| {
         Problem::Internal("the supervisor ended before it reported; this is a mistake in rowsync".into())
@@ -118,6 +120,7 @@ async fn see_through(
         // What a lost lease means is told by what follows.
         if leave.to_write().await.is_ok() {
             close_tables(&target, settings.max_error_loop, &roster, &mut tables).await;
+            close_sources(&source, settings.max_error_loop, &roster, &mut tables).await;
         }
         errors.extend(finish_writing(&target, &*leave, settings.max_error_loop, &roster, &mut tables).await);
     }
@@ -138,7 +141,7 @@ async fn see_through(
             let logs = logs_read(&outcomes);
             let recorded = state.record(&place, &report, &remembered_as(&roster, outcomes)).await;
             if recorded.is_ok() {
-                acknowledge(&*source, &roster, &place, &logs).await;
+                acknowledge(&*source.store(), &roster, &place, &logs).await;
             }
             let remedy = "the rows are written; mend the state, and the next run compares again";
             tell_whether_recorded(recorded, remedy, settings, &state, &mut report).await;
@@ -290,6 +293,10 @@ async fn make_job(
     for (index, entry) in roster.entries.iter().enumerate().filter(|(index, _)| !parked.contains(index)) {
         let Ok(pair) = &entry.pair else { continue };
         let keeping = keeping(footing, ends, entry, pair)?;
+        let tuning = &entry.settings.tuning;
+        let merge = footing.state.as_ref().filter(|_| tuning.sync_strategy == Strategy::Merge);
+        let merge = merge
+            .map(|state| merging::merge(state, &place, execution_id.to_string(), &entry.settings.name, pair, tuning));
         tables.push(TableJob {
             name: entry.settings.name.clone(),
             pair: if keeping.is_some() { Arc::new(Pair { raw: false, ..Pair::clone(pair) }) } else { Arc::clone(pair) },
@@ -297,13 +304,16 @@ async fn make_job(
             earlier: remembered(entry, footing.state.as_deref(), &place).await?,
             target_missing: entry.target_missing,
             has_children: roster.order.has_children[index],
-            log_owner: log_owner(&entry.settings.tuning, &place),
+            log_owner: log_owner(&entry.settings.tuning, &place).filter(|_| merge.is_none()),
             notes: if entry.created { vec!["the target's table was created".into()] } else { Vec::new() },
             keeping,
+            merge,
         });
     }
     // A look finds out what differs now: a source that stands still would differ from a target that moves on.
-    let consistency = if matches!(goal, Goal::Verify { .. }) { Consistency::Latest } else { Consistency::Frozen };
+    // A merge looks again at what it wrote.
+    let is_latest = matches!(goal, Goal::Verify { .. }) || settings.merges();
+    let consistency = if is_latest { Consistency::Latest } else { Consistency::Frozen };
     let (dice, meters) = (dice(), SyncMeters::of(&settings.name));
     let end = |side, store: &Arc<dyn Store>, consistency, connection| {
         let (patience, dice, stop) = (patience_of(connection), Arc::clone(&dice), hooks.stop.clone());

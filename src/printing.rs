@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table, Width};
 use rowsync_engine::plan::{Operation, Plan};
-use rowsync_engine::report::{ErrorReport, Method, RunReport, RunStatus, TableReport, TableStatus};
+use rowsync_engine::report::{ErrorReport, Merged, Method, RunReport, RunStatus, TableReport, TableStatus, Written};
 
 use crate::samples::samples_text;
 
@@ -50,7 +50,29 @@ pub fn run_text(report: &RunReport) -> String {
     if totals.failed > 0 {
         let _ = write!(text, ", {} failed", totals.failed);
     }
+    for table in &report.tables {
+        text += &table.merge.map(|merge| merged_text(&table.table, &merge)).unwrap_or_default();
+    }
+    if totals.conflicts > 0 {
+        let _ = write!(text, "\n{} for a decision; see `rowsync conflicts`", waiting(totals.conflicts));
+    }
     text + &notes(&report.tables) + &errors(report)
+}
+
+/// Which side got what.
+fn merged_text(table: &str, merged: &Merged) -> String {
+    let side = |written: &Written| {
+        format!("{} added, {} modified, {} deleted", written.added, written.modified, written.deleted)
+    };
+    let decided = match merged.decided {
+        0 => String::new(),
+        conflicts => format!("; {} decided by the rule", counted(conflicts, "conflict")),
+    };
+    format!("\n  {table}: target {}; source {}{decided}", side(&merged.target), side(&merged.source))
+}
+
+fn waiting(conflicts: u64) -> String {
+    format!("{} {}", counted(conflicts, "conflict"), if conflicts == 1 { "waits" } else { "wait" })
 }
 
 /// The report of `undo`.
@@ -112,6 +134,7 @@ fn plan_words(plan: &Plan) -> String {
         Operation::Delete => "delete",
         Operation::Incremental => "incremental",
         Operation::Changed => "changed",
+        Operation::Merge => "merge",
     };
     let operations: Vec<&str> = plan.operations.iter().map(word).collect();
     let operations = if operations.is_empty() { "nothing".into() } else { operations.join(", ") };
@@ -230,6 +253,7 @@ fn method_word(method: Method) -> &'static str {
         Method::BinarySearch => "binary search",
         Method::FullCompare => "full compare",
         Method::Incremental => "incremental",
+        Method::Merge => "merge",
         Method::None => "none",
     }
 }

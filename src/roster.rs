@@ -7,7 +7,8 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use rowsync_actors::leave::Leave;
 use rowsync_engine::error::{Class, StoreError};
 use rowsync_engine::order::{Order, order};
-use rowsync_engine::pair::{Mismatch, Pair, PairOptions, Side, pair};
+use rowsync_engine::pair::{Mismatch, Pair, PairOptions, Side, pair, refuse_one_way};
+use rowsync_engine::plan::Strategy;
 use rowsync_engine::report::{ErrorReport, TableReport, TableStatus};
 use rowsync_engine::schema::{Filled, ForeignKey, TableName, TableSchema, find_name};
 use rowsync_engine::store::Store;
@@ -325,12 +326,17 @@ fn lay(ends: &Ends, entry: &mut Entry, in_cycle: bool) -> Result<Arc<Pair>, Mism
     let source = Side { schema: &entry.source, capabilities: &source_can };
     let target = Side { schema: target, capabilities: &target_can };
     let mut pair = pair(source, target, &pair_options(&entry.settings.tuning))?;
+    let merges = entry.settings.tuning.sync_strategy == Strategy::Merge;
+    if merges {
+        refuse_one_way(&pair, &entry.source)?;
+    }
     let [source_rows, target_rows] = filters(&entry.settings.tuning);
     Arc::make_mut(&mut pair.source).filter = source_rows;
     Arc::make_mut(&mut pair.target).filter = target_rows;
     let refers_to_itself = refers_to_itself(&entry.source) || entry.target.as_ref().is_some_and(refers_to_itself);
     if in_cycle || refers_to_itself {
         Arc::make_mut(&mut pair.target).in_cycle = true;
+        Arc::make_mut(&mut pair.source).in_cycle = merges;
     }
     if in_cycle {
         pair.notes.push("lies on a cycle of foreign keys".into());

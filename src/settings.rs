@@ -21,6 +21,7 @@ pub mod request;
 mod schedule;
 mod secret;
 mod service;
+mod strategy;
 mod sync;
 mod table;
 mod tuning;

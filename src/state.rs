@@ -3,9 +3,11 @@
 
 mod change_tracking;
 mod configurations;
+mod conflicts;
 mod database;
 mod executions;
 mod leases;
+mod memory;
 mod row_errors;
 mod session;
 mod statement;
@@ -21,8 +23,10 @@ use database::{Database, SQLITE_FULL, sqlite_code};
 use statement::{Row, Statement};
 
 pub use configurations::StoredConfiguration;
+pub use conflicts::{Conflict, MergeStep, Resolved, Shown, StepKept};
 pub use executions::{Command, Execution, Filter, Retention, Standing};
 pub use leases::{Claim, Holder};
+pub use memory::MemoryOf;
 pub use row_errors::RowError;
 pub use undo::{Entry, Kept, Undoable};
 

@@ -203,6 +203,7 @@ impl Begun {
         options.max_error_count = u64::MAX;
         options.continue_on_error = true;
         Pen {
+            side: SideName::Target,
             store: self.tools.target.store(),
             view: whole(&pair.target),
             progress: hooks.board.table(&entry.settings.name),

@@ -16,6 +16,8 @@ mod samples;
 mod second_look;
 
 pub use copy::WRITES_IN_FLIGHT;
+pub(crate) use leaf::read_alike;
+pub(crate) use prove::digests;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -62,7 +64,7 @@ pub struct Desk {
     pub encoder: Option<Arc<dyn Encoder>>,
     /// Who takes rows of the source and of the target apart that were read as they are, where equal bytes are equal rows.
     pub decoders: Option<[Arc<dyn Decoder>; 2]>,
-    /// The store that is only read; it tells whether it stood still.
+    /// The source's store; it tells whether it stood still.
     pub read: Arc<dyn Store>,
     /// The store that is written to; it tells moments.
     pub written: Arc<dyn Store>,
@@ -81,6 +83,10 @@ impl Differ {
     pub fn new(desk: Desk) -> Differ {
         desk.row_bytes.store(ROW_BYTES_GUESS, Relaxed);
         Differ { desk: Arc::new(desk), span: Span::current() }
+    }
+
+    pub(crate) fn desk(&self) -> Arc<Desk> {
+        Arc::clone(&self.desk)
     }
 
     /// One piece of work at a time; it ends with the actor.
@@ -108,7 +114,7 @@ impl Desk {
         }
     }
 
-    fn reader(&self, side: SideName) -> &ReaderPort {
+    pub(crate) fn reader(&self, side: SideName) -> &ReaderPort {
         match side {
             SideName::Source => &self.source,
             SideName::Target => &self.target,
@@ -116,11 +122,11 @@ impl Desk {
     }
 
     /// Bytes of the budget, waited for.
-    async fn permit(&self, bytes: usize) -> Permit {
+    pub(crate) async fn permit(&self, bytes: usize) -> Permit {
         self.progress.meters.permit(&self.budget, bytes).await
     }
 
-    fn check_stop(&self) -> Result<(), Failure> {
+    pub(crate) fn check_stop(&self) -> Result<(), Failure> {
         if self.stop.is_cancelled() { Err(Failure::Stopped) } else { Ok(()) }
     }
 
@@ -141,7 +147,7 @@ impl Desk {
         Ok(source.zip(target).map(|(source, target)| [source, target]))
     }
 
-    fn request(&self, range: KeyRange, form: Form) -> PageRequest {
+    pub(crate) fn request(&self, range: KeyRange, form: Form) -> PageRequest {
         PageRequest {
             range,
             rows_max: self.options.batch_rows.get(),
@@ -154,7 +160,7 @@ impl Desk {
     }
 
     /// Learns from a page what a row takes.
-    fn learn(&self, page: &RowPage) {
+    pub(crate) fn learn(&self, page: &RowPage) {
         if let Some(bytes) = page.row_bytes().checked_div(page.len()) {
             self.row_bytes.store(bytes.max(1), Relaxed);
         }

@@ -18,6 +18,7 @@ use crate::board::Board;
 use crate::end::{Dice, End};
 use crate::journal::Keeping;
 use crate::leave::Leave;
+use crate::memory::Merge;
 
 /// One run of one sync.
 pub struct RunJob {
@@ -98,6 +99,8 @@ pub struct TableJob {
     pub log_owner: Option<String>,
     /// None where nothing is kept for an undo. Else the pair moves its rows as fields, which tell their keys.
     pub keeping: Option<Keeping>,
+    /// None where rows go one way.
+    pub merge: Option<Merge>,
 }
 
 /// What an earlier successful run saw.

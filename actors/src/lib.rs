@@ -13,6 +13,8 @@ pub mod journal;
 pub mod keeper;
 pub mod leave;
 pub mod ledger;
+pub mod memory;
+mod merger;
 pub mod messages;
 pub mod meters;
 pub mod phase;

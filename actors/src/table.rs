@@ -7,6 +7,7 @@ mod compare;
 mod doubt;
 mod drift;
 mod log;
+mod merge;
 mod rejects;
 mod settle;
 mod standing;
@@ -17,11 +18,13 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
 use actix::{Actor, ActorFutureExt, Addr, AtomicResponse, Context, Handler, WrapFuture};
+use rowsync_engine::digest::DigestKind;
 use rowsync_engine::error::StoreError;
 use rowsync_engine::metrics::ActorName;
 use rowsync_engine::pair::Pair;
 use rowsync_engine::search::SideName;
 use rowsync_engine::store::Decoder;
+use rowsync_engine::three_way::Merging;
 
 use tracing::Instrument as _;
 
@@ -31,6 +34,8 @@ use crate::failure::Failure;
 use crate::job::{Shared, TableJob};
 use crate::keeper::Seen;
 use crate::ledger::Ledger;
+use crate::memory::Merge;
+use crate::merger::Merger;
 use crate::messages::{Pass, Standing, SyncTable};
 use crate::ports::{DifferPort, LogPort, ReaderPort, WriterPort};
 use crate::reader::Reader;
@@ -60,6 +65,9 @@ pub(crate) struct Children {
     pub(crate) log: Option<LogPort>,
     pub(crate) differ: DifferPort,
     pub(crate) writer: Addr<Writer>,
+    /// Of a table that is merged both ways; with the writer to its source.
+    pub(crate) merger: Option<Arc<Merger>>,
+    pub(crate) back: Option<Addr<Writer>>,
     pub(crate) seen: Seen,
 }
 
@@ -83,16 +91,19 @@ impl Children {
         let source = port(SideName::Source, &source);
         let target = port(SideName::Target, &reader(SideName::Target, target_rows, &job.pair.target));
         let pen = Pen {
+            side: SideName::Target,
             store: shared.target.store(),
             view: Arc::clone(&job.pair.target),
             progress: Arc::clone(&progress),
             ledger: Arc::clone(ledger),
             leave: Arc::clone(&shared.leave),
             options: job.options.clone(),
-            circular: job.pair.circular.clone(),
+            // What is remembered of a row knows nothing of references that are filled in later.
+            circular: if job.merge.is_some() { Vec::new() } else { job.pair.circular.clone() },
             keeping: job.keeping.clone(),
             others_write: Arc::default(),
         };
+        let back = job.merge.as_ref().map(|merge| writer_back(merge, &pen, job, shared));
         let writer = Writer::new(pen).start();
         let (writers, differs) =
             (progress.meters.mailbox(ActorName::Writer), progress.meters.mailbox(ActorName::Differ));
@@ -114,8 +125,47 @@ impl Children {
             far: shared.is_far(),
             row_bytes: AtomicUsize::new(0),
         });
-        Ok(Children { source, target, log, differ: DifferPort::new(differ.start(), differs), writer, seen })
+        let both_ways = job.merge.as_ref().zip(back.as_ref());
+        let merger = both_ways.map(|(merge, back)| merger(merge, back, differ.desk(), job));
+        let differ = DifferPort::new(differ.start(), differs);
+        Ok(Children { source, target, log, differ, writer, merger, back, seen })
     }
+}
+
+/// Writes to the source what the target has changed.
+fn writer_back(merge: &Merge, pen: &Pen, job: &TableJob, shared: &Shared) -> Addr<Writer> {
+    let pen = Pen {
+        side: SideName::Source,
+        store: shared.source.store(),
+        view: Arc::clone(&job.pair.source),
+        ledger: Arc::clone(merge.ledger()),
+        keeping: None,
+        others_write: Arc::default(),
+        ..pen.clone()
+    };
+    Writer::new(pen).start()
+}
+
+fn merger(merge: &Merge, back: &Addr<Writer>, desk: Arc<Desk>, job: &TableJob) -> Arc<Merger> {
+    let merging = Merging {
+        rules: merge.rules.clone(),
+        key_len: job.pair.source.key_len,
+        domains: job.pair.source.domains().into(),
+    };
+    Arc::new(Merger {
+        back: WriterPort::new(back.clone().recipient()),
+        memory: Arc::clone(&merge.memory),
+        block_rows: merge.block_rows,
+        digest: digest_of(&job.pair),
+        desk,
+        merging,
+    })
+}
+
+/// The kind of digest that says whether anything has changed: made where the rows are, if both sides can.
+fn digest_of(pair: &Pair) -> DigestKind {
+    let made_there = [DigestKind::Server, DigestKind::Portable];
+    made_there.into_iter().find(|kind| pair.digests.contains(kind)).unwrap_or(pair.digest)
 }
 
 /// Who takes raw rows of both sides apart, where they are read as such.

@@ -39,6 +39,8 @@ pub struct Writer {
 /// What writing takes, on whichever core it is done.
 #[derive(Clone)]
 pub struct Pen {
+    /// Where it writes.
+    pub side: SideName,
     pub store: Arc<dyn Store>,
     pub view: Arc<TableView>,
     pub progress: Arc<Progress>,
@@ -81,11 +83,11 @@ impl Handler<ChangeSet> for Writer {
             applied
         };
         let task = AbortOnDropHandle::new(tokio::spawn(writing.instrument(span)));
-        let table = self.pen.view.table.clone();
+        let (table, side) = (self.pen.view.table.clone(), self.pen.side);
         let panicked = move || StoreError::new(Kind::Panic, "write", "the adapter panicked").at(&table);
         let applied = async move {
             let applied = task.await.unwrap_or_else(|_| Err(panicked()));
-            applied.map_err(|error| error.on(SideName::Target))
+            applied.map_err(|error| error.on(side))
         };
         AtomicResponse::new(Box::pin(applied.into_actor(self)))
     }

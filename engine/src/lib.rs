@@ -15,6 +15,7 @@ pub mod domain;
 pub mod error;
 pub mod filter;
 
+pub mod given;
 pub mod image;
 pub mod key;
 pub mod merge;

@@ -16,6 +16,7 @@ use crate::digest::DigestKind;
 use crate::filter::Filter;
 use crate::schema::{Column, DataType, TableSchema, TableView, ViewColumn};
 use crate::store::Capabilities;
+pub use columns::refuse_one_way;
 use columns::{Matched, key_columns, key_first, matched_columns, modify_time, notes, refuse_unfilled};
 use digests::shared_digests;
 use domains::common_domain;

@@ -14,6 +14,8 @@ pub enum Operation {
     Incremental,
     /// Compare every row and write those that differ.
     Changed,
+    /// Merge what either side has changed into both.
+    Merge,
 }
 
 /// How a table is kept equal.
@@ -24,6 +26,8 @@ pub enum Strategy {
     Compare,
     /// Only what the source says has changed.
     Incremental,
+    /// Both ways: what either side has changed since they agreed last.
+    Merge,
 }
 
 /// What is known of a table before anything is compared.

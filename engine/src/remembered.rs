@@ -49,6 +49,11 @@ pub(crate) fn column_imprints(row: &[u8], key_len: usize, domains: &[Domain]) ->
         .collect()
 }
 
+/// A number for a text, such as the names of columns that something is remembered of.
+pub fn fingerprint(text: &str) -> i64 {
+    xxh3_64(text.as_bytes()) as i64
+}
+
 /// The first byte of rows as they are kept: who changes what follows, the form of rows or that of imprints, changes it.
 const VERSION: u8 = 1;
 const HAS_IMPRINT: u8 = 1;

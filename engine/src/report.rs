@@ -1,9 +1,11 @@
 //! The report of an execution: what was planned, done, proven, and what a person must do. Its JSON names are fixed.
 
 use std::borrow::Cow;
+use std::ops::AddAssign;
 
 use serde::{Deserialize, Serialize};
 
+use crate::change::Applied;
 use crate::cost::CompareMethod;
 use crate::digest::DigestKind;
 use crate::error::Class;
@@ -40,6 +42,7 @@ pub enum Method {
     BinarySearch,
     FullCompare,
     Incremental,
+    Merge,
     #[default]
     None,
 }
@@ -112,6 +115,47 @@ pub struct TableReport {
     /// How every row was compared, where that was done.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub comparison: Option<Comparison>,
+    /// What was written where, of a table that is merged both ways.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub merge: Option<Merged>,
+}
+
+/// What a merge wrote to each side.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Merged {
+    pub source: Written,
+    pub target: Written,
+    /// Conflicts that were decided by the rule.
+    pub decided: u64,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Written {
+    pub added: u64,
+    pub modified: u64,
+    pub deleted: u64,
+}
+
+impl From<&Applied> for Written {
+    fn from(applied: &Applied) -> Written {
+        Written { added: applied.inserted, modified: applied.updated, deleted: applied.deleted }
+    }
+}
+
+impl AddAssign for Written {
+    fn add_assign(&mut self, other: Written) {
+        self.added += other.added;
+        self.modified += other.modified;
+        self.deleted += other.deleted;
+    }
+}
+
+impl AddAssign for Merged {
+    fn add_assign(&mut self, other: Merged) {
+        self.source += other.source;
+        self.target += other.target;
+        self.decided += other.decided;
+    }
 }
 
 /// The way that was taken to compare every row.
@@ -160,6 +204,7 @@ impl TableReport {
             verification: None,
             digest: None,
             comparison: None,
+            merge: None,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Two pages of one range and what is remembered of it, merged: what each side has to write, and what is remembered then.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::canonical::NotCanonical;
@@ -37,15 +37,13 @@ pub struct MergedRow {
     pub before: Option<Remembered>,
     /// Once all that has to be written is written.
     pub after: Option<Remembered>,
+    /// Whether anything has to be.
+    pub writes: bool,
 }
 
 impl Merged {
     pub fn changes(&self) -> u64 {
         (self.to_source.len() + self.to_target.len()) as u64
-    }
-
-    pub fn deletes_put_off(&self) -> u64 {
-        self.put_off.0 + self.put_off.1
     }
 }
 
@@ -80,8 +78,8 @@ impl Merging {
             decided: 0,
             put_off: (0, 0),
         };
-        let only_target = targets.keys().filter(|key| !sources.contains_key(*key));
-        for bytes in sources.keys().chain(only_target) {
+        let keys: BTreeSet<&[u8]> = sources.keys().chain(targets.keys()).copied().collect();
+        for bytes in keys {
             let key = Key::from_bytes(bytes);
             let before = memory.remove(&key);
             let rows = (sources.get(bytes).copied(), targets.get(bytes).copied());
@@ -98,6 +96,7 @@ impl Merging {
         (source, target): (Option<&[u8]>, Option<&[u8]>),
         deletes: bool,
     ) -> Result<(), NotCanonical> {
+        let written = merged.changes();
         let Decision { fate, clash } =
             decide(before.as_ref(), source, target, self.key_len, &self.domains, &self.rules)?;
         let after = match &fate {
@@ -127,7 +126,8 @@ impl Merging {
                 Some(after)
             }
         };
-        merged.rows.push(MergedRow { key, before, after });
+        let writes = merged.changes() > written;
+        merged.rows.push(MergedRow { key, before, after, writes });
         Ok(())
     }
 

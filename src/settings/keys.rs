@@ -141,9 +141,9 @@ keys! {
     /// `timestamp_field`), `manual`.
     conflict_resolution: String, Kind::OneOf(RESOLUTIONS), CONFLICT_RESOLUTION, Now;
     /// The column that `timestamp` goes by.
-    timestamp_field: String, Kind::Text, TIMESTAMP_FIELD, NotYet;
-    /// With `merge`: changes of different columns of one row are put together.
-    merge_columns: bool, Kind::Flag, MERGE_COLUMNS, NotYet;
+    timestamp_field: String, Kind::Text, TIMESTAMP_FIELD, Now;
+    /// With `merge`: changes of different columns of one row are put together. False: they are a conflict.
+    merge_columns: bool, Kind::Flag, MERGE_COLUMNS, Now;
     /// How changes are seen: `auto`, `triggers`, `modify_time`, `none`.
     change_tracking: String, Kind::OneOf(TRACKINGS), CHANGE_TRACKING, Now;
     /// `full` may empty the target first instead of replacing it in one transaction.
@@ -278,9 +278,9 @@ keys! {
 }
 
 const STRATEGIES: &[Word] =
-    &[Word::now("compare"), Word::not_yet("full"), Word::now("incremental"), Word::not_yet("merge")];
+    &[Word::now("compare"), Word::not_yet("full"), Word::now("incremental"), Word::now("merge")];
 const RESOLUTIONS: &[Word] =
-    &[Word::now("source_wins"), Word::not_yet("target_wins"), Word::not_yet("timestamp"), Word::not_yet("manual")];
+    &[Word::now("source_wins"), Word::now("target_wins"), Word::now("timestamp"), Word::now("manual")];
 const COMPARE_METHODS: &[Word] = &[
     Word::now("auto"),
     Word::now("server"),

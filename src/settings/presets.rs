@@ -49,8 +49,8 @@ presets! {
     SET_DEFAULT_VALUE = Flag(false);
     /// A copy that keeps keys of its own is no copy.
     COPY_ALL_JSON_KEYS = Flag(true);
-    /// Two writers of one column are a conflict until someone says otherwise.
-    MERGE_COLUMNS = Flag(false);
+    /// Who changed a phone number and who changed an address do not contradict each other.
+    MERGE_COLUMNS = Flag(true);
     /// A misspelled name should be an error and not a new table.
     CREATE_MISSING_TABLES = Flag(false);
     /// A modify time is only as good as every program that writes; a wrong trust is never noticed.

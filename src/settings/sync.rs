@@ -5,6 +5,7 @@ use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rowsync_engine::plan::Strategy;
 use rowsync_engine::schedule::Schedule;
 
 use super::connection::{ConnectionSettings, Engine, engine_of, sqlite_path};
@@ -13,6 +14,7 @@ use super::problem::{did_you_mean, listed};
 use super::provenance::Provenance;
 use super::schedule::read_schedule;
 use super::secret::{MASK, SecretUrl};
+use super::strategy::check_strategies;
 use super::table::TableSelection;
 use super::tuning::{TuningSettings, set};
 use crate::state::Retention;
@@ -112,6 +114,15 @@ fn place_of(url: &SecretUrl, engine: Engine) -> Option<String> {
 }
 
 impl SyncSettings {
+    /// Whether a table is merged both ways.
+    pub fn merges(&self) -> bool {
+        let is_merged = |tuning: &TuningSettings| tuning.sync_strategy == Strategy::Merge;
+        match &self.tables {
+            TableSelection::All => is_merged(&self.tuning),
+            TableSelection::Named(tables) => tables.iter().any(|table| table.enabled && is_merged(&table.tuning)),
+        }
+    }
+
     /// Nothing where something that the rest hangs on is missing; `provenance` knows what.
     pub(super) fn new(raw: RawSettings, path: &Path, provenance: &mut Provenance) -> Option<SyncSettings> {
         let name = raw.name.clone().unwrap_or_else(|| stem(path));
@@ -123,8 +134,9 @@ impl SyncSettings {
         let tables = TableSelection::new(raw.tables.as_deref(), &raw.tuning, provenance);
         let sync_table = raw.sync_table.as_deref().map(|names| tables.known(names, "sync_table", provenance));
         let state = read_state(&raw, &name, provenance);
+        check_strategies(&raw, &tables, &tuning, provenance);
         let (source, target) = ends?;
-        Some(SyncSettings {
+        let settings = SyncSettings {
             name,
             file: path.to_owned(),
             source,
@@ -142,7 +154,12 @@ impl SyncSettings {
             enabled: set(raw.enabled),
             schedule,
             after: raw.after.unwrap_or_default(),
-        })
+        };
+        if settings.undo.is_on && settings.merges() {
+            provenance
+                .refuse("undo", "a merge writes to both sides and cannot be undone; remove `undo`, or merge no table");
+        }
+        Some(settings)
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
+use rowsync_engine::conflict::Resolution;
 use rowsync_engine::cost::CompareMethod;
 use rowsync_engine::digest::DigestKind;
 use rowsync_engine::plan::Strategy;
@@ -16,6 +17,10 @@ use super::provenance::{Provenance, member};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TuningSettings {
     pub sync_strategy: Strategy,
+    pub conflict_resolution: Resolution,
+    /// The name in the source. Tables without such a column do without it.
+    pub timestamp_field: String,
+    pub merge_columns: bool,
     pub change_tracking: ChangeTracking,
     /// Names of source columns; none where the table's own key is meant.
     pub primary_key_field: Option<Vec<String>>,
@@ -60,6 +65,16 @@ pub struct TuningSettings {
     pub keep_failed_rows: bool,
 }
 
+/// The check let only known words pass.
+fn resolution(name: &str) -> Resolution {
+    match name {
+        "target_wins" => Resolution::TargetWins,
+        "timestamp" => Resolution::Timestamp,
+        "manual" => Resolution::Manual,
+        _ => Resolution::SourceWins,
+    }
+}
+
 /// How changes since the last run are seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ChangeTracking {
@@ -88,6 +103,7 @@ impl ChangeTracking {
 fn strategy(name: &str) -> Strategy {
     match name {
         "incremental" => Strategy::Incremental,
+        "merge" => Strategy::Merge,
         _ => Strategy::Compare,
     }
 }
@@ -113,6 +129,9 @@ impl TuningSettings {
             source_where: filters.r#where.clone(),
             target_where: filters.target_where.clone(),
             sync_strategy: strategy(&set(of!(sync_strategy))),
+            conflict_resolution: resolution(&set(of!(conflict_resolution))),
+            timestamp_field: set(of!(timestamp_field)),
+            merge_columns: set(of!(merge_columns)),
             change_tracking: ChangeTracking::named(&set(of!(change_tracking))),
             primary_key_field: of!(primary_key_field),
             modify_time_field: set(of!(modify_time_field)),

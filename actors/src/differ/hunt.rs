@@ -57,7 +57,7 @@ pub(super) async fn hunt(desk: Arc<Desk>, task: CompareRange) -> Result<Found, F
             Ask::Digests(ranges) => {
                 let kind = if options.seek == Seek::Differences { digest } else { DigestKind::Count };
                 sum.search_queries += prove::questions(&desk, ranges.len());
-                search.digests(&prove::digests(&desk, &ranges, kind).await?);
+                search.digests(&prove::digests(&desk, &ranges, kind, desk.salt).await?);
             }
             Ask::Rows(ranges) => {
                 let before = looked_for(&sum, act);

@@ -82,7 +82,12 @@ async fn compare_first(desk: Arc<Desk>, range: KeyRange, act: Act) -> Result<Lea
     desk.check_stop()?;
     let mut permit = desk.permit(2 * desk.options.page_bytes).await;
     let form = if desk.decoders.is_some() && !by_keys(act) { Form::Raw } else { Form::Fields };
-    let (source, target, through) = read_alike(&desk, &range, act, form).await?;
+    let page = |side: SideName, range: KeyRange| {
+        let mut request = desk.request(range, form);
+        request.keys_only = keys_only(act, side);
+        desk.reader(side).page(request)
+    };
+    let (source, target, through) = read_alike(&range, page).await?;
     permit.settle(source.bytes() + target.bytes());
     desk.learn(if source.is_empty() { &target } else { &source });
     let cut = through != range.through;
@@ -127,17 +132,10 @@ fn unlike(desk: &Desk, source: &RowPage, target: &RowPage) -> Result<Option<(Row
 ///
 /// When a page is cut, the other side is asked again for just as far. Keys need not be compared here, which only the
 /// databases can do where collations are at work.
-async fn read_alike(
-    desk: &Desk,
+pub(crate) async fn read_alike<F: Future<Output = Result<RowPage, Failure>>>(
     range: &KeyRange,
-    act: Act,
-    form: Form,
+    page: impl Fn(SideName, KeyRange) -> F,
 ) -> Result<(RowPage, RowPage, Option<Key>), Failure> {
-    let page = |side: SideName, range: KeyRange| {
-        let mut request = desk.request(range, form);
-        request.keys_only = keys_only(act, side);
-        desk.reader(side).page(request)
-    };
     let whole = (page(SideName::Source, range.clone()), page(SideName::Target, range.clone()));
     let (mut source, mut target) = futures_util::try_join!(whole.0, whole.1)?;
     let mut through = range.through.clone();

@@ -15,13 +15,16 @@ const RANGES_OF_A_QUESTION: std::ops::RangeInclusive<usize> = 64..=1024;
 const QUESTIONS_A_PLACE: usize = 4;
 
 /// The digests of both sides, in the order of the ranges.
-pub(super) async fn digests(
+pub(crate) async fn digests(
     desk: &Desk,
     ranges: &[KeyRange],
     kind: DigestKind,
+    salt: u64,
 ) -> Result<Vec<(Digest, Digest)>, Failure> {
-    ask_all(desk, ranges, kind, |answers| desk.progress.rows_done(answers.iter().map(|(source, _)| source.rows).sum()))
-        .await
+    ask_all(desk, ranges, (kind, salt), |answers| {
+        desk.progress.rows_done(answers.iter().map(|(source, _)| source.rows).sum())
+    })
+    .await
 }
 
 /// How many ranges are asked for by one statement. Where round trips are dear, none waits for another.
@@ -34,13 +37,13 @@ fn ranges_of_a_question(desk: &Desk, ranges: usize) -> usize {
 async fn ask_all(
     desk: &Desk,
     ranges: &[KeyRange],
-    kind: DigestKind,
+    digest: (DigestKind, u64),
     tell: impl Fn(&[(Digest, Digest)]),
 ) -> Result<Vec<(Digest, Digest)>, Failure> {
     let questions: Vec<Arc<[KeyRange]>> =
         ranges.chunks(ranges_of_a_question(desk, ranges.len())).map(Arc::from).collect();
     let answers: Vec<Vec<(Digest, Digest)>> = stream::iter(questions)
-        .map(|ranges| ask_both(desk, ranges, kind))
+        .map(|ranges| ask_both(desk, ranges, digest))
         .buffered(desk.options.parallel_ranges.get())
         .inspect_ok(|answers| tell(answers))
         .try_collect()
@@ -53,17 +56,21 @@ pub(super) fn questions(desk: &Desk, ranges: usize) -> u64 {
     2 * ranges.div_ceil(ranges_of_a_question(desk, ranges)) as u64
 }
 
-async fn ask_both(desk: &Desk, ranges: Arc<[KeyRange]>, kind: DigestKind) -> Result<Vec<(Digest, Digest)>, Failure> {
+async fn ask_both(
+    desk: &Desk,
+    ranges: Arc<[KeyRange]>,
+    (kind, salt): (DigestKind, u64),
+) -> Result<Vec<(Digest, Digest)>, Failure> {
     desk.check_stop()?;
-    let source = desk.source.digests(Arc::clone(&ranges), kind, desk.salt);
-    let target = desk.target.digests(ranges, kind, desk.salt);
+    let source = desk.source.digests(Arc::clone(&ranges), kind, salt);
+    let target = desk.target.digests(ranges, kind, salt);
     let (source, target) = futures_util::try_join!(source, target)?;
     Ok(source.into_iter().zip(target).collect())
 }
 
 /// Those of the ranges whose digests are not the same on both sides.
 pub(super) async fn unequal(desk: &Desk, ranges: Vec<KeyRange>, kind: DigestKind) -> Result<Vec<KeyRange>, Failure> {
-    let answers = ask_all(desk, &ranges, kind, |_| ()).await?;
+    let answers = ask_all(desk, &ranges, (kind, desk.salt), |_| ()).await?;
     let pairs = ranges.into_iter().zip(answers);
     Ok(pairs.filter(|(_, (source, target))| source != target).map(|(range, _)| range).collect())
 }

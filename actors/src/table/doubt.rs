@@ -7,22 +7,31 @@ use rowsync_engine::compare::compare;
 
 use super::work::Work;
 use crate::failure::Failure;
-use crate::ledger::Witness;
+use crate::ledger::{Ledger, Witness};
+use crate::ports::ReaderPort;
 
 impl Work {
     /// Looks which of the batches without an answer arrived, and counts those.
     pub(super) async fn dispel_doubts(&mut self) -> Result<(), Failure> {
-        while let Some(doubt) = self.ledger.first_doubt() {
-            if self.has_arrived(doubt.witness).await? {
+        let (source, target) = (self.children().source.clone(), self.children().target.clone());
+        self.dispel_doubts_about(&target, &self.ledger).await?;
+        match &self.job.merge {
+            Some(merge) => self.dispel_doubts_about(&source, merge.ledger()).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn dispel_doubts_about(&self, side: &ReaderPort, ledger: &Ledger) -> Result<(), Failure> {
+        while let Some(doubt) = ledger.first_doubt() {
+            if self.has_arrived(side, doubt.witness).await? {
                 self.shared.board.table(&self.job.name).applied(&doubt.applied);
             }
-            self.ledger.dispel();
+            ledger.dispel();
         }
         Ok(())
     }
 
-    async fn has_arrived(&self, witness: Witness) -> Result<bool, Failure> {
-        let target = &self.children().target;
+    async fn has_arrived(&self, target: &ReaderPort, witness: Witness) -> Result<bool, Failure> {
         Ok(match witness {
             Witness::Inserted(key) => !target.keys(vec![key]).await?.is_empty(),
             Witness::Deleted(key) => target.keys(vec![key]).await?.is_empty(),
@@ -38,7 +47,8 @@ impl Work {
     /// Takes back from the count what a server lost that went down: commits that had not reached its disk.
     pub(super) fn count_what_was_lost(&mut self) {
         let Some(first) = &self.state.past.plan else { return };
-        if self.seen.target == 1 {
+        // What a merge wrote is on both sides, and its memory is kept once it is safe there.
+        if self.seen.target == 1 || self.job.merge.is_some() {
             return;
         }
         let progress = self.shared.board.table(&self.job.name);

@@ -107,7 +107,8 @@ impl Work {
 
 /// The rows that a table's target refused, for the owner of the data.
 pub(crate) fn failed_rows(job: &TableJob, ledger: &Ledger) -> Vec<FailedRow> {
-    ledger.rejected().iter().map(|(key, rejected)| failed_row(job, key, rejected)).collect()
+    let back = job.merge.as_ref().map(|merge| merge.ledger().rejected()).unwrap_or_default();
+    ledger.rejected().iter().chain(&back).map(|(key, rejected)| failed_row(job, key, rejected)).collect()
 }
 
 fn failed_row(job: &TableJob, key: &Key, rejected: &Rejected) -> FailedRow {

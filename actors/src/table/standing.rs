@@ -19,6 +19,7 @@ use crate::failure::Failure;
 use crate::found::Found;
 use crate::job::TableJob;
 use crate::ledger::Ledger;
+use crate::memory::Merge;
 use crate::messages::{FailedRow, TableOutcome};
 
 pub(crate) struct TableState {
@@ -54,6 +55,8 @@ pub(crate) struct TableState {
     pub(crate) searches: u64,
     pub(crate) skipped: u64,
     pub(crate) failed: u64,
+    /// Conflicts that wait for a person.
+    pub(crate) conflicts: u64,
     pub(crate) errors: Vec<ErrorReport>,
     pub(crate) notes: Vec<String>,
     pub(crate) verification: Option<Verification>,
@@ -115,6 +118,7 @@ impl TableState {
             searches: 0,
             skipped: 0,
             failed: 0,
+            conflicts: 0,
             errors: Vec::new(),
             notes: Vec::new(),
             verification: None,
@@ -212,6 +216,8 @@ impl TableState {
             deleted: progress.deleted.load(Relaxed),
             skipped: self.skipped,
             failed: self.failed.max(failed_rows.len() as u64),
+            conflicts: self.conflicts,
+            merge: job.merge.as_ref().filter(|_| self.past.writes).map(Merge::done),
             verified: self.verified,
             queries: progress.queries.load(Relaxed),
             bytes_read: progress.bytes_read.load(Relaxed),

@@ -15,6 +15,7 @@ use rowsync_engine::store::Survey;
 use rowsync_engine::value::Value;
 
 use super::Children;
+use super::merge::Course;
 use super::standing::TableState;
 use crate::failure::Failure;
 use crate::found::Found;
@@ -48,6 +49,8 @@ pub(crate) struct Work {
     recovery: Addr<Recovery>,
     /// Which connections the children were given.
     pub(super) seen: Seen,
+    /// Of a table that is merged both ways.
+    pub(super) course: Course,
 }
 
 impl Work {
@@ -58,7 +61,7 @@ impl Work {
         ledger: Arc<Ledger>,
         recovery: Addr<Recovery>,
     ) -> Work {
-        Work { job, shared, state, children: None, ledger, recovery, seen: Seen::default() }
+        Work { job, shared, state, children: None, ledger, recovery, seen: Seen::default(), course: Course::default() }
     }
 
     /// From the first question on; `pass` is the second one where this actor took over from one that failed in it.
@@ -77,6 +80,7 @@ impl Work {
         }
         Phase::Counted.reached();
         self.count_what_was_lost();
+        let by_log = by_log.or_else(|| self.job.merge.is_some().then(|| self.merge_plan()));
         self.state.plan = Some(by_log.unwrap_or_else(|| self.decide()));
         self.state.notes.extend(self.why_not_incremental());
         Phase::Planned.reached();
@@ -84,6 +88,10 @@ impl Work {
             Goal::Plan => self.state.status = TableStatus::Planned,
             Goal::Verify { samples_max, explain } => self.verify(Act::Observe { samples_max, explain }).await?,
             Goal::Sync { .. } if self.job.options.only_plan => self.state.status = TableStatus::Planned,
+            Goal::Sync { .. } if self.job.merge.is_some() => {
+                self.state.past.writes = true;
+                return self.merge(pass).await;
+            }
             Goal::Sync { .. } if self.too_little_to_do() => self.skip(),
             Goal::Sync { .. } => {
                 self.state.past.writes = true;
@@ -100,7 +108,7 @@ impl Work {
     }
 
     pub(crate) async fn second_pass(&mut self) -> Result<Ended, Failure> {
-        self.settle(Pass::Deletes).await
+        if self.job.merge.is_some() { self.merge_deletes().await } else { self.settle(Pass::Deletes).await }
     }
 
     pub(crate) fn outcome(&self) -> TableOutcome {
@@ -176,7 +184,8 @@ impl Work {
         let pair = &self.job.pair;
         // Only counting finds rows with NULL in the key, and the newest modify time from before the copy; and whether there
         // is enough to do is not decided by an estimate.
-        let has_to_count = pair.source.modify_time.is_some()
+        let has_to_count = self.job.merge.is_some()
+            || pair.source.modify_time.is_some()
             || self.job.options.min_rows_to_sync > 1
             || [&pair.source, &pair.target].iter().any(|view| view.key_columns().iter().any(|key| key.column.nullable));
         if !copies || has_to_count || self.job.earlier.is_some() {
@@ -415,7 +424,7 @@ impl Work {
         let micros = i64::try_from(self.job.options.overlap.as_micros()).unwrap_or(i64::MAX);
         match self.job.options.strategy {
             Strategy::Incremental => self.since().map(|newest| overlap::before(&newest, micros)),
-            Strategy::Compare => self.since(),
+            Strategy::Compare | Strategy::Merge => self.since(),
         }
     }
 
@@ -487,7 +496,9 @@ impl Work {
         };
         // What was on its way is written or not, but not on its way any more, when the next actor begins.
         if let Some(children) = self.children.take() {
-            let _ = children.writer.send(AwaitWrites).await;
+            for writer in [Some(children.writer), children.back].into_iter().flatten() {
+                let _ = writer.send(AwaitWrites).await;
+            }
         }
         let judge = Judge {
             failure: Arc::clone(&error),

@@ -9,6 +9,7 @@ use rowsync_actors::board::Board;
 use rowsync_actors::end::{Dice, End, Patience};
 use rowsync_actors::job::{Earlier, Goal, MassDelete, RunJob, Shared, TableJob, TableOptions, page_bytes};
 use rowsync_actors::leave::{Leave, Unshared};
+use rowsync_actors::memory::Merge;
 use rowsync_actors::messages::{StartRun, TableOutcome};
 use rowsync_actors::meters::SyncMeters;
 use rowsync_actors::supervisor::Supervisor;
@@ -98,6 +99,8 @@ pub struct World {
     pub patience: Patience,
     pub failures_max: u32,
     pub leave: Arc<dyn Leave>,
+    /// None where rows go one way.
+    pub merge: Option<Merge>,
     pub meters: SyncMeters,
 }
 
@@ -129,6 +132,7 @@ impl World {
             patience: patience(),
             failures_max: 5,
             leave: Arc::new(Unshared),
+            merge: None,
             meters: SyncMeters::of(SYNC),
         }
     }
@@ -177,12 +181,13 @@ impl World {
             .enumerate()
             .map(|(place, schema)| self.table_job(schema, order.has_children[place]))
             .collect();
+        let consistency = if self.merge.is_some() { Consistency::Latest } else { Consistency::Frozen };
         RunJob {
             tables,
             order,
             tables_at_once: NonZeroUsize::new(4).unwrap(),
             shared: Shared {
-                source: self.end(SideName::Source, source, Consistency::Frozen).await,
+                source: self.end(SideName::Source, source, consistency).await,
                 target: self.end(SideName::Target, target, Consistency::Latest).await,
                 leave: Arc::clone(&self.leave),
                 budget: self.meters.budget(NonZeroUsize::new(BUDGET).unwrap()),
@@ -219,6 +224,7 @@ impl World {
             notes: vec![],
             log_owner: None,
             keeping: None,
+            merge: self.merge.clone(),
         }
     }
 }

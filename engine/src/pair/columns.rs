@@ -1,6 +1,6 @@
 //! Which columns of two tables meet, and which of them are the key.
 
-use super::{Mismatch, PairOptions, Side, mismatch};
+use super::{Mismatch, Pair, PairOptions, Side, mismatch};
 use crate::schema::{Column, Filled, TableSchema, find_name};
 
 pub(super) type Matched = (Column, Column);
@@ -90,8 +90,7 @@ pub(super) fn key_first(
 /// Columns of the target that nobody fills would make every insert fail.
 pub(super) fn refuse_unfilled(target: &TableSchema, columns: &[Matched]) -> Result<(), Mismatch> {
     let taken = |column: &Column| columns.iter().any(|(_, t)| t.name == column.name);
-    let filled = |c: &Column| c.nullable || c.has_default || c.filled != Filled::ByWriter;
-    match target.columns.iter().find(|column| !taken(column) && !filled(column)) {
+    match unfilled(target, taken) {
         Some(column) => mismatch(
             format!(
                 "target column {}.{} must not be null, has no default, and the source has nothing for it",
@@ -101,6 +100,30 @@ pub(super) fn refuse_unfilled(target: &TableSchema, columns: &[Matched]) -> Resu
         ),
         None => Ok(()),
     }
+}
+
+/// Whether rows can go back to the source as well.
+///
+/// # Errors
+/// When the source has a column that nobody would fill.
+pub fn refuse_one_way(pair: &Pair, source: &TableSchema) -> Result<(), Mismatch> {
+    let taken = |column: &Column| pair.source.columns.iter().any(|taken| taken.column.name == column.name);
+    match unfilled(source, taken) {
+        Some(column) => mismatch(
+            format!(
+                "source column {}.{} must not be null, has no default, and the target has nothing for it",
+                source.name, column.name
+            ),
+            "give the column a default in the source, or let it take part",
+        ),
+        None => Ok(()),
+    }
+}
+
+/// A column that no writer of the others fills.
+fn unfilled(table: &TableSchema, taken: impl Fn(&Column) -> bool) -> Option<&Column> {
+    let filled = |c: &Column| c.nullable || c.has_default || c.filled != Filled::ByWriter;
+    table.columns.iter().find(|column| !taken(column) && !filled(column))
 }
 
 pub(super) fn notes(source: &TableSchema, target: &TableSchema, columns: &[Matched]) -> Vec<String> {
