@@ -8,6 +8,7 @@ mod doubt;
 mod drift;
 mod log;
 mod rejects;
+mod replace;
 mod settle;
 mod standing;
 mod tail;
@@ -92,6 +93,7 @@ impl Children {
             circular: job.pair.circular.clone(),
             keeping: job.keeping.clone(),
             others_write: Arc::default(),
+            together: Arc::default(),
         };
         let writer = Writer::new(pen).start();
         let (writers, differs) =

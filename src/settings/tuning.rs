@@ -16,6 +16,7 @@ use super::provenance::{Provenance, member};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TuningSettings {
     pub sync_strategy: Strategy,
+    pub truncate_target: bool,
     pub change_tracking: ChangeTracking,
     /// Names of source columns; none where the table's own key is meant.
     pub primary_key_field: Option<Vec<String>>,
@@ -87,6 +88,7 @@ impl ChangeTracking {
 /// The check let only known words pass.
 fn strategy(name: &str) -> Strategy {
     match name {
+        "full" => Strategy::Full,
         "incremental" => Strategy::Incremental,
         _ => Strategy::Compare,
     }
@@ -113,6 +115,7 @@ impl TuningSettings {
             source_where: filters.r#where.clone(),
             target_where: filters.target_where.clone(),
             sync_strategy: strategy(&set(of!(sync_strategy))),
+            truncate_target: set(of!(truncate_target)),
             change_tracking: ChangeTracking::named(&set(of!(change_tracking))),
             primary_key_field: of!(primary_key_field),
             modify_time_field: set(of!(modify_time_field)),

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "the helpers of tests are tests too")]
 
+mod busy_source;
 mod cluster;
 mod command_line;
 mod comparing;
@@ -15,6 +16,7 @@ mod equality;
 mod faults;
 mod filters;
 mod first_sync;
+mod full;
 mod history;
 mod incremental;
 mod kills;
