@@ -3,8 +3,10 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -13,6 +15,9 @@ use crate::http::{self, Listening};
 use crate::problem::Problem;
 use crate::service::Service;
 use crate::settings::{self, Environment, ServiceFiles};
+
+/// How long it takes at most until a configuration is known here that another process made which shares the state.
+const LOOK_AROUND: Duration = Duration::from_secs(30);
 
 /// What is read at the start, and again on SIGHUP.
 pub struct Sources {
@@ -40,10 +45,13 @@ pub async fn serve(sources: Sources, stop: CancellationToken) -> Result<(), Prob
     let serving = actix::spawn(server);
     tracing::info!(syncs = service.configurations().len(), "listening on {scheme}://{address}");
     let mut hangups = signal(SignalKind::hangup()).map_err(|error| Problem::Internal(error.to_string()))?;
+    let mut look_around = tokio::time::interval(LOOK_AROUND);
+    look_around.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
             () = stop.cancelled() => break,
             _ = hangups.recv() => reload(&service, &sources),
+            _ = look_around.tick() => refresh(&service).await,
         }
     }
     service.idle().await;
@@ -51,6 +59,12 @@ pub async fn serve(sources: Sources, stop: CancellationToken) -> Result<(), Prob
     // It ends with its handle; an error of the last connection is nobody's any more.
     let _ = serving.await;
     Ok(())
+}
+
+async fn refresh(service: &Service) {
+    if let Err(error) = service.refresh().await {
+        tracing::warn!(%error, "the configurations could not be read again");
+    }
 }
 
 /// Every sync has its metrics before it runs for the first time.

@@ -17,8 +17,9 @@ pub fn listen(stop: CancellationToken) -> std::io::Result<AbortOnDropHandle<()>>
 
 async fn obey(mut interrupt: Signal, mut terminate: Signal, stop: CancellationToken) {
     either(&mut interrupt, &mut terminate).await;
-    tracing::warn!("stopping after the batch in hand; interrupt again to stop at once");
+    // First of all: telling it must not be able to keep it from happening.
     stop.cancel();
+    tracing::warn!("stopping after the batch in hand; interrupt again to stop at once");
     either(&mut interrupt, &mut terminate).await;
     std::process::exit(Exit::Interrupted as i32);
 }

@@ -1,9 +1,9 @@
 //! The history of all syncs of the service, which may lie in several states.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::sync::Mutex;
+use tokio::sync::OnceCell;
 
 use crate::settings::StateSettings;
 use crate::state::{Execution, Filter, State, StateError};
@@ -11,20 +11,22 @@ use crate::state::{Execution, Filter, State, StateError};
 /// Every state that was asked for, opened once.
 #[derive(Clone, Default)]
 pub struct Archive {
-    open: Arc<Mutex<BTreeMap<String, Arc<State>>>>,
+    open: Arc<Mutex<BTreeMap<String, Opened>>>,
 }
+
+/// Nobody who asks for another state waits for one whose server does not answer.
+type Opened = Arc<OnceCell<Arc<State>>>;
 
 impl Archive {
     /// # Errors
     /// When it cannot be opened; the next one who asks tries again.
     pub async fn state(&self, settings: &StateSettings) -> Result<Arc<State>, StateError> {
-        let mut open = self.open.lock().await;
-        if let Some(state) = open.get(settings.url.expose()) {
-            return Ok(Arc::clone(state));
-        }
-        let state = Arc::new(State::open(settings).await?);
-        open.insert(settings.url.expose().to_owned(), Arc::clone(&state));
-        Ok(state)
+        let opened = {
+            let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(open.entry(settings.url.expose().to_owned()).or_default())
+        };
+        let opening = opened.get_or_try_init(async || State::open(settings).await.map(Arc::new));
+        opening.await.cloned()
     }
 
     /// An execution in any of these states.

@@ -39,9 +39,17 @@ impl Server {
     pub fn of(command: &mut Command) -> Server {
         let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let (lines, log) = channel();
-        let stderr = BufReader::new(child.stderr.take().unwrap());
-        // Read on and on, so that the process never waits for us.
-        std::thread::spawn(move || stderr.lines().map_while(Result::ok).for_each(|line| drop(lines.send(line))));
+        let mut stderr = BufReader::new(child.stderr.take().unwrap());
+        // Read on and on, so that the process never waits for us; until nobody wants to know any more.
+        std::thread::spawn(move || {
+            let mut line = String::new();
+            while stderr.read_line(&mut line).is_ok_and(|read| read > 0) {
+                if lines.send(line.trim_end().to_owned()).is_err() {
+                    return;
+                }
+                line.clear();
+            }
+        });
         let mut server = Server { child, address: String::new(), log, seen: VecDeque::new() };
         let line = server.logged("listening on ");
         server.address = line.rsplit_once("://").unwrap().1.split(' ').next().unwrap().to_owned();
@@ -58,6 +66,13 @@ impl Server {
             }
             self.seen.push_back(line);
         }
+    }
+
+    /// Closes the end of the log that is read: whatever is written from now on fails.
+    pub fn leave_the_log(&mut self) {
+        // The next line finds nobody who takes it, and its reader goes.
+        self.log = channel().1;
+        self.signal("-HUP");
     }
 
     pub fn connect(&self) -> TcpStream {

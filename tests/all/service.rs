@@ -235,3 +235,15 @@ fn what_was_done_is_counted_and_told_to_prometheus() {
     server.run("shop");
     assert_eq!(added(&server).as_deref(), Some("2"));
 }
+
+/// It went on for ever: telling that it would stop panicked before it did.
+#[test]
+fn a_service_whose_log_nobody_reads_any_more_works_and_ends_as_ever() {
+    let desk = Desk::new();
+    shop(&desk, "shop", "");
+    let mut server = Server::start(&desk, &["shop.json"]);
+    server.leave_the_log();
+    assert_eq!(server.run("shop")["status"], "completed");
+    server.signal("-TERM");
+    assert_eq!(server.ended().code(), Some(0));
+}
