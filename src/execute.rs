@@ -389,6 +389,7 @@ pub(crate) fn table_options(
     TableOptions {
         strategy: tuning.sync_strategy,
         overlap: tuning.modify_time_overlap,
+        truncate_target: tuning.truncate_target,
         trust_modify_id: tuning.trust_modify_id,
         batch_rows: tuning.batch_size,
         delete_batch_rows: tuning.delete_batch_size,

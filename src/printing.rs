@@ -135,6 +135,7 @@ fn plan_words(plan: &Plan) -> String {
         Operation::Incremental => "incremental",
         Operation::Changed => "changed",
         Operation::Merge => "merge",
+        Operation::Replace => "replace",
     };
     let operations: Vec<&str> = plan.operations.iter().map(word).collect();
     let operations = if operations.is_empty() { "nothing".into() } else { operations.join(", ") };

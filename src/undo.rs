@@ -213,6 +213,7 @@ impl Begun {
             // A row without what it refers to is not the row that was there; it waits instead.
             circular: Vec::new(),
             others_write: Arc::default(),
+            together: Arc::default(),
             keeping: Some(rowsync_actors::journal::Keeping {
                 journal: Arc::clone(watch) as Arc<dyn rowsync_actors::journal::Journal>,
                 image: Arc::clone(image),

@@ -12,6 +12,7 @@ mod leaf;
 mod newest;
 mod pending;
 mod prove;
+mod replace;
 mod samples;
 mod second_look;
 
@@ -41,7 +42,7 @@ use crate::failure::Failure;
 use crate::found::Found;
 use crate::job::TableOptions;
 use crate::ledger::Ledger;
-use crate::messages::{CompareChanged, CompareKeys, CompareRange, CopyTable, DeleteKeys, ProveRanges};
+use crate::messages::{CompareChanged, CompareKeys, CompareRange, CopyTable, DeleteKeys, ProveRanges, ReplaceRows};
 use crate::ports::{ReaderPort, WriterPort};
 
 /// What a row is taken to be before the first one was seen, in bytes.
@@ -192,6 +193,14 @@ impl Handler<CompareChanged> for Differ {
 
     fn handle(&mut self, message: CompareChanged, _: &mut Context<Self>) -> Self::Result {
         self.work(|desk| changed::write_changed(desk, message.since))
+    }
+}
+
+impl Handler<ReplaceRows> for Differ {
+    type Result = AtomicResponse<Self, Result<Found, Failure>>;
+
+    fn handle(&mut self, message: ReplaceRows, _: &mut Context<Self>) -> Self::Result {
+        self.work(|desk| replace::replace(desk, message.deletes))
     }
 }
 

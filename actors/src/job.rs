@@ -115,6 +115,8 @@ pub struct Earlier {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TableOptions {
     pub strategy: Strategy,
+    /// `full` empties the target first instead of replacing its rows in one transaction.
+    pub truncate_target: bool,
     pub trust_modify_id: bool,
     /// How far before the newest change of the last run a run that follows modify times begins to read.
     pub overlap: Duration,

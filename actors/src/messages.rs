@@ -264,6 +264,27 @@ pub struct ProveRanges {
     pub ranges: Vec<KeyRange>,
 }
 
+/// table -> writer. All that is sent from now on is written in one transaction, which begins by emptying the table or
+/// not. Answer: once it has begun.
+#[derive(Message)]
+#[rtype(result = "Result<(), StoreError>")]
+pub struct BeginTogether {
+    pub clear: bool,
+}
+
+/// table -> writer. Answer: what was applied since it began, once that is committed.
+#[derive(Message)]
+#[rtype(result = "Result<Applied, StoreError>")]
+pub struct CommitTogether;
+
+/// table -> differ. Answer: the ranges that were copied by a writer that writes them together. Keys of the target first,
+/// to be deleted, where it was not emptied.
+#[derive(Message)]
+#[rtype(result = "Result<Found, Failure>")]
+pub struct ReplaceRows {
+    pub deletes: bool,
+}
+
 /// table -> writer. Answer: once all that was sent before is applied or failed.
 #[derive(Message)]
 #[rtype(result = "()")]

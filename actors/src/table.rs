@@ -9,6 +9,7 @@ mod drift;
 mod log;
 mod merge;
 mod rejects;
+mod replace;
 mod settle;
 mod standing;
 mod tail;
@@ -102,6 +103,7 @@ impl Children {
             circular: if job.merge.is_some() { Vec::new() } else { job.pair.circular.clone() },
             keeping: job.keeping.clone(),
             others_write: Arc::default(),
+            together: Arc::default(),
         };
         let back = job.merge.as_ref().map(|merge| writer_back(merge, &pen, job, shared));
         let writer = Writer::new(pen).start();

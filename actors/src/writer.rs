@@ -3,6 +3,7 @@
 
 mod doubt;
 mod narrow;
+mod together;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -16,6 +17,7 @@ use rowsync_engine::row::{Form, RowPage};
 use rowsync_engine::schema::TableView;
 use rowsync_engine::search::SideName;
 use rowsync_engine::store::{Result, Store, Transaction};
+use tokio::sync::Mutex;
 use tokio_util::task::AbortOnDropHandle;
 
 use tracing::{Instrument as _, Span};
@@ -25,8 +27,10 @@ use crate::job::TableOptions;
 use crate::journal::Keeping;
 use crate::leave::Leave;
 use crate::ledger::{Doubt, Ledger, Witness};
-use crate::messages::{AwaitWrites, ChangeSet};
+use crate::messages::{AwaitWrites, BeginTogether, ChangeSet, CommitTogether};
 use crate::phase::Phase;
+
+pub use together::Together;
 
 pub struct Writer {
     pen: Arc<Pen>,
@@ -53,6 +57,8 @@ pub struct Pen {
     pub keeping: Option<Keeping>,
     /// Somebody else writes to the table.
     pub others_write: Arc<AtomicBool>,
+    /// Whether sets are written in one transaction.
+    pub together: Arc<Mutex<Together>>,
 }
 
 impl Writer {
@@ -93,6 +99,26 @@ impl Handler<ChangeSet> for Writer {
     }
 }
 
+impl Handler<BeginTogether> for Writer {
+    type Result = AtomicResponse<Self, Result<()>>;
+
+    fn handle(&mut self, message: BeginTogether, _: &mut Context<Self>) -> Self::Result {
+        let pen = Arc::clone(&self.pen);
+        let begun = async move { pen.begin_together(message.clear).await.map_err(|error| error.on(SideName::Target)) };
+        AtomicResponse::new(Box::pin(begun.into_actor(self)))
+    }
+}
+
+impl Handler<CommitTogether> for Writer {
+    type Result = AtomicResponse<Self, Result<Applied>>;
+
+    fn handle(&mut self, _: CommitTogether, _: &mut Context<Self>) -> Self::Result {
+        let pen = Arc::clone(&self.pen);
+        let done = async move { pen.commit_together().await.map_err(|error| error.on(SideName::Target)) };
+        AtomicResponse::new(Box::pin(done.into_actor(self)))
+    }
+}
+
 impl Handler<AwaitWrites> for Writer {
     /// Behind all sets of changes: an actor takes up nothing else while one of these answers is under way.
     type Result = AtomicResponse<Self, ()>;
@@ -108,6 +134,10 @@ impl Pen {
         let spent = if changes.inserts.is_empty() && changes.updates.is_empty() { Spent::Delete } else { Spent::Write };
         let begun = Instant::now();
         self.ledger.wanted.fetch_add(changes.len() as u64, Relaxed);
+        if let Some(applied) = self.write_together(&changes).await {
+            self.progress.spend(spent, SideName::Target, begun);
+            return applied;
+        }
         let changes = self.with_doubt(changes);
         let applied = match self.apply_or_doubt(&changes).await {
             Err(error) => self.narrow(&changes, error).await,

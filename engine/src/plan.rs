@@ -16,6 +16,8 @@ pub enum Operation {
     Changed,
     /// Merge what either side has changed into both.
     Merge,
+    /// Delete every row and write those of the source, in one transaction.
+    Replace,
 }
 
 /// How a table is kept equal.
@@ -28,6 +30,8 @@ pub enum Strategy {
     Incremental,
     /// Both ways: what either side has changed since they agreed last.
     Merge,
+    /// All rows are replaced, whatever they are.
+    Full,
 }
 
 /// What is known of a table before anything is compared.
@@ -102,9 +106,10 @@ enum Trust {
     Any,
 }
 
-use Operation::{Add, Changed, Delete, Incremental};
+use Operation::{Add, Changed, Delete, Incremental, Replace};
 
 const DELETE_EXTRAS: &str = "target has more rows => delete extras";
+const REPLACE_ALL: &str = "full => replace all";
 const BY_LOG: &str = "incremental => rows that the log of changes names";
 const BY_MODIFY_TIME: &str = "incremental => rows changed by modify time";
 
@@ -147,6 +152,15 @@ pub fn decide(facts: &Facts) -> Plan {
         source_count: facts.source_count,
         target_count: facts.target_count,
         changed: facts.changed,
+    }
+}
+
+/// Decides where all rows are to be replaced.
+pub fn replace(facts: &Facts) -> Plan {
+    let plan = decide(facts);
+    match (facts.source_count, facts.target_count) {
+        (0, 0) => plan,
+        _ => Plan { operations: vec![Replace], reason: REPLACE_ALL.to_owned(), ..plan },
     }
 }
 

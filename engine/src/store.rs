@@ -162,6 +162,11 @@ pub trait Store: Send + Sync {
         Ok(false)
     }
 
+    /// Whether a foreign key refers to the table, so that its rows cannot all go at once.
+    async fn is_referenced(&self, _view: &Arc<TableView>) -> Result<bool> {
+        Ok(true)
+    }
+
     /// Forgets the logged changes that a snapshot saw, by what it told in `LogStanding::through`, and no others: one
     /// that commits later may have an earlier number. Also where the store is only read.
     async fn acknowledge(&self, _view: &Arc<TableView>, _owner: &str, _through: &str) -> Result<()> {
@@ -315,6 +320,11 @@ pub trait Transaction: Send {
     /// form. `view` is one of the same table, with the same key. Where the store has locks, nobody else changes or deletes
     /// the rows that it found until the transaction ends.
     async fn before(&mut self, view: &Arc<TableView>, keys: &[Key]) -> Result<RowPage>;
+
+    /// Deletes every row of a table to which no foreign key refers; how many there were.
+    async fn clear(&mut self) -> Result<u64> {
+        Err(StoreError::new(Kind::Bug, "write", "this database cannot empty a table at once"))
+    }
 
     /// Deletes, then updates, then inserts. Where the changes say since when their rows are known, and one to update or
     /// delete may have been written or removed by another transaction since, this fails with the kind `RowChanged`.

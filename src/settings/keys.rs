@@ -147,7 +147,7 @@ keys! {
     /// How changes are seen: `auto`, `triggers`, `modify_time`, `none`.
     change_tracking: String, Kind::OneOf(TRACKINGS), CHANGE_TRACKING, Now;
     /// `full` may empty the target first instead of replacing it in one transaction.
-    truncate_target: bool, Kind::Flag, TRUNCATE_TARGET, NotYet;
+    truncate_target: bool, Kind::Flag, TRUNCATE_TARGET, Now;
     /// The column or columns that identify a row, in the order of the key.
     primary_key_field: Vec<String>, Kind::Names, PRIMARY_KEY_FIELD, Now;
     /// The column that tells when a row was last changed; used where it exists.
@@ -278,7 +278,7 @@ keys! {
 }
 
 const STRATEGIES: &[Word] =
-    &[Word::now("compare"), Word::not_yet("full"), Word::now("incremental"), Word::now("merge")];
+    &[Word::now("compare"), Word::now("full"), Word::now("incremental"), Word::now("merge")];
 const RESOLUTIONS: &[Word] =
     &[Word::now("source_wins"), Word::now("target_wins"), Word::now("timestamp"), Word::now("manual")];
 const COMPARE_METHODS: &[Word] = &[

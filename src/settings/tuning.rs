@@ -21,6 +21,7 @@ pub struct TuningSettings {
     /// The name in the source. Tables without such a column do without it.
     pub timestamp_field: String,
     pub merge_columns: bool,
+    pub truncate_target: bool,
     pub change_tracking: ChangeTracking,
     /// Names of source columns; none where the table's own key is meant.
     pub primary_key_field: Option<Vec<String>>,
@@ -102,6 +103,7 @@ impl ChangeTracking {
 /// The check let only known words pass.
 fn strategy(name: &str) -> Strategy {
     match name {
+        "full" => Strategy::Full,
         "incremental" => Strategy::Incremental,
         "merge" => Strategy::Merge,
         _ => Strategy::Compare,
@@ -132,6 +134,7 @@ impl TuningSettings {
             conflict_resolution: resolution(&set(of!(conflict_resolution))),
             timestamp_field: set(of!(timestamp_field)),
             merge_columns: set(of!(merge_columns)),
+            truncate_target: set(of!(truncate_target)),
             change_tracking: ChangeTracking::named(&set(of!(change_tracking))),
             primary_key_field: of!(primary_key_field),
             modify_time_field: set(of!(modify_time_field)),

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "the helpers of tests are tests too")]
 
 mod api;
+mod busy_source;
 mod cluster;
 mod command_line;
 mod comparing;
@@ -18,6 +19,7 @@ mod equality;
 mod faults;
 mod filters;
 mod first_sync;
+mod full;
 mod history;
 mod incremental;
 mod intruders;

@@ -6,7 +6,7 @@ use actix::Addr;
 use rowsync_engine::error::{Class, Kind};
 use rowsync_engine::metrics::{ActorName, Operation as Mending};
 use rowsync_engine::overlap;
-use rowsync_engine::plan::{Facts, Operation, Plan, Strategy, decide, follow};
+use rowsync_engine::plan::{Facts, Operation, Plan, Strategy, decide, follow, replace};
 use rowsync_engine::recovery::Verdict;
 use rowsync_engine::report::{Method, TableStatus};
 use rowsync_engine::search::SideName;
@@ -187,6 +187,7 @@ impl Work {
         let has_to_count = self.job.merge.is_some()
             || pair.source.modify_time.is_some()
             || self.job.options.min_rows_to_sync > 1
+            || self.job.options.strategy == Strategy::Full
             || [&pair.source, &pair.target].iter().any(|view| view.key_columns().iter().any(|key| key.column.nullable));
         if !copies || has_to_count || self.job.earlier.is_some() {
             return Ok(None);
@@ -228,7 +229,12 @@ impl Work {
             changed: source.changed.unwrap_or(source.rows),
             trusted: self.job.options.trust_modify_id && knows_changes,
         };
-        let plan = if follows { follow(&facts) } else { decide(&facts) };
+        let replaces = self.job.options.strategy == Strategy::Full && !matches!(self.shared.goal, Goal::Verify { .. });
+        let plan = match (replaces, follows) {
+            (true, _) => replace(&facts),
+            (_, true) => follow(&facts),
+            _ => decide(&facts),
+        };
         let (source, target) = (self.told(source.rows), self.told(target.rows));
         tracing::info!(table = %self.job.name, operations = ?plan.operations, %source, %target, "{}", plan.reason);
         plan
@@ -301,6 +307,10 @@ impl Work {
             self.state.covered = plan.source_count == 0;
             return if self.job.options.check_all_tables { self.cover(Act::Upsert).await } else { Ok(()) };
         }
+        if plan.has(Operation::Replace) {
+            let truncates = self.job.options.truncate_target;
+            return if truncates { self.empty_and_copy().await } else { self.replace().await };
+        }
         if plan.target_count == 0 {
             return self.copy().await;
         }
@@ -321,7 +331,7 @@ impl Work {
         if plan.has(Operation::Incremental) { self.write_changed().await } else { Ok(()) }
     }
 
-    async fn copy(&mut self) -> Result<(), Failure> {
+    pub(super) async fn copy(&mut self) -> Result<(), Failure> {
         self.state.method = Method::Bulk;
         let mut found = match self.differ().send(CopyTable { after: None }).await {
             // Rows that do not tell their keys, or did not even come as far as the writer; a compare writes the rest, and
@@ -424,7 +434,7 @@ impl Work {
         let micros = i64::try_from(self.job.options.overlap.as_micros()).unwrap_or(i64::MAX);
         match self.job.options.strategy {
             Strategy::Incremental => self.since().map(|newest| overlap::before(&newest, micros)),
-            Strategy::Compare | Strategy::Merge => self.since(),
+            Strategy::Compare | Strategy::Full | Strategy::Merge => self.since(),
         }
     }
 

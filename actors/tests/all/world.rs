@@ -63,6 +63,7 @@ pub fn row(id: i64, name: Option<&str>, modified: i64) -> Vec<Value> {
 pub fn options() -> TableOptions {
     TableOptions {
         strategy: Strategy::Compare,
+        truncate_target: false,
         trust_modify_id: false,
         overlap: Duration::from_secs(1),
         batch_rows: NonZeroUsize::new(7).unwrap(),

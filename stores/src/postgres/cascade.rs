@@ -43,6 +43,17 @@ pub async fn cascades(lease: &mut Lease, view: &TableView) -> Result<Vec<Cascade
     lease.texts(&statement).await?.iter().map(|row| cascade(row)).collect()
 }
 
+/// Whether any foreign key refers to a table, or to a partition or an heir of it.
+pub async fn is_referenced(lease: &mut Lease, view: &TableView) -> Result<bool, StoreError> {
+    let name = text_literal(&table(&view.table));
+    let statement = format!(
+        "WITH RECURSIVE tree(oid) AS (SELECT {name}::regclass::oid \
+         UNION SELECT i.inhrelid FROM pg_catalog.pg_inherits i JOIN tree ON tree.oid = i.inhparent) \
+         SELECT 'yes' FROM pg_catalog.pg_constraint k WHERE k.contype = 'f' AND k.confrelid IN (SELECT oid FROM tree) LIMIT 1"
+    );
+    Ok(!lease.texts(&statement).await?.is_empty())
+}
+
 fn cascade(row: &[Option<String>]) -> Result<Cascade, StoreError> {
     let [Some(constraint), Some(schema), Some(child), Some(own), Some(columns), Some(parents)] = row else {
         return Err(unexpected());

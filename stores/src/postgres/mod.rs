@@ -274,6 +274,13 @@ impl Store for Postgres {
         Ok(removed)
     }
 
+    async fn is_referenced(&self, view: &Arc<TableView>) -> Result<bool> {
+        let mut lease = self.link.lease("describe").await.map_err(|e| e.at(&view.table))?;
+        let is_referenced = cascade::is_referenced(&mut lease, view).await.map_err(|e| e.at(&view.table))?;
+        lease.release();
+        Ok(is_referenced)
+    }
+
     async fn acknowledge(&self, view: &Arc<TableView>, owner: &str, through: &str) -> Result<()> {
         let mut lease = self.link.lease("track").await.map_err(|e| e.at(&view.table))?;
         log::acknowledge(&mut lease, view, owner, through).await.map_err(|e| e.at(&view.table))?;

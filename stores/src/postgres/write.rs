@@ -176,6 +176,18 @@ impl Transaction for Writing {
         Ok(page)
     }
 
+    /// Not by TRUNCATE, for which readers would wait.
+    async fn clear(&mut self) -> Result<u64> {
+        if self.broken {
+            return Err(failed_before(&self.view));
+        }
+        self.broken = true;
+        let statement = format!("DELETE FROM {}", table(&self.view.table));
+        let deleted = self.lease.execute(&statement).await.map_err(|e| as_write(e).at(&self.view.table))?;
+        self.broken = false;
+        Ok(deleted)
+    }
+
     async fn write(&mut self, changes: Arc<Changes>) -> Result<Applied> {
         if self.broken {
             return Err(failed_before(&self.view));

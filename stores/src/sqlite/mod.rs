@@ -194,6 +194,11 @@ impl Store for Sqlite {
         self.beside(view, move |connection, view| log::remove(connection, view, &owner)).await
     }
 
+    async fn is_referenced(&self, view: &Arc<TableView>) -> Result<bool> {
+        let table = view.table.clone();
+        self.readers.call(move |connection, _| references::is_referenced(connection, &table)).await
+    }
+
     async fn acknowledge(&self, view: &Arc<TableView>, owner: &str, through: &str) -> Result<()> {
         let (owner, through) = (owner.to_owned(), through.to_owned());
         self.beside(view, move |connection, view| log::acknowledge(connection, view, &owner, &through)).await

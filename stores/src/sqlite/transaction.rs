@@ -19,7 +19,7 @@ use tokio::sync::{Mutex, OwnedMutexGuard};
 use super::checkpoint::Checkpointer;
 use super::classify::classify;
 use super::thread::Threads;
-use super::{read, write};
+use super::{read, sql, write};
 
 type Result<T> = std::result::Result<T, StoreError>;
 
@@ -106,6 +106,18 @@ impl Transaction for WriteTransaction {
         let (view, keys) = (Arc::clone(view), keys.to_vec());
         let read = self.thread.call(move |connection, caller| read::rows_by_key(connection, &view, &keys, caller));
         read.await.map_err(|error| error.at(&self.view.table))
+    }
+
+    async fn clear(&mut self) -> Result<u64> {
+        self.check_whole()?;
+        self.state = State::HalfWritten;
+        let text = format!("DELETE FROM {}", sql::table(&self.view));
+        let deleted = self
+            .thread
+            .call(move |connection, _| connection.execute(&text, []).map_err(|error| classify(error, "write")));
+        let deleted = deleted.await.map_err(|error| error.at(&self.view.table))?;
+        self.state = State::Open;
+        Ok(deleted as u64)
     }
 
     async fn write(&mut self, changes: Arc<Changes>) -> Result<Applied> {
