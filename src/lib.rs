@@ -31,6 +31,7 @@ pub mod schedule;
 pub mod settings;
 pub mod shutdown;
 pub mod state;
+pub mod statement_log;
 pub mod tally;
 pub mod telemetry;
 pub mod turns;
