@@ -37,6 +37,7 @@ use crate::roster::{Entry, Missing, Roster, wished_foreign_keys};
 use crate::settings::{ConnectionSettings, SyncSettings, TuningSettings};
 use crate::state::{Command, Place, State, StateError};
 use crate::tally::Tally;
+use crate::tracking::{acknowledge, log_owner, logs_read};
 use crate::undo::journal::ExecutionJournal;
 
 /// What goes with an execution: where progress is shown, and how it is stopped.
@@ -92,6 +93,7 @@ async fn see_through(
         tracing::warn!("foreign keys form a cycle: {cycle}");
     }
     let (target, leave) = (Arc::clone(&job.shared.target), Arc::clone(&job.shared.leave));
+    let source = job.shared.source.store();
     let outcomes = Supervisor.start().send(StartRun { job }).await;
     let outcomes = outcomes.map_err(|_| {
         Problem::Internal("the supervisor ended before it reported; this is a mistake in rowsync".into())
@@ -120,7 +122,11 @@ async fn see_through(
     with_own_errors(&mut report);
     match state {
         Some(state) if writes => {
+            let logs = logs_read(&outcomes);
             let recorded = state.record(&place, &report, &remembered_as(&roster, outcomes)).await;
+            if recorded.is_ok() {
+                acknowledge(&*source, &roster, &place, &logs).await;
+            }
             let remedy = "the rows are written; mend the state, and the next run compares again";
             tell_whether_recorded(recorded, remedy, settings, &state, &mut report).await;
         }
@@ -278,6 +284,7 @@ async fn make_job(
             earlier: remembered(entry, footing.state.as_deref(), &place).await?,
             target_missing: entry.target_missing,
             has_children: roster.order.has_children[index],
+            log_owner: log_owner(&entry.settings.tuning, &place),
             notes: if entry.created { vec!["the target's table was created".into()] } else { Vec::new() },
             keeping,
         });

@@ -34,5 +34,7 @@ pub mod state;
 pub mod statement_log;
 pub mod tally;
 pub mod telemetry;
+pub mod track;
+pub mod tracking;
 pub mod turns;
 pub mod undo;

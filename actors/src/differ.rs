@@ -39,7 +39,7 @@ use crate::failure::Failure;
 use crate::found::Found;
 use crate::job::TableOptions;
 use crate::ledger::Ledger;
-use crate::messages::{CompareChanged, CompareRange, CopyTable, DeleteKeys, ProveRanges};
+use crate::messages::{CompareChanged, CompareKeys, CompareRange, CopyTable, DeleteKeys, ProveRanges};
 use crate::ports::{ReaderPort, WriterPort};
 
 /// What a row is taken to be before the first one was seen, in bytes.
@@ -186,6 +186,14 @@ impl Handler<CompareChanged> for Differ {
 
     fn handle(&mut self, message: CompareChanged, _: &mut Context<Self>) -> Self::Result {
         self.work(|desk| changed::write_changed(desk, message.since))
+    }
+}
+
+impl Handler<CompareKeys> for Differ {
+    type Result = AtomicResponse<Self, Result<Found, Failure>>;
+
+    fn handle(&mut self, message: CompareKeys, _: &mut Context<Self>) -> Self::Result {
+        self.work(|desk| changed::compare_keys(desk, message.keys, message.act))
     }
 }
 

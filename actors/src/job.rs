@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rowsync_engine::budget::Budget;
+use rowsync_engine::change_log::LogSeen;
 use rowsync_engine::cost::{CompareMethod, LinkSpeed};
 use rowsync_engine::order::Order;
 use rowsync_engine::pair::Pair;
@@ -93,14 +94,18 @@ pub struct TableJob {
     pub has_children: bool,
     /// What a person may want to know.
     pub notes: Vec<String>,
+    /// Whose log of changes is followed; none where no log is.
+    pub log_owner: Option<String>,
     /// None where nothing is kept for an undo. Else the pair moves its rows as fields, which tell their keys.
     pub keeping: Option<Keeping>,
 }
 
 /// What an earlier successful run saw.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Earlier {
     pub newest: Option<Value>,
+    /// Of the log of changes, where it was looked at.
+    pub log: Option<LogSeen>,
 }
 
 /// Which statements of a table the log tells.

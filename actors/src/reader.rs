@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use actix::{Actor, ActorFutureExt, Context, Handler, ResponseActFuture, WrapFuture};
+use rowsync_engine::change_log::{LogPage, LogStanding};
 use rowsync_engine::digest::{Digest, DigestKind};
 use rowsync_engine::error::{Kind, StoreError};
 use rowsync_engine::key::Key;
@@ -18,7 +19,8 @@ use tracing::{Instrument as _, Span};
 
 use crate::board::{Progress, Spent};
 use crate::messages::{
-    CountRows, DigestRanges, EstimateRows, FindNewest, FindRecent, GatherRows, ReadKeys, ReadRange, SplitRanges,
+    AskLog, CountRows, DigestRanges, EstimateRows, FindNewest, FindRecent, GatherRows, ReadKeys, ReadLog, ReadRange,
+    SplitRanges,
 };
 
 /// Most questions that one reader works on at once; the others wait their turn.
@@ -147,6 +149,24 @@ impl Handler<ReadRange> for Reader {
             |page: &RowPage| page.bytes_read,
             |rows, view| async move { rows.page(&view, &message.request).await },
         )
+    }
+}
+
+impl Handler<AskLog> for Reader {
+    type Result = ResponseActFuture<Self, Result<Option<LogStanding>>>;
+
+    fn handle(&mut self, message: AskLog, _: &mut Context<Self>) -> Self::Result {
+        self.answer(Spent::Read, nothing, |rows, view| async move { rows.log(&view, &message.owner).await })
+    }
+}
+
+impl Handler<ReadLog> for Reader {
+    type Result = ResponseActFuture<Self, Result<LogPage>>;
+
+    fn handle(&mut self, message: ReadLog, _: &mut Context<Self>) -> Self::Result {
+        self.answer(Spent::Read, nothing, |rows, view| async move {
+            rows.changes_since(&view, &message.owner, message.after, message.changes).await
+        })
     }
 }
 

@@ -33,5 +33,6 @@ mod settings;
 mod small_disk;
 mod state;
 mod support;
+mod tracking;
 mod traps;
 mod undo;

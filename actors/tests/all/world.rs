@@ -220,6 +220,7 @@ impl World {
             target_missing: false,
             has_children,
             notes: vec![],
+            log_owner: None,
             keeping: None,
         }
     }
