@@ -410,6 +410,7 @@ pub(crate) fn table_options(
         max_error_count: tuning.max_error_count,
         continue_on_error: tuning.continue_on_error,
         keep_failed_rows: tuning.keep_failed_rows,
+        statements: tuning.statements,
         page_bytes: page_bytes(budget_bytes, tables_at_once),
     }
 }

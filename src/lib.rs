@@ -37,6 +37,7 @@ pub mod service;
 pub mod settings;
 pub mod shutdown;
 pub mod state;
+pub mod statement_log;
 pub mod tally;
 pub mod telemetry;
 pub mod track;

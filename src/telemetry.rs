@@ -2,11 +2,15 @@
 
 use std::io::{self, Write};
 
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::{LevelFilter, filter_fn};
 use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Layer as _};
 
 use crate::cli::{CommonArgs, Output};
 use crate::progress::Bars;
+use crate::statement_log::{Remembering, Statements, is_table};
 
 /// Starts the log. `RUST_LOG` says more than the flags where it is set.
 pub fn start(common: &CommonArgs, bars: &Bars) {
@@ -21,15 +25,14 @@ pub fn start(common: &CommonArgs, bars: &Bars) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
     let color =
         std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()) && io::IsTerminal::is_terminal(&io::stderr());
-    let log = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_ansi(color)
-        .with_target(false)
-        .with_writer(AroundBars(bars.clone()));
+    let log =
+        tracing_subscriber::fmt::layer().with_ansi(color).with_target(false).with_writer(AroundBars(bars.clone()));
     // A second start, as in tests, keeps the first log.
+    let wanted = tracing_subscriber::registry()
+        .with(Remembering.with_filter(filter_fn(is_table).with_max_level_hint(LevelFilter::INFO)));
     let _ = match common.log_format {
-        Output::Json => log.json().try_init(),
-        Output::Text => log.try_init(),
+        Output::Json => wanted.with(log.json().with_target(true).with_filter(Statements(filter))).try_init(),
+        Output::Text => wanted.with(log.with_filter(Statements(filter))).try_init(),
     };
 }
 

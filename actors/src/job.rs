@@ -111,6 +111,15 @@ pub struct Earlier {
     pub log: Option<LogSeen>,
 }
 
+/// Which statements of a table the log tells.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StatementLog {
+    pub all: bool,
+    pub writes: bool,
+    /// How long they took, too.
+    pub times: bool,
+}
+
 /// The tuning keys that a table works by; names and defaults are the configuration's.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TableOptions {
@@ -144,6 +153,7 @@ pub struct TableOptions {
     pub continue_on_error: bool,
     /// Whether the values of rows that fail are kept for the owner of the data.
     pub keep_failed_rows: bool,
+    pub statements: StatementLog,
     /// Bytes that one page may hold; see [`page_bytes`].
     pub page_bytes: usize,
 }

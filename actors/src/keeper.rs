@@ -15,7 +15,7 @@ use tracing::{Instrument as _, Span};
 use crate::board::Progress;
 use crate::end::pause_unless;
 use crate::failure::Failure;
-use crate::job::{Shared, TableJob};
+use crate::job::{Shared, StatementLog, TableJob};
 use crate::ledger::Ledger;
 use crate::messages::{Broken, Judge, Pass, Standing, SyncTable, TableOutcome};
 use crate::recovery::{Judgement, Recovery};
@@ -35,7 +35,11 @@ pub struct Keeper {
 
 impl Keeper {
     pub fn new(job: TableJob, shared: Shared) -> Keeper {
-        let span = tracing::info_span!(parent: &shared.span, "sync_table", table = %job.name);
+        let StatementLog { all, writes, times } = job.options.statements;
+        let span = tracing::info_span!(
+            parent: &shared.span, "sync_table", table = %job.name,
+            show_sql = all.then_some(true), show_save_sql = writes.then_some(true), debug_sql = times.then_some(true)
+        );
         let recovery = span.in_scope(|| Recovery::new(&job.name, &shared)).start();
         Keeper {
             span,

@@ -229,12 +229,12 @@ keys! {
     continue_on_error: bool, Kind::Flag, CONTINUE_ON_ERROR, Now;
     /// Whether `sync_row_errors` keeps the values of failed rows. False: only their keys and what the target said.
     keep_failed_rows: bool, Kind::Flag, KEEP_FAILED_ROWS, Now;
-    /// Log the statements.
-    show_sql: bool, Kind::Flag, SHOW_SQL, NotYet;
-    /// Log the statements with how they were made and how long they took.
-    debug_sql: bool, Kind::Flag, DEBUG, NotYet;
-    /// Log the statements that write.
-    show_save_sql: bool, Kind::Flag, SHOW_SQL, NotYet;
+    /// Log the statements that read and write the table's rows, with `?` for the values in them.
+    show_sql: bool, Kind::Flag, SHOW_SQL, Now;
+    /// Log the statements, and how long each took.
+    debug_sql: bool, Kind::Flag, DEBUG, Now;
+    /// Log the statements that write rows, with `?` for the values in them.
+    show_save_sql: bool, Kind::Flag, SHOW_SQL, Now;
 }
 
 keys! {

@@ -5,6 +5,7 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use rowsync_engine::conflict::Resolution;
+use rowsync_actors::job::StatementLog;
 use rowsync_engine::cost::CompareMethod;
 use rowsync_engine::digest::DigestKind;
 use rowsync_engine::plan::Strategy;
@@ -64,6 +65,7 @@ pub struct TuningSettings {
     pub max_error_count: u64,
     pub continue_on_error: bool,
     pub keep_failed_rows: bool,
+    pub statements: StatementLog,
 }
 
 /// The check let only known words pass.
@@ -164,6 +166,11 @@ impl TuningSettings {
             max_error_count: set(of!(max_error_count)),
             continue_on_error: set(of!(continue_on_error)),
             keep_failed_rows: set(of!(keep_failed_rows)),
+            statements: StatementLog {
+                all: set(of!(show_sql)),
+                writes: set(of!(show_save_sql)),
+                times: set(of!(debug_sql)),
+            },
         }
     }
 

@@ -4,6 +4,7 @@ pub mod memory;
 pub mod postgres;
 pub mod resolve;
 pub mod sqlite;
+mod statement;
 #[doc(hidden)]
 pub mod testing;
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use crate::support::Desk;
+use crate::support::{Database, Desk};
 
 /// A run with all that may be logged, and its lines.
 fn logged(desk: &Desk, arguments: &[&str]) -> (Value, Vec<Value>) {
@@ -63,8 +63,71 @@ fn nothing_is_told_outside_of_its_run_and_no_value_of_a_row_is_told_at_all() {
     for value in ["AC/DC", "Balls to the Wall", "Aerosmith"] {
         assert!(!text.contains(value), "{value}");
     }
-    let of_actors =
-        lines.iter().filter(|line| line["target"].as_str().is_some_and(|t| t.starts_with("rowsync_actors")));
-    let outside: Vec<&Value> = of_actors.filter(|line| spans(line).first() != Some(&"sync_run")).collect();
+    let of_actors = lines.iter().filter(|line| line["target"].as_str().unwrap().starts_with("rowsync_actors"));
+    let (inside, outside): (Vec<&Value>, Vec<&Value>) =
+        of_actors.partition(|line| spans(line).first() == Some(&"sync_run"));
+    assert!(inside.len() > 10, "{lines:#?}");
     assert!(outside.is_empty(), "{outside:#?}");
+}
+
+/// The statements of a log, each with what kind it is and the table that it belongs to.
+fn statements(lines: &[Value]) -> BTreeSet<(String, String)> {
+    let of_line = |line: &Value| {
+        let kind = line["target"].as_str()?.strip_prefix("rowsync_sql::")?;
+        let table = line["spans"].as_array()?.iter().find(|span| span["name"] == "sync_table")?;
+        Some((kind.to_owned(), table["table"].as_str()?.to_owned()))
+    };
+    lines.iter().filter_map(of_line).collect()
+}
+
+fn pairs(pairs: &[(&str, &str)]) -> BTreeSet<(String, String)> {
+    pairs.iter().map(|(kind, table)| ((*kind).to_owned(), (*table).to_owned())).collect()
+}
+
+#[test]
+fn statements_are_told_of_the_tables_that_ask_for_them_and_only_the_kinds_that_they_ask_for() {
+    let check = |keys: &str, expected: &[(&str, &str)]| {
+        let desk = Desk::new();
+        let (source, target) = (desk.sample("chinook.sqlite"), desk.sqlite("copy.sqlite"));
+        desk.sync("shop", &source, &target, &format!(r#""tables": ["Artist", {{ "name": "Genre"{keys} }}],"#));
+        let (_, lines) = logged(&desk, &[]);
+        assert_eq!(statements(&lines), pairs(expected), "{keys}");
+    };
+    check("", &[]);
+    check(r#", "show_sql": true"#, &[("reads", "Genre"), ("writes", "Genre")]);
+    check(r#", "show_save_sql": true"#, &[("writes", "Genre")]);
+    check(r#", "debug_sql": true"#, &[("reads", "Genre"), ("took", "Genre"), ("writes", "Genre")]);
+}
+
+#[test]
+fn statements_are_told_where_only_errors_are_told_otherwise_and_tell_how_long_they_took() {
+    let desk = shop();
+    let (_, lines) = logged(&desk, &["--quiet", "--set", "debug_sql=true"]);
+    assert_eq!(statements(&lines).len(), 6, "{lines:#?}");
+    let took = lines.iter().filter(|line| line["target"] == "rowsync_sql::took");
+    let seconds: Vec<f64> = took.map(|line| line["fields"]["seconds"].as_f64().unwrap()).collect();
+    assert!(!seconds.is_empty() && seconds.iter().all(|seconds| (0.0..60.0).contains(seconds)), "{seconds:?}");
+}
+
+/// PostgreSQL is sent keys as part of the statement.
+#[test]
+fn statements_are_told_without_the_values_that_stand_in_them() {
+    let (desk, target) = (Desk::new(), Database::new());
+    desk.in_sqlite(
+        "shop.sqlite",
+        "create table t (code text primary key, name text);
+         with recursive n(i) as (select 1 union all select i + 1 from n where i < 3000)
+         insert into t select printf('secret%05d', i), printf('silent%05d', i) from n",
+    );
+    desk.sync("shop", &desk.sqlite("shop.sqlite"), &target.url, r#""show_sql": true, "compare_method": "stream","#);
+    logged(&desk, &["-vv"]);
+    target.sql("update t set name = 'x' where code in ('secret00007', 'secret02900')");
+    target.sql("delete from t where code = 'secret01500'");
+    let (report, lines) = logged(&desk, &["-vv"]);
+    assert_eq!((&report["totals"]["added"], &report["totals"]["modified"]), (&1.into(), &2.into()));
+    let text = format!("{lines:?}");
+    assert!(!text.contains("secret") && !text.contains("silent"), "{}", &text[text.find("secret").unwrap_or(0)..]);
+    let asked =
+        |words: &str| lines.iter().any(|line| line["fields"]["message"].as_str().is_some_and(|m| m.contains(words)));
+    assert!(asked("COPY") && asked("?") && asked("\"code\""), "{lines:#?}");
 }

@@ -7,7 +7,9 @@ use std::time::Duration;
 use actix::Actor;
 use rowsync_actors::board::Board;
 use rowsync_actors::end::{Dice, End, Patience};
-use rowsync_actors::job::{Earlier, Goal, MassDelete, RunJob, Shared, TableJob, TableOptions, page_bytes};
+use rowsync_actors::job::{
+    Earlier, Goal, MassDelete, RunJob, Shared, StatementLog, TableJob, TableOptions, page_bytes,
+};
 use rowsync_actors::leave::{Leave, Unshared};
 use rowsync_actors::memory::Merge;
 use rowsync_actors::messages::{StartRun, TableOutcome};
@@ -85,6 +87,7 @@ pub fn options() -> TableOptions {
         max_error_count: 25,
         continue_on_error: true,
         keep_failed_rows: true,
+        statements: StatementLog::default(),
         page_bytes: page_bytes(BUDGET, NonZeroUsize::new(4).unwrap()),
     }
 }

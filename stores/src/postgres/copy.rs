@@ -10,6 +10,7 @@ use rowsync_engine::error::{Kind, StoreError};
 
 use super::classify::classify;
 use super::link::Lease;
+use crate::statement::ask;
 
 const HEADER: &[u8; 19] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
 const TRAILER: [u8; 2] = (-1i16).to_be_bytes();
@@ -37,6 +38,7 @@ where
     F: FnMut(Tuple<'_>) -> Result<Flow, StoreError> + Send,
 {
     let operation = lease.operation();
+    let _asked = ask(operation, sql);
     let mut tuples = Tuples::default();
     let mut bytes = 0u64;
     let deadline = lease.deadline();
@@ -206,6 +208,7 @@ where
     F: FnMut(&mut Vec<u8>) -> Result<bool, StoreError> + Send,
 {
     let deadline = lease.deadline();
+    let _asked = ask(lease.operation(), sql);
     let mut stream = deadline.keep(lease.copy_in_raw(sql)).await?;
     let mut bytes = 0;
     let mut piece = Vec::with_capacity(PIECE + PIECE / 4);

@@ -16,6 +16,7 @@ use tokio::sync::Notify;
 
 use super::classify::classify;
 use super::connection::{Door, FAR, Opened, TRUSTED_IDLE};
+use crate::statement::ask;
 
 /// A single connection is no reason to open another, and somebody else may need the rest.
 const OPEN_AHEAD_FROM: u32 = 2;
@@ -291,6 +292,7 @@ impl Lease {
 
     /// Runs statements that return nothing of interest; the rows that the last one affected.
     pub async fn execute(&mut self, sql: &str) -> Result<u64, StoreError> {
+        let _asked = ask(self.operation, sql);
         let deadline = self.deadline();
         let done = deadline.keep((**self).execute(sqlx::raw_sql(AssertSqlSafe(sql)))).await?;
         Ok(done.rows_affected())
@@ -298,6 +300,7 @@ impl Lease {
 
     /// All rows of a statement whose columns are all texts. For answers that are known to be small.
     pub async fn texts(&mut self, sql: &str) -> Result<Vec<Vec<Option<String>>>, StoreError> {
+        let _asked = ask(self.operation, sql);
         let operation = self.operation;
         let rows = self.deadline().keep((**self).fetch_all(sqlx::raw_sql(AssertSqlSafe(sql)))).await?;
         rows.iter().map(|row| text_row(row).map_err(|e| classify(operation, &e))).collect()

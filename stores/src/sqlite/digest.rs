@@ -13,6 +13,7 @@ use super::read::{ROWS_BETWEEN_LOOKS, Result, failed};
 use super::sql;
 use super::thread::Caller;
 use super::values::{check_domains, expected, key_value, value};
+use crate::statement::ask;
 
 /// A digest for each range.
 pub fn digests(
@@ -54,6 +55,7 @@ pub fn digests(
 fn count(connection: &Connection, view: &TableView, range: &KeyRange, caller: &Caller<'_>) -> Result<Digest> {
     caller.still_waits()?;
     let text = format!("SELECT count(*) FROM {}{}", sql::table(view), sql::in_range(view, range));
+    let _asked = ask("read", &text);
     let mut statement = connection.prepare_cached(&text).map_err(failed)?;
     sql::bind_range(&mut statement, view, range)?;
     let mut rows = statement.raw_query();
@@ -100,6 +102,7 @@ impl Reader<'_> {
             sql::table(self.view),
             sql::in_range(self.view, range)
         );
+        let _asked = ask("read", &text);
         let mut statement = self.connection.prepare_cached(&text).map_err(failed)?;
         sql::bind_range(&mut statement, self.view, range)?;
         let mut rows = statement.raw_query();

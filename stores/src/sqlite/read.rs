@@ -20,6 +20,7 @@ use super::raw;
 use super::sql;
 use super::thread::Caller;
 use super::values::{check_domains, expected, key_value, misfit, value};
+use crate::statement::ask;
 
 /// Rows between two looks at whether the answer is still wanted.
 pub const ROWS_BETWEEN_LOOKS: u64 = 4096;
@@ -43,6 +44,7 @@ pub fn survey(connection: &Connection, view: &TableView, since: Option<&Value>) 
     let null_keys = sql::null_key(view).map_or("0".into(), |is_null| format!("count(*) FILTER (WHERE {is_null})"));
     let text =
         format!("SELECT count(*), {changed}, {newest}, {null_keys} FROM {}{}", sql::table(view), sql::in_view(view));
+    let _asked = ask("read", &text);
     let mut statement = connection.prepare_cached(&text).map_err(failed)?;
     if let (Some(column), Some(since)) = (&modify, since) {
         Binder::new(column).bind_sought(&mut statement, 1, since.as_ref())?;
@@ -157,6 +159,7 @@ fn prepare_page<'c>(
         sql::order(view),
         bounds + 1
     );
+    let _asked = ask("read", &text);
     let mut statement = connection.prepare_cached(&text).map_err(failed)?;
     sql::bind_range(&mut statement, view, range)?;
     // One more than asked tells whether there is more.
@@ -184,8 +187,9 @@ pub fn gather(
     for range in ranges {
         caller.still_waits()?;
         let (names, table, within) = (sql::columns(columns), sql::table(view), sql::in_range(view, range));
-        let mut statement =
-            connection.prepare_cached(&format!("SELECT {names} FROM {table}{within}")).map_err(failed)?;
+        let text = format!("SELECT {names} FROM {table}{within}");
+        let _asked = ask("read", &text);
+        let mut statement = connection.prepare_cached(&text).map_err(failed)?;
         sql::bind_range(&mut statement, view, range)?;
         let mut rows = statement.raw_query();
         while let Some(row) = rows.next().map_err(failed)? {
@@ -203,6 +207,7 @@ pub fn gather(
 pub fn rows_by_key(connection: &Connection, view: &TableView, keys: &[Key], caller: &Caller<'_>) -> Result<RowPage> {
     check_domains(view, "read")?;
     let text = format!("SELECT {} FROM {}{}", sql::columns(&view.columns), sql::table(view), sql::has_key(view));
+    let _asked = ask("read", &text);
     let mut statement = connection.prepare_cached(&text).map_err(failed)?;
     let mut page = RowPage::new(Form::Fields, view.key_len);
     let mut reader = RowReader::new(view.key_len, &view.columns);
@@ -279,6 +284,7 @@ pub fn before_last(connection: &Connection, view: &TableView, rows: u64) -> Resu
         sql::in_range(view, &KeyRange::ALL),
         sql::order_backwards(view)
     );
+    let _asked = ask("read", &text);
     let mut statement = connection.prepare_cached(&text).map_err(failed)?;
     statement.raw_bind_parameter(1, i64::try_from(rows).unwrap_or(i64::MAX)).map_err(failed)?;
     let mut found = statement.raw_query();
@@ -299,6 +305,7 @@ pub fn newest(connection: &Connection, view: &TableView, rows: u64) -> Result<Op
         sql::table(view),
         sql::in_range(view, &KeyRange::ALL),
     );
+    let _asked = ask("read", &text);
     let mut statement = connection.prepare_cached(&text).map_err(failed)?;
     statement.raw_bind_parameter(1, i64::try_from(rows).unwrap_or(i64::MAX)).map_err(failed)?;
     let (mut found, mut keys) = (statement.raw_query(), Vec::new());

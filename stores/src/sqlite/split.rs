@@ -12,6 +12,7 @@ use super::read::{ROWS_BETWEEN_LOOKS, Result, failed, key_of};
 use super::sql;
 use super::thread::Caller;
 use super::values::check_domains;
+use crate::statement::ask;
 
 /// Probes for each part that is asked for: numbers with gaps still give enough different keys.
 const PROBES_OF_A_PART: u64 = 2;
@@ -105,6 +106,7 @@ fn probe(connection: &Connection, view: &TableView, cut: &Cut, caller: &Caller<'
 fn ends(connection: &Connection, view: &TableView) -> Result<Option<(i64, i64)>> {
     let (key, table) = (sql::columns(view.key_columns()), sql::table(view));
     let text = format!("SELECT (SELECT min({key}) FROM {table}), (SELECT max({key}) FROM {table})");
+    let _asked = ask("read", &text);
     let mut statement = connection.prepare_cached(&text).map_err(failed)?;
     let ends: (Option<i64>, Option<i64>) =
         statement.query_row([], |row| Ok((row.get(0)?, row.get(1)?))).map_err(failed)?;
@@ -113,6 +115,7 @@ fn ends(connection: &Connection, view: &TableView) -> Result<Option<(i64, i64)>>
 
 fn count(connection: &Connection, view: &TableView) -> Result<u64> {
     let text = format!("SELECT count(*) FROM {}", sql::table(view));
+    let _asked = ask("read", &text);
     let mut statement = connection.prepare_cached(&text).map_err(failed)?;
     let rows: i64 = statement.query_row([], |row| row.get(0)).map_err(failed)?;
     Ok(rows.unsigned_abs())
@@ -155,6 +158,7 @@ fn numbers_at(
 ) -> Result<Vec<i64>> {
     let (key, table) = (sql::columns(view.key_columns()), sql::table(view));
     let text = format!("SELECT {key} FROM {table} WHERE {key} >= ?1 ORDER BY {key} LIMIT 1");
+    let _asked = ask("read", &text);
     let mut statement = connection.prepare_cached(&text).map_err(failed)?;
     let mut found: Vec<i64> = Vec::new();
     for probe in probes {
@@ -183,6 +187,7 @@ fn step(
         sql::in_range(view, range),
         sql::order(view)
     );
+    let _asked = ask("read", &text);
     let mut statement = connection.prepare_cached(&text).map_err(failed)?;
     sql::bind_range(&mut statement, view, range)?;
     let mut rows = statement.raw_query();

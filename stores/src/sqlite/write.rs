@@ -17,6 +17,7 @@ use super::mark::refuse_later;
 use super::park::parking;
 use super::raw::{self, broken_row};
 use super::sql;
+use crate::statement::tell;
 
 type Result<T> = std::result::Result<T, StoreError>;
 
@@ -140,6 +141,7 @@ impl<'a> Writer<'a> {
     }
 
     fn prepare(&self, text: String) -> Result<CachedStatement<'a>> {
+        tell("write", &text);
         self.connection.prepare_cached(&text).map_err(failed)
     }
 
