@@ -1,34 +1,28 @@
 //! Syncs that are run together: each has a name of its own, and knows those that have to end before it.
 
-use rowsync_engine::order::{Disorder, Named, order_by_name};
+use rowsync_engine::order::{Disorder, Named, Order, order_by_name};
 
 use crate::settings::problem::{did_you_mean, listed};
 use crate::settings::{SettingsError, SyncSettings};
-
-/// A sync among others, which it knows by their places.
-#[derive(Debug)]
-pub struct Companion {
-    pub settings: SyncSettings,
-    pub after: Vec<usize>,
-}
 
 /// Those that are enabled, each behind those that it comes after.
 ///
 /// # Errors
 /// When two share a name, or there is no such order.
-pub fn in_order(all: Vec<SyncSettings>) -> Result<Vec<Companion>, SettingsError> {
-    let named: Vec<Named> = all.iter().map(|sync| Named { name: &sync.name, after: &sync.after }).collect();
-    let order = order_by_name(&named).map_err(|disorder| told(&disorder, &all))?;
-    let enabled: Vec<usize> = order.waves.concat().into_iter().filter(|place| all[*place].enabled).collect();
-    let place = |parent: &usize| enabled.iter().position(|other| other == parent);
-    let after: Vec<Vec<usize>> =
-        enabled.iter().map(|child| order.parents[*child].iter().filter_map(place).collect()).collect();
+pub fn in_order(all: Vec<SyncSettings>) -> Result<Vec<SyncSettings>, SettingsError> {
+    let order = check(&all)?;
     let mut all: Vec<Option<SyncSettings>> = all.into_iter().map(Some).collect();
-    let companions = enabled.iter().zip(after).filter_map(|(place, after)| {
-        let settings = all[*place].take()?;
-        Some(Companion { settings, after })
-    });
-    Ok(companions.collect())
+    let ordered = order.waves.concat().into_iter().filter_map(|place| all[place].take());
+    Ok(ordered.filter(|sync| sync.enabled).collect())
+}
+
+/// The order of all, those that are not enabled among them.
+///
+/// # Errors
+/// When two share a name, or there is none.
+pub fn check(all: &[SyncSettings]) -> Result<Order, SettingsError> {
+    let named: Vec<Named> = all.iter().map(|sync| Named { name: &sync.name, after: &sync.after }).collect();
+    order_by_name(&named).map_err(|disorder| told(&disorder, all))
 }
 
 fn told(disorder: &Disorder, all: &[SyncSettings]) -> SettingsError {

@@ -11,6 +11,7 @@ mod limits;
 mod openapi;
 mod paths;
 mod problem;
+mod schedules;
 mod schemas;
 mod tls;
 

@@ -32,6 +32,7 @@ pub mod row_errors;
 pub mod run;
 pub mod samples;
 pub mod schedule;
+pub mod scheduler;
 pub mod serve;
 pub mod service;
 pub mod settings;

@@ -13,11 +13,12 @@ use crate::clock::Clock;
 use crate::schedule::{Woken, wait_until_due};
 use crate::turns::Turns;
 
-/// A sync among others. Those that it comes after are known by their place.
+/// A sync among others.
 pub struct Member {
     pub name: String,
     pub schedule: Option<Schedule>,
-    pub after: Vec<usize>,
+    /// Names of those that it comes after; ones that are not there keep nobody waiting.
+    pub after: Vec<String>,
     /// So many failed cycles in a row are one too many.
     pub failures_max: u32,
 }
@@ -31,6 +32,17 @@ pub enum Ended {
     Passed,
     /// The sync cannot be run as it is, or was stopped: there is no next cycle.
     ForGood,
+}
+
+impl Ended {
+    /// As it is told before the next sleep.
+    pub fn word(self) -> &'static str {
+        match self {
+            Ended::Failed => "failed",
+            Ended::Passed => "skipped",
+            Ended::Done | Ended::ForGood => "complete",
+        }
+    }
 }
 
 /// What all syncs share.
@@ -53,7 +65,8 @@ impl Rounds<'_> {
         members: &[&Member],
         work: impl Fn(usize) -> F,
     ) -> BTreeMap<usize, u32> {
-        let turns = Turns::new(members.iter().map(|member| member.after.clone()).collect(), self.at_once);
+        let turns = Turns::new(self.at_once);
+        members.iter().for_each(|member| turns.enter(&member.name));
         let all = members.iter().enumerate().map(|(place, member)| self.live(place, member, &turns, &work));
         join_all(all).await.into_iter().enumerate().filter_map(|(place, paused)| Some((place, paused?))).collect()
     }
@@ -66,14 +79,14 @@ impl Rounds<'_> {
         turns: &Turns,
         work: &impl Fn(usize) -> F,
     ) -> Option<u32> {
-        let _leaving = turns.guard(place);
+        let _leaving = turns.leaving(&member.name);
         let mut failures = Failures::new(member.failures_max);
         let (mut due, mut slot) = (self.clock.now(), None);
         loop {
             let turn = tokio::select! {
                 biased;
                 () = self.stop.cancelled() => return None,
-                turn = turns.take(place, due) => turn,
+                turn = turns.take(&member.name, &member.after, due) => turn,
             };
             let began = self.clock.now();
             let ended = work(place).await;
@@ -89,14 +102,13 @@ impl Rounds<'_> {
                 return Some(failures.in_a_row());
             }
             let last = Cycle { began, ended: self.clock.now(), slot };
-            (due, slot) = self.rest(place, member, turns, schedule, &last, ended).await?;
+            (due, slot) = self.rest(member, turns, schedule, &last, ended).await?;
         }
     }
 
     /// Waits for the next cycle: the moment it was due, and the moment of the schedule. None when asked to stop.
     async fn rest(
         &self,
-        place: usize,
         member: &Member,
         turns: &Turns,
         schedule: &Schedule,
@@ -104,15 +116,10 @@ impl Rounds<'_> {
         ended: Ended,
     ) -> Option<(Timestamp, Option<Timestamp>)> {
         let mut wait = schedule.wait(last, self.clock.now(), (self.dice)());
-        turns.rest(place, wait.due());
-        let word = match ended {
-            Ended::Failed => "failed",
-            Ended::Passed => "skipped",
-            Ended::Done | Ended::ForGood => "complete",
-        };
+        turns.rest(&member.name, wait.due());
         let _due = SyncMeters::of(&member.name).due(wait.due().as_second());
         let tell = |line: &str| (self.tell)(&member.name, line);
-        match wait_until_due(&mut wait, word, self.clock, self.stop, &tell).await {
+        match wait_until_due(&mut wait, Some(ended.word()), self.clock, self.stop, &tell).await {
             Woken::Stopped => None,
             Woken::Due => Some((wait.due(), Some(wait.slot()))),
         }
@@ -132,8 +139,9 @@ mod tests {
     use crate::exposition::Exposition;
     use crate::schedule::clock_of_tests::SetClock;
 
-    fn member(name: &str, after: &[usize], schedule: Option<Schedule>) -> Member {
-        Member { name: name.to_owned(), schedule, after: after.to_vec(), failures_max: 3 }
+    fn member(name: &str, after: &[&str], schedule: Option<Schedule>) -> Member {
+        let after = after.iter().map(|name| (*name).to_owned()).collect();
+        Member { name: name.to_owned(), schedule, after, failures_max: 3 }
     }
 
     fn pause(seconds: u64) -> Option<Schedule> {
@@ -191,7 +199,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_sync_waits_for_those_it_comes_after() {
-        let members = [member("c", &[1, 2], None), member("b", &[2], None), member("a", &[], None)];
+        let members = [member("c", &["b", "a"], None), member("b", &["a"], None), member("a", &[], None)];
         for at_once in [1, 3] {
             let (log, _) = happened(&members, at_once, |_, _| MINUTE, |_, _| Ended::Failed, HOUR).await;
             let begun: Vec<_> = log.iter().filter(|line| line.ends_with("begins")).collect();
@@ -210,7 +218,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn the_order_holds_in_every_round() {
         // Both are due at 02:00, and the one that comes first is the one that has to wait for its turn of the clock.
-        let members = [member("late", &[1], daily("02:00")), member("early", &[], daily("02:00"))];
+        let members = [member("late", &["early"], daily("02:00")), member("early", &[], daily("02:00"))];
         let (log, _) = happened(&members, 2, |_, _| MINUTE, |_, _| Ended::Done, 3 * HOUR).await;
         assert_eq!(log[4..], ["02:00 early begins", "02:01 early ends", "02:01 late begins", "02:02 late ends"]);
     }
@@ -238,7 +246,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn too_many_failures_in_a_row_pause_a_sync_and_no_other() {
-        let members = [member("bad", &[], pause(3600)), member("good", &[0], pause(3600))];
+        let members = [member("bad", &[], pause(3600)), member("good", &["bad"], pause(3600))];
         let ends = |place, _| if place == 0 { Ended::Failed } else { Ended::Done };
         let (log, paused) = happened(&members, 1, |_, _| Duration::ZERO, ends, 5 * HOUR + MINUTE).await;
         assert_eq!(log.iter().filter(|line| line.ends_with("bad begins")).count(), 3);

@@ -9,16 +9,14 @@ use rowsync_engine::report::{RunReport, RunStatus};
 use crate::cli::{Output, RunArgs};
 use crate::clock::MachineClock;
 use crate::commands::{Desk, exit_of, worse};
-use crate::company::{Companion, in_order};
+use crate::company::in_order;
 use crate::execute::{Hooks, execute};
 use crate::metrics_file::MetricsFile;
 use crate::printing::{plan_text, run_text};
 use crate::problem::{Exit, Problem};
 use crate::rounds::{Ended, Member, Rounds};
+use crate::schedule::WAITING;
 use crate::settings::SyncSettings;
-
-/// The log's name for what is waited for, so that it is shown where only warnings are.
-const WAITING: &str = "rowsync::schedule";
 
 pub(crate) async fn run(args: RunArgs, desk: Desk) -> Result<Exit, Problem> {
     // All files are read before the first sync begins: a mistake in the last one must not be found half-way.
@@ -27,7 +25,7 @@ pub(crate) async fn run(args: RunArgs, desk: Desk) -> Result<Exit, Problem> {
     for sync in all.iter().filter(|sync| !sync.enabled) {
         tracing::info!(sync = %sync.name, "is not enabled, and not run");
     }
-    let runs: Vec<Runner> = in_order(all)?.into_iter().map(|companion| Runner::new(companion, args.once)).collect();
+    let runs: Vec<Runner> = in_order(all)?.into_iter().map(|sync| Runner::new(sync, args.once)).collect();
     let mass_delete = if args.allow_mass_delete { MassDelete::Allowed } else { MassDelete::Refused };
     let in_cycles = runs.iter().any(|runner| runner.member.schedule.is_some());
     let told = Telling::new(&desk, runs.len() > 1, in_cycles);
@@ -71,10 +69,14 @@ struct Runner {
 }
 
 impl Runner {
-    fn new(companion: Companion, once: bool) -> Runner {
-        let Companion { settings, after } = companion;
+    fn new(settings: SyncSettings, once: bool) -> Runner {
         let schedule = settings.schedule.clone().filter(|_| !once);
-        let member = Member { name: settings.name.clone(), schedule, after, failures_max: settings.max_error_loop };
+        let member = Member {
+            name: settings.name.clone(),
+            schedule,
+            after: settings.after.clone(),
+            failures_max: settings.max_error_loop,
+        };
         Runner { settings, member, exit: Cell::new(Exit::Done), tried: Cell::default(), reported: Cell::default() }
     }
 

@@ -6,6 +6,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 
+/// The log's name for what is waited for, so that it is shown where only warnings are.
+pub(crate) const WAITING: &str = "rowsync::schedule";
+
 /// How a wait ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Woken {
@@ -13,16 +16,18 @@ pub enum Woken {
     Stopped,
 }
 
-/// Waits until the next cycle is due. `last` says how the last one ended: `complete`, `failed`, `skipped`.
+/// Waits until the next cycle is due. `last` says how the last one ended: `complete`, `failed`, `skipped`; none where this
+/// process has seen none.
 pub async fn wait_until_due(
     wait: &mut Wait,
-    last: &str,
+    last: Option<&str>,
     clock: &dyn Clock,
     stop: &CancellationToken,
     tell: &dyn Fn(&str),
 ) -> Woken {
     let begun = clock.stopwatch();
-    wait.opening(clock.now(), last).iter().for_each(|line| tell(line));
+    let opening = wait.opening(clock.now(), last);
+    opening.iter().for_each(|line| tell(line));
     loop {
         let look = wait.look(clock.now(), clock.stopwatch().saturating_sub(begun));
         if let Some(line) = look.told {
@@ -35,7 +40,9 @@ pub async fn wait_until_due(
             () = clock.sleep(sleep) => {}
         }
     }
-    tell(&wait.closing());
+    if !opening.is_empty() {
+        tell(&wait.closing());
+    }
     Woken::Due
 }
 
@@ -123,7 +130,7 @@ mod tests {
         };
         let stop = CancellationToken::new();
         tokio::select! {
-            woken = wait_until_due(&mut wait, "complete", clock, &stop, &tell) => assert_eq!(woken, Woken::Due),
+            woken = wait_until_due(&mut wait, Some("complete"), clock, &stop, &tell) => assert_eq!(woken, Woken::Due),
             () = setting => {}
         }
         lines.into_inner()
@@ -240,7 +247,7 @@ mod tests {
         let now = clock.now();
         let mut wait = pause(86_400, HOUR).wait(&Cycle { began: now, ended: now, slot: None }, now, 0.0);
         let stop = CancellationToken::new();
-        let waiting = wait_until_due(&mut wait, "complete", &clock, &stop, &|_| {});
+        let waiting = wait_until_due(&mut wait, Some("complete"), &clock, &stop, &|_| {});
         let stopping = async {
             clock.sleep(Duration::from_secs(5)).await;
             stop.cancel();

@@ -10,9 +10,12 @@ use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
+use crate::clock::MachineClock;
+use crate::company;
 use crate::exposition::{Exposition, expect};
 use crate::http::{self, Listening};
 use crate::problem::Problem;
+use crate::scheduler::Scheduler;
 use crate::service::Service;
 use crate::settings::{self, Environment, ServiceFiles};
 
@@ -27,7 +30,9 @@ pub struct Sources {
 
 impl Sources {
     fn read(&self) -> Result<ServiceFiles, Problem> {
-        Ok(settings::load_service(&self.files, &Environment::of_process(), &self.overrides)?)
+        let files = settings::load_service(&self.files, &Environment::of_process(), &self.overrides)?;
+        company::check(&files.syncs)?;
+        Ok(files)
     }
 }
 
@@ -44,6 +49,8 @@ pub async fn serve(sources: Sources, stop: CancellationToken) -> Result<(), Prob
     let handle = server.handle();
     let serving = actix::spawn(server);
     tracing::info!(syncs = service.configurations().len(), "listening on {scheme}://{address}");
+    let scheduler = Scheduler::new(Arc::clone(&service), Arc::new(MachineClock::new()), stop.clone());
+    let _scheduling = AbortOnDropHandle::new(actix::spawn(Arc::new(scheduler).keep()));
     let mut hangups = signal(SignalKind::hangup()).map_err(|error| Problem::Internal(error.to_string()))?;
     let mut look_around = tokio::time::interval(LOOK_AROUND);
     look_around.set_missed_tick_behavior(MissedTickBehavior::Delay);

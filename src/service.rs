@@ -13,6 +13,7 @@ mod configuration;
 mod executions;
 mod home;
 mod progress;
+mod schedules;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -26,18 +27,22 @@ use uuid::Uuid;
 use crate::execute::{Hooks, execute_as};
 use crate::problem::Problem;
 use crate::settings::{Requests, ServiceFiles, ServiceSettings, SettingsError, SyncSettings};
-use crate::state::{Command, State, StateError};
+use crate::state::{Command, Standing, State, StateError};
 
 pub use archive::Archive;
 pub use configuration::{Configuration, Origin};
 pub use executions::{Ended, Execution, Running};
 pub use home::Home;
 pub use progress::TableProgress;
+pub use schedules::{Pause, Scheduled, Schedules};
 
 use books::Books;
 
 /// Longest time that the thread of the actors may take to answer that it lives.
 const ANSWER_MAX: Duration = Duration::from_secs(2);
+
+/// Among so many of the newest executions the last run is looked for; the others are looks and undos.
+const RUNS_LOOKED_AT: u32 = 100;
 
 /// Why an execution was not started.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -63,6 +68,7 @@ pub struct Service {
     /// Cancelled when the process was asked to end: every execution ends after the batch in hand.
     stop: CancellationToken,
     changes: watch::Sender<()>,
+    schedules: Schedules,
 }
 
 impl Service {
@@ -80,6 +86,7 @@ impl Service {
             state,
             stop,
             changes: watch::Sender::new(()),
+            schedules: Schedules::default(),
         });
         let stored = service.state.configurations().await?;
         service.books().begin(stored)?;
@@ -143,7 +150,7 @@ impl Service {
             Err(Problem::Internal("the execution panicked; this is a mistake in rowsync".to_owned()))
         });
         let ended = match ended {
-            Ok(report) => Ended { report },
+            Ok(report) => Ended { report, is_held: false },
             Err(problem) => self.remember_failure(&running, &problem).await,
         };
         tracing::info!(sync = running.settings.name, execution = %running.id, status = ?ended.report.status, "execution ended");
@@ -165,7 +172,31 @@ impl Service {
         if let Err(error) = recorded.await {
             tracing::warn!(%error, "the history does not hold how this execution ended");
         }
-        Ended { report }
+        Ended { report, is_held: matches!(problem, Problem::Held(_)) }
+    }
+
+    /// When each sync runs next, and which are paused.
+    pub fn schedules(&self) -> &Schedules {
+        &self.schedules
+    }
+
+    /// When the last run of a sync began and ended, as far as the history knows.
+    pub(crate) async fn last_run(&self, id: &str) -> Option<(Timestamp, Timestamp)> {
+        let settings = self.configuration(id)?.settings.clone().ok()?;
+        let read = async {
+            let state = self.archive.state(&settings.state).await?;
+            state.executions(&settings.name, RUNS_LOOKED_AT).await
+        };
+        let executions = read.await.map_err(|error| {
+            tracing::warn!(sync = settings.name, %error, "the history cannot tell when this sync ran last");
+        });
+        let last = executions.ok()?.into_iter().find(|execution| execution.command == Command::Run)?;
+        let began = last.started_at.parse().ok()?;
+        let ended = match &last.standing {
+            Standing::Ended { finished_at, .. } => finished_at.parse().ok(),
+            Standing::Running | Standing::Interrupted => None,
+        };
+        Some((began, ended.unwrap_or(began)))
     }
 
     /// An execution that is at work in this process.

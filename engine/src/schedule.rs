@@ -97,19 +97,25 @@ impl Wait {
         self.slot
     }
 
-    /// What is told before the first sleep. `last` says how the last cycle ended: `complete`, `failed`, `skipped`.
-    pub fn opening(&self, now: Timestamp, last: &str) -> Vec<String> {
+    /// What is told before the first sleep. `last` says how the last cycle ended: `complete`, `failed`, `skipped`; none where
+    /// that is not known, and then a cycle that is due already is begun without a word.
+    pub fn opening(&self, now: Timestamp, last: Option<&str>) -> Vec<String> {
         let left = now.duration_until(self.due());
+        let last = last.map(|last| format!("Sync {last}. "));
+        if last.is_none() && left <= SignedDuration::ZERO {
+            return Vec::new();
+        }
+        let last = last.unwrap_or_default();
         match &self.schedule.rhythm {
             _ if left <= SignedDuration::ZERO => {
-                vec![format!("Sync {last}. The run of {} was missed and is made up for now...", self.due())]
+                vec![format!("{last}The run of {} was missed and is made up for now...", self.due())]
             }
-            Rhythm::Pause(_) => vec![format!("Sync {last}. Sleeping {} seconds until next run...", seconds(left))],
+            Rhythm::Pause(_) => vec![format!("{last}Sleeping {} seconds until next run...", seconds(left))],
             Rhythm::Daily { zone, .. } => {
                 let (time, target) = (time_of_day(now, zone), time_of_day(self.due(), zone));
                 let hours = hours(seconds(left));
                 vec![
-                    format!("Sync {last}. Waiting until {target} for next run..."),
+                    format!("{last}Waiting until {target} for next run..."),
                     format!("Current time: {time}, target: {target} ({hours} hours remaining)"),
                 ]
             }

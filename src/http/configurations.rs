@@ -24,7 +24,7 @@ const PAGE: usize = 100;
 const OFFSET_MAX: usize = 1_000_000;
 
 /// What the service adds to what was typed. Sent back, it is left aside, so that what was read can be sent again.
-pub const ADDED: [&str; 6] = ["id", "origin", "running", "problem", "created_at", "updated_at"];
+pub const ADDED: [&str; 7] = ["id", "origin", "running", "schedule", "problem", "created_at", "updated_at"];
 
 #[derive(Debug, Deserialize)]
 pub struct Wanted {
@@ -274,7 +274,7 @@ fn merge(typed: &mut Map<String, Value>, patch: Map<String, Value>) {
 }
 
 /// As it was typed, with what the service adds. Of a file that is what it comes down to: the file may hold secrets.
-fn shown(service: &Service, configuration: &Configuration) -> Value {
+pub fn shown(service: &Service, configuration: &Configuration) -> Value {
     let typed = configuration.stored.as_ref().and_then(|stored| serde_json::from_str(&stored.settings).ok());
     let mut shown: Map<String, Value> = typed.unwrap_or_default();
     if let (Origin::File, Ok(settings)) = (configuration.origin, &configuration.settings) {
@@ -293,6 +293,8 @@ fn shown(service: &Service, configuration: &Configuration) -> Value {
     shown.insert("name".into(), json!(configuration.name));
     shown.insert("origin".into(), json!(configuration.origin));
     shown.insert("running".into(), json!(running.map(|running| running.id.to_string())));
+    let schedule = service.schedules().of(&configuration.name).filter(|_| configuration.has_schedule());
+    shown.insert("schedule".into(), json!(schedule));
     shown.insert("problem".into(), json!(configuration.settings.as_ref().err()));
     shown.insert("created_at".into(), json!(stored.map(|stored| &stored.created_at)));
     shown.insert("updated_at".into(), json!(stored.map(|stored| &stored.updated_at)));

@@ -11,7 +11,8 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
 use super::configurations::ADDED;
 use super::paths::PREFIX;
 use super::problem::{MEDIA_TYPE, ProblemDocument, SettingProblem};
-use super::{configurations, events, executions, health, schemas};
+use super::{configurations, events, executions, health, schedules, schemas};
+use crate::service::{Pause, Scheduled};
 use crate::settings::key::{Effect, Key, Kind, Place};
 use crate::settings::{keys, request};
 
@@ -23,11 +24,11 @@ pub const DOCUMENT_PATH: &str = "/api/v1/openapi.json";
          license(name = "MIT OR Apache-2.0")),
     paths(
         configurations::list, configurations::create, configurations::show, configurations::replace,
-        configurations::patch, configurations::remove,
+        configurations::patch, configurations::remove, schedules::pause, schedules::resume,
         executions::execute, executions::list, executions::show, executions::cancel, events::follow,
         health::lives, health::ready, health::metrics,
     ),
-    components(schemas(ProblemDocument, SettingProblem, schemas::Execution, schemas::ExecutionPage)),
+    components(schemas(ProblemDocument, SettingProblem, schemas::Execution, schemas::ExecutionPage, Scheduled, Pause)),
     tags(
         (name = "configurations", description = "Syncs: those of the files that the service was started with, and those made here."),
         (name = "executions", description = "What was done, and what is being done."),
@@ -133,6 +134,10 @@ fn shown_configuration() -> Value {
             "name": { "type": "string" },
             "origin": { "type": "string", "enum": ["file", "api"] },
             "running": nullable("The execution that is at work."),
+            "schedule": {
+                "description": "When it runs next by itself, and whether it is paused. Null without a schedule.",
+                "oneOf": [{ "type": "null" }, { "$ref": "#/components/schemas/Scheduled" }],
+            },
             "problem": nullable("Why it cannot run, such as a connection that is gone from the service's file."),
             "created_at": nullable("Null where it comes from a file."),
             "updated_at": nullable("Null where it comes from a file."),

@@ -6,7 +6,7 @@ use actix_web::http::header::ALLOW;
 use actix_web::{HttpResponse, Resource, web};
 
 use super::problem::ApiProblem;
-use super::{configurations, events, executions, health, openapi};
+use super::{configurations, events, executions, health, openapi, schedules};
 
 /// What all calls of the contract begin with.
 pub const PREFIX: &str = "/api/v1/sync/sql-sync";
@@ -32,6 +32,12 @@ pub fn all(app: &mut web::ServiceConfig) {
                 .service(
                     resource("/configurations/{id}/execute", &[Method::POST])
                         .route(web::post().to(executions::execute)),
+                )
+                .service(
+                    resource("/configurations/{id}/pause", &[Method::POST]).route(web::post().to(schedules::pause)),
+                )
+                .service(
+                    resource("/configurations/{id}/resume", &[Method::POST]).route(web::post().to(schedules::resume)),
                 )
                 .service(resource("/executions", &[Method::GET]).route(web::get().to(executions::list)))
                 .service(resource("/executions/{id}", &[Method::GET]).route(web::get().to(executions::show)))

@@ -48,6 +48,11 @@ impl Configuration {
         }
     }
 
+    /// Whether it runs by itself.
+    pub fn has_schedule(&self) -> bool {
+        self.settings.as_ref().is_ok_and(|settings| settings.enabled && settings.schedule.is_some())
+    }
+
     pub fn is_enabled(&self) -> bool {
         self.settings.as_ref().is_ok_and(|settings| settings.enabled)
     }

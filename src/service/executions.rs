@@ -27,6 +27,8 @@ pub struct Running {
 #[derive(Debug)]
 pub struct Ended {
     pub report: RunReport,
+    /// Another process writes this sync, so nothing was tried.
+    pub is_held: bool,
 }
 
 /// An execution that was started, to wait for its end.

@@ -247,3 +247,94 @@ fn a_service_whose_log_nobody_reads_any_more_works_and_ends_as_ever() {
     server.signal("-TERM");
     assert_eq!(server.ended().code(), Some(0));
 }
+
+/// Starts by itself, and goes on by its schedule.
+#[test]
+fn a_sync_with_a_schedule_runs_by_itself() {
+    let desk = Desk::new();
+    shop(&desk, "shop", r#""sleep_seconds": 1,"#);
+    let mut server = Server::start(&desk, &["shop.json"]);
+    server.logged("Sync complete. Sleeping 1 seconds until next run...");
+    assert_eq!(desk.dump("shop-copy", "item").len(), 2);
+    desk.in_sqlite("shop", "insert into item values (3, 'c')");
+    server.logged("Sync complete. Sleeping 1 seconds until next run...");
+    server.logged("Sync complete. Sleeping 1 seconds until next run...");
+    assert_eq!(desk.dump("shop-copy", "item").len(), 3);
+    let shown = server.get(&format!("{API}/configurations/shop")).json();
+    assert_eq!(shown["schedule"]["paused"], Value::Null, "{shown:#}");
+    server.signal("-TERM");
+    assert!(server.ended().success());
+}
+
+#[test]
+fn a_service_that_was_away_makes_up_for_what_it_missed_once() {
+    let desk = Desk::new();
+    shop(&desk, "shop", r#""sync_interval_seconds": 86400,"#);
+    let mut server = Server::start(&desk, &["shop.json"]);
+    server.logged("Sync complete. Sleeping 86400 seconds until next run...");
+    drop(server);
+    // A day has not gone by.
+    let mut server = Server::start(&desk, &["shop.json"]);
+    server.logged(" seconds until next run...");
+    let shown = server.get(&format!("{API}/configurations/shop")).json();
+    assert!(shown["schedule"]["next_run_at"].is_string(), "{shown:#}");
+    drop(server);
+    desk.in_sqlite(
+        "state.sqlite",
+        "update sync_executions set started_at = '2026-01-01T00:00:00Z', finished_at = '2026-01-01T00:01:00Z'",
+    );
+    let mut server = Server::start(&desk, &["shop.json"]);
+    server.logged("Sync complete. Sleeping 86400 seconds until next run...");
+    drop(server);
+    assert_eq!(desk.rowsync(&["history", "shop.json"]).report()["executions"].as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn a_schedule_is_paused_after_too_many_failures_until_somebody_resumes_it() {
+    let desk = Desk::new();
+    shop(&desk, "shop", r#""sleep_seconds": 1, "max_error_loop": 2, "retry_count": 0,"#);
+    std::fs::rename(desk.path("shop"), desk.path("elsewhere")).unwrap();
+    let mut server = Server::start(&desk, &["shop.json"]);
+    server.logged("Sync failed. Sleeping 1 seconds until next run...");
+    server.logged("the sync is paused");
+    let path = format!("{API}/configurations/shop");
+    let shown = server.get(&path).json();
+    assert_eq!(
+        (&shown["schedule"]["paused"]["failures"], &shown["schedule"]["next_run_at"]),
+        (&json!(2), &Value::Null)
+    );
+    // It can be executed by hand all the same, and stays paused.
+    std::fs::rename(desk.path("elsewhere"), desk.path("shop")).unwrap();
+    assert_eq!(server.run("shop")["totals"]["added"], 2);
+    assert_eq!(server.get(&path).json()["schedule"]["paused"]["failures"], 2);
+    server.ask("POST", &format!("{path}/pause"), "", "").refused(409);
+    let resumed = server.ask("POST", &format!("{path}/resume"), "", "");
+    assert_eq!((resumed.status, &resumed.json()["schedule"]["paused"]), (200, &Value::Null));
+    server.logged("Sync complete. Sleeping 1 seconds until next run...");
+    let paused = server.ask("POST", &format!("{path}/pause"), "", "");
+    assert_eq!(paused.json()["schedule"]["paused"]["failures"], 0, "{paused:?}");
+    server.ask("POST", &format!("{path}/pause"), "", "").refused(409);
+    server.ask("POST", &format!("{API}/configurations/none/resume"), "", "").refused(404);
+}
+
+#[test]
+fn a_configuration_of_the_api_runs_by_its_schedule_and_by_its_new_one() {
+    let desk = Desk::new();
+    shop(&desk, "shop", "");
+    let mut server = Server::start(&desk, &["shop.json"]);
+    let typed = json!({ "name": "items", "source": "a", "target": "b", "tables": ["item"], "sync_interval_seconds": 86400,
+                        "create_missing_tables": true });
+    let made = server.send("POST", &format!("{API}/configurations"), &typed);
+    assert_eq!(made.status, 201, "{made:?}");
+    let line = server.logged("Sync complete. Sleeping 86400 seconds until next run...");
+    assert!(line.contains("sync=items"), "{line}");
+    let path = format!("{API}/configurations/{}", made.json()["id"].as_str().unwrap());
+    let patch = json!({ "sync_interval_seconds": null, "run_at_time": "02:00", "time_zone": "UTC" });
+    assert_eq!(server.send("PATCH", &path, &patch).status, 200);
+    server.logged("Waiting until 02:00 for next run...");
+    assert!(server.get(&path).json()["schedule"]["next_run_at"].as_str().unwrap().ends_with("T02:00:00Z"));
+    assert_eq!(server.send("PATCH", &path, &json!({ "run_at_time": null })).status, 200);
+    assert_eq!(server.get(&path).json()["schedule"], Value::Null);
+    // A sync without a schedule has none to pause.
+    server.ask("POST", &format!("{path}/pause"), "", "").refused(409);
+}
