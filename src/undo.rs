@@ -197,6 +197,7 @@ impl Begun {
         Pen {
             store: self.tools.target.store(),
             view: whole(&pair.target),
+            kin: None,
             progress: hooks.board.table(&entry.settings.name),
             ledger: Arc::default(),
             leave: Arc::clone(&self.leave),

@@ -90,7 +90,7 @@ pub struct TableJob {
     pub has_children: bool,
     /// What a person may want to know.
     pub notes: Vec<String>,
-    /// None where nothing is kept for an undo. Else the pair moves its rows as fields, which tell their keys.
+    /// None where nothing is kept for an undo.
     pub keeping: Option<Keeping>,
 }
 
@@ -136,6 +136,12 @@ pub struct TableOptions {
 }
 
 impl TableJob {
+    /// Whether rows have to move as fields, which tell their keys: what is kept for an undo goes by them, and so does a row
+    /// that changes its kind.
+    pub fn moves_fields(&self) -> bool {
+        self.keeping.is_some() || self.pair.kin.is_some()
+    }
+
     /// Takes nothing on trust any more.
     pub(crate) fn distrust(&mut self) {
         self.earlier = None;

@@ -69,6 +69,7 @@ impl Children {
         let pen = Pen {
             store: shared.target.store(),
             view: Arc::clone(&job.pair.target),
+            kin: job.pair.kin.clone(),
             progress: Arc::clone(&progress),
             ledger: Arc::clone(ledger),
             leave: Arc::clone(&shared.leave),
@@ -83,7 +84,7 @@ impl Children {
             source: source.clone(),
             target: target.clone(),
             writer: WriterPort::new(writer.clone().recipient()),
-            encoder: shared.target.store().encoder(&job.pair.target).filter(|_| job.keeping.is_none()),
+            encoder: shared.target.store().encoder(&job.pair.target).filter(|_| !job.moves_fields()),
             written: shared.target.store(),
             budget: shared.budget.clone(),
             stop: shared.stop.clone(),

@@ -2,6 +2,7 @@
 //! target refuses.
 
 mod doubt;
+mod moves;
 mod narrow;
 
 use std::sync::Arc;
@@ -35,6 +36,8 @@ pub struct Writer {
 pub struct Pen {
     pub store: Arc<dyn Store>,
     pub view: Arc<TableView>,
+    /// See `Pair::kin`.
+    pub kin: Option<Arc<TableView>>,
     pub progress: Arc<Progress>,
     pub ledger: Arc<Ledger>,
     pub leave: Arc<dyn Leave>,
@@ -95,7 +98,7 @@ impl Pen {
         let begun = Instant::now();
         self.ledger.wanted.fetch_add(changes.len() as u64, Relaxed);
         let changes = self.with_doubt(changes);
-        let applied = match self.apply_or_doubt(&changes).await {
+        let applied = match self.apply_or_move(&changes).await {
             Err(error) => self.narrow(&changes, error).await,
             applied => applied,
         };

@@ -17,6 +17,7 @@ mod first_sync;
 mod history;
 mod incremental;
 mod kills;
+mod kinds;
 mod leases;
 mod oracle;
 mod others;
