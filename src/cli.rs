@@ -71,6 +71,9 @@ pub struct RunArgs {
     /// Let this run delete more of a table than `max_delete_percent` allows.
     #[arg(long)]
     pub allow_mass_delete: bool,
+    /// Keep the metrics in this file, for the textfile collector of node_exporter.
+    #[arg(long, value_name = "PATH")]
+    pub metrics_file: Option<PathBuf>,
     #[command(flatten)]
     pub common: CommonArgs,
 }

@@ -13,9 +13,9 @@ use rowsync_actors::job::{Earlier, Goal, RunJob, Shared, TableJob, TableOptions,
 use rowsync_actors::journal::Keeping;
 use rowsync_actors::leave::{Leave, Unshared};
 use rowsync_actors::messages::{StartRun, TableOutcome};
+use rowsync_actors::meters::SyncMeters;
 use rowsync_actors::phase::Phase;
 use rowsync_actors::supervisor::Supervisor;
-use rowsync_engine::budget::Budget;
 use rowsync_engine::error::{Class, Kind, StoreError};
 use rowsync_engine::order::{Order, order};
 use rowsync_engine::pair::Pair;
@@ -35,6 +35,7 @@ use crate::problem::Problem;
 use crate::roster::{Entry, Missing, Roster, wished_foreign_keys};
 use crate::settings::{ConnectionSettings, SyncSettings, TuningSettings};
 use crate::state::{Command, Place, State, StateError};
+use crate::tally::Tally;
 use crate::undo::journal::ExecutionJournal;
 
 /// What goes with an execution: where progress is shown, and how it is stopped.
@@ -49,10 +50,24 @@ pub struct Hooks {
 /// # Errors
 /// When it cannot be begun: the settings do not fit the databases, or one of them cannot be reached.
 pub async fn execute(settings: &SyncSettings, goal: Goal, hooks: &Hooks) -> Result<RunReport, Problem> {
+    hooks.board.begin(&settings.name);
+    let tally = command_of(goal).map(|command| Tally::begin(command, &settings.name, &hooks.board));
     let mut kept = Kept::new(Uuid::now_v7(), now(), None);
     let ended = see_through(settings, goal, hooks, &mut kept).await;
     kept.end(&settings.name, &ended, now()).await;
+    if let Some(tally) = tally {
+        tally.end(&ended);
+    }
     ended
+}
+
+/// None of a plan, which executes nothing.
+fn command_of(goal: Goal) -> Option<Command> {
+    match goal {
+        Goal::Plan => None,
+        Goal::Sync { .. } => Some(Command::Run),
+        Goal::Verify { .. } => Some(Command::Verify),
+    }
 }
 
 /// From the first connection to the report.
@@ -62,7 +77,6 @@ async fn see_through(
     hooks: &Hooks,
     kept: &mut Kept,
 ) -> Result<RunReport, Problem> {
-    hooks.board.clear();
     let (execution_id, started_at) = (kept.execution_id, kept.started_at.clone());
     let goal = match goal {
         Goal::Sync { .. } if settings.tuning.only_sync_plan => Goal::Plan,
@@ -268,9 +282,10 @@ async fn make_job(
     }
     // A look finds out what differs now: a source that stands still would differ from a target that moves on.
     let consistency = if matches!(goal, Goal::Verify { .. }) { Consistency::Latest } else { Consistency::Frozen };
-    let dice = dice();
+    let (dice, meters) = (dice(), SyncMeters::of(&settings.name));
     let end = |side, store: &Arc<dyn Store>, consistency, connection| {
-        End::new(side, Arc::clone(store), consistency, patience_of(connection), Arc::clone(&dice), hooks.stop.clone())
+        let (patience, dice, stop) = (patience_of(connection), Arc::clone(&dice), hooks.stop.clone());
+        End::new(side, Arc::clone(store), consistency, patience, dice, stop, meters.retries.clone())
     };
     let source = end(SideName::Source, &ends.source, consistency, &settings.source).await;
     let target = end(SideName::Target, &ends.target, Consistency::Latest, &settings.target).await;
@@ -278,7 +293,7 @@ async fn make_job(
         source: source.map_err(|error| told("source", &settings.source, error))?,
         target: target.map_err(|error| told("target", &settings.target, error))?,
         leave: Arc::clone(&footing.leave),
-        budget: Budget::new(NonZeroUsize::new(budget_bytes).unwrap_or(NonZeroUsize::MIN)),
+        budget: meters.budget(NonZeroUsize::new(budget_bytes).unwrap_or(NonZeroUsize::MIN)),
         board: hooks.board.clone(),
         stop: hooks.stop.clone(),
         goal,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rowsync_actors::end::{Dice, Patience};
+use rowsync_actors::meters::SyncMeters;
 use rowsync_engine::backoff::Backoff;
 use rowsync_engine::error::Kind;
 use rowsync_engine::recovery::{History, Verdict, judge};
@@ -44,6 +45,7 @@ pub async fn patiently<T>(
         };
         let Some(pause) = pause_before_the_next(&problem, settings, tries) else { return Err(problem) };
         tracing::warn!(?pause, "sync connection failed: {problem}");
+        SyncMeters::of(&settings.name).retries[problem.in_report().class as usize].increment(1);
         tokio::select! {
             () = stop.cancelled() => return Err(Problem::Interrupted),
             () = tokio::time::sleep(pause) => tries += 1,

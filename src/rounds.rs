@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use futures_util::future::join_all;
 use jiff::Timestamp;
+use rowsync_actors::meters::SyncMeters;
 use rowsync_engine::schedule::{Cycle, Failures, Schedule};
 use tokio_util::sync::CancellationToken;
 
@@ -109,6 +110,7 @@ impl Rounds<'_> {
             Ended::Passed => "skipped",
             Ended::Done | Ended::ForGood => "complete",
         };
+        let _due = SyncMeters::of(&member.name).due(wait.due().as_second());
         let tell = |line: &str| (self.tell)(&member.name, line);
         match wait_until_due(&mut wait, word, self.clock, self.stop, &tell).await {
             Woken::Stopped => None,
@@ -127,6 +129,7 @@ mod tests {
     use rowsync_engine::schedule::Rhythm;
 
     use super::*;
+    use crate::exposition::Exposition;
     use crate::schedule::clock_of_tests::SetClock;
 
     fn member(name: &str, after: &[usize], schedule: Option<Schedule>) -> Member {
@@ -241,6 +244,36 @@ mod tests {
         assert_eq!(log.iter().filter(|line| line.ends_with("bad begins")).count(), 3);
         assert_eq!(log.iter().filter(|line| line.ends_with("good begins")).count(), 6);
         assert_eq!(paused, BTreeMap::from([(0, 3)]));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_next_run_is_told_as_long_as_it_is_waited_for() {
+        let (recorder, exposition) = Exposition::new().unwrap();
+        let _recorder = metrics::set_default_local_recorder(&recorder);
+        let told = || {
+            let text = exposition.text();
+            let line =
+                text.lines().find_map(|line| line.strip_prefix(r#"rowsync_next_run_timestamp_seconds{sync="a"} "#));
+            line.map(|seconds| Timestamp::from_second(seconds.parse().unwrap()).unwrap().to_string())
+        };
+        let (clock, stop) = (SetClock::at("2026-05-01T00:00:00Z"), CancellationToken::new());
+        let rounds = Rounds { clock: &clock, stop: &stop, at_once: 1, dice: &|| 0.0, tell: &|_, _| {} };
+        let (member, at_work) = (member("a", &[], daily("02:00")), RefCell::new(Vec::new()));
+        let work = async |_| {
+            at_work.borrow_mut().push(told());
+            Ended::Done
+        };
+        let looking = async {
+            clock.sleep(HOUR).await;
+            let waiting = told();
+            clock.sleep(2 * HOUR).await;
+            stop.cancel();
+            [waiting, told()]
+        };
+        let members = [&member];
+        let (_, waiting) = tokio::join!(rounds.go(&members, work), looking);
+        assert_eq!(waiting.map(Option::unwrap), ["2026-05-01T02:00:00Z", "2026-05-02T02:00:00Z"]);
+        assert_eq!(at_work.into_inner(), [None, Some("1970-01-01T00:00:00Z".to_owned())]);
     }
 
     #[tokio::test(start_paused = true)]

@@ -11,6 +11,7 @@ use crate::clock::MachineClock;
 use crate::commands::{Desk, exit_of, worse};
 use crate::company::{Companion, in_order};
 use crate::execute::{Hooks, execute};
+use crate::metrics_file::MetricsFile;
 use crate::printing::{plan_text, run_text};
 use crate::problem::{Exit, Problem};
 use crate::rounds::{Ended, Member, Rounds};
@@ -22,6 +23,7 @@ const WAITING: &str = "rowsync::schedule";
 pub(crate) async fn run(args: RunArgs, desk: Desk) -> Result<Exit, Problem> {
     // All files are read before the first sync begins: a mistake in the last one must not be found half-way.
     let all: Vec<SyncSettings> = args.files.iter().map(|file| desk.settings(file)).collect::<Result<_, _>>()?;
+    let _metrics_file = MetricsFile::keep(args.metrics_file.as_deref(), &all).await?;
     for sync in all.iter().filter(|sync| !sync.enabled) {
         tracing::info!(sync = %sync.name, "is not enabled, and not run");
     }

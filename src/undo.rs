@@ -17,8 +17,8 @@ use std::sync::Arc;
 use rowsync_actors::end::End;
 use rowsync_actors::failure::Failure;
 use rowsync_actors::leave::Leave;
+use rowsync_actors::meters::SyncMeters;
 use rowsync_actors::writer::Pen;
-use rowsync_engine::budget::Budget;
 use rowsync_engine::error::{Class, StoreError};
 use rowsync_engine::image::follow;
 use rowsync_engine::pair::{Mismatch, Pair};
@@ -39,6 +39,7 @@ use crate::problem::Problem;
 use crate::roster::{Entry, Missing, Roster};
 use crate::settings::SyncSettings;
 use crate::state::{Command, State};
+use crate::tally::Tally;
 use columns::{image_view, shape, whole};
 use journal::ExecutionJournal;
 use restore::{Half, Restorer, Tools};
@@ -53,8 +54,11 @@ pub async fn undo(settings: &SyncSettings, execution_id: &str, hooks: &Hooks) ->
     let finding = patiently(settings, &hooks.stop, async || told::find(settings, execution_id).await);
     let execution_id = finding.await?;
     let mut kept = Kept::new(Uuid::now_v7(), now(), Some(execution_id.clone()));
+    hooks.board.begin(&settings.name);
+    let tally = Tally::begin(Command::Undo, &settings.name, &hooks.board);
     let ended = see_through(settings, &execution_id, hooks, &mut kept).await;
     kept.end(&settings.name, &ended, now()).await;
+    tally.end(&ended);
     ended
 }
 
@@ -64,7 +68,6 @@ async fn see_through(
     hooks: &Hooks,
     kept: &mut Kept,
 ) -> Result<RunReport, Problem> {
-    hooks.board.clear();
     let begun = patiently(settings, &hooks.stop, async || begin(settings, hooks, kept).await).await?;
     let mut undoing = begun.read(settings, execution_id, hooks).await?;
     let ended = undoing.go().await;
@@ -107,6 +110,7 @@ async fn begin(settings: &SyncSettings, hooks: &Hooks, kept: &mut Kept) -> Resul
     let state = Arc::new(State::open(&settings.state).await?);
     let leave = kept.take_lease(settings, &place_of(settings), &state).await?;
     let roster = Roster::call(settings, &ends, Missing::Report, &*leave, &mut kept.made).await?;
+    let meters = SyncMeters::of(&settings.name);
     let target = End::new(
         SideName::Target,
         Arc::clone(&ends.target),
@@ -114,11 +118,12 @@ async fn begin(settings: &SyncSettings, hooks: &Hooks, kept: &mut Kept) -> Resul
         patience_of(&settings.target),
         dice(),
         hooks.stop.clone(),
+        meters.retries.clone(),
     );
     let bytes = usize::try_from(settings.max_bytes_in_flight.get()).unwrap_or(usize::MAX);
     let tools = Tools {
         target: target.await.map_err(|error| told("target", &settings.target, error))?,
-        budget: Budget::new(NonZeroUsize::new(bytes).unwrap_or(NonZeroUsize::MIN)),
+        budget: meters.budget(NonZeroUsize::new(bytes).unwrap_or(NonZeroUsize::MIN)),
         failures_max: settings.max_error_loop,
         stop: hooks.stop.clone(),
     };

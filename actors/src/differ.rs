@@ -21,15 +21,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use actix::{Actor, AtomicResponse, Context, Handler, WrapFuture};
-use rowsync_engine::budget::Budget;
+use rowsync_engine::budget::{Budget, Permit};
 use rowsync_engine::domain::Domain;
 use rowsync_engine::key::KeyRange;
 use rowsync_engine::pair::Pair;
 use rowsync_engine::row::{Form, RowPage};
 use rowsync_engine::schema::TableView;
 use rowsync_engine::search::SideName;
-use rowsync_engine::sightings::Mark;
-use rowsync_engine::store::{Encoder, PageRequest, Store};
+use rowsync_engine::sightings::{Mark, Pulse};
+use rowsync_engine::store::{Decoder, Encoder, PageRequest, Store};
 use tokio_util::sync::CancellationToken;
 
 use crate::board::Progress;
@@ -56,6 +56,10 @@ pub struct Desk {
     pub writer: WriterPort,
     /// Says how the target will hold rows, where that can be told.
     pub encoder: Option<Arc<dyn Encoder>>,
+    /// Who takes rows of the source and of the target apart that were read as they are, where equal bytes are equal rows.
+    pub decoders: Option<[Arc<dyn Decoder>; 2]>,
+    /// The store that is only read; it tells whether it stood still.
+    pub read: Arc<dyn Store>,
     /// The store that is written to; it tells moments.
     pub written: Arc<dyn Store>,
     pub budget: Budget,
@@ -107,6 +111,11 @@ impl Desk {
         }
     }
 
+    /// Bytes of the budget, waited for.
+    async fn permit(&self, bytes: usize) -> Permit {
+        self.progress.meters.permit(&self.budget, bytes).await
+    }
+
     fn check_stop(&self) -> Result<(), Failure> {
         if self.stop.is_cancelled() { Err(Failure::Stopped) } else { Ok(()) }
     }
@@ -114,6 +123,18 @@ impl Desk {
     /// The moment before rows of the target are read that may be written.
     async fn mark(&self) -> Result<Option<Mark>, Failure> {
         Ok(self.written.mark(&self.pair.target).await.map_err(|error| error.on(SideName::Target))?)
+    }
+
+    /// What tells later whether both sides stood still; none where they cannot say, or asking costs more than looking.
+    async fn pulses(&self) -> Result<Option<[Pulse; 2]>, Failure> {
+        if self.far {
+            return Ok(None);
+        }
+        let pulse =
+            async |store: &Arc<dyn Store>, side| store.pulse().await.map_err(|error| Failure::from(error.on(side)));
+        let (source, target) =
+            futures_util::try_join!(pulse(&self.read, SideName::Source), pulse(&self.written, SideName::Target))?;
+        Ok(source.zip(target).map(|(source, target)| [source, target]))
     }
 
     fn request(&self, range: KeyRange, form: Form) -> PageRequest {
@@ -151,8 +172,8 @@ impl Handler<CompareRange> for Differ {
 impl Handler<CopyTable> for Differ {
     type Result = AtomicResponse<Self, Result<Found, Failure>>;
 
-    fn handle(&mut self, _: CopyTable, _: &mut Context<Self>) -> Self::Result {
-        self.work(copy::copy)
+    fn handle(&mut self, message: CopyTable, _: &mut Context<Self>) -> Self::Result {
+        self.work(|desk| copy::copy(desk, message.after))
     }
 }
 

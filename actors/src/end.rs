@@ -7,6 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use metrics::Counter;
 use rowsync_engine::backoff::Backoff;
 use rowsync_engine::error::{Class, Kind, StoreError};
 use rowsync_engine::recovery::{History, Verdict, judge};
@@ -39,6 +40,8 @@ pub struct End {
     dice: Dice,
     stop: CancellationToken,
     line: Mutex<Line>,
+    /// By the class of what went before.
+    retries: Vec<Counter>,
 }
 
 struct Line {
@@ -66,10 +69,11 @@ impl End {
         patience: Patience,
         dice: Dice,
         stop: CancellationToken,
+        retries: Vec<Counter>,
     ) -> Result<Arc<End>, StoreError> {
         let rows = store.snapshot(consistency).await?;
         let line = Mutex::new(Line { generation: 1, rows, given_up: None });
-        Ok(Arc::new(End { side, store, consistency, patience, dice, stop, line }))
+        Ok(Arc::new(End { side, store, consistency, patience, dice, stop, line, retries }))
     }
 
     pub fn store(&self) -> Arc<dyn Store> {
@@ -113,6 +117,7 @@ impl End {
                 Err(error) if self.may_try_again(&error, tries) => {
                     let pause = self.patience.backoff.pause(tries, (self.dice)());
                     tracing::warn!(side = %self.side, %error, ?pause, "sync connection failed");
+                    self.count_retry(&error);
                     self.pause(pause).await?;
                 }
                 Err(error) => {
@@ -141,12 +146,24 @@ impl End {
             let verdict = judge(error.kind, &history);
             tracing::warn!(side = %self.side, ?verdict, %error, "{}", what_failed(&error));
             match verdict {
-                Verdict::Reopen => self.reopen(seen).await?,
-                Verdict::Again => self.pause(self.patience.backoff.pause(failures - 1, (self.dice)())).await?,
+                Verdict::Reopen => {
+                    self.count_retry(&error);
+                    self.reopen(seen).await?;
+                }
+                Verdict::Again => {
+                    self.count_retry(&error);
+                    self.pause(self.patience.backoff.pause(failures - 1, (self.dice)())).await?;
+                }
                 _ => return Err(error.on(self.side).into()),
             }
         }
         unreachable!("a history without end is judged hopeless at some time")
+    }
+
+    fn count_retry(&self, error: &StoreError) {
+        if let Some(retries) = self.retries.get(error.class() as usize) {
+            retries.increment(1);
+        }
     }
 
     async fn open(&self) -> Result<Arc<dyn Snapshot>, StoreError> {

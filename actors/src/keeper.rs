@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use actix::{Actor, Addr};
 use rowsync_engine::error::{Kind, StoreError};
+use rowsync_engine::metrics::ActorName;
 use rowsync_engine::recovery::{Verdict, remedy};
 use rowsync_engine::search::SideName;
 
@@ -52,6 +53,8 @@ impl Keeper {
             self.past.begin_again(&failure);
             let progress = self.shared.board.table(&self.job.name);
             progress.restarts.fetch_add(1, Relaxed);
+            progress.meters.restarted(&[ActorName::Table]);
+            progress.meters.retries[failure.class() as usize].increment(1);
             self.log_beginning(&progress);
             self.ledger.want_again(progress.rows_written());
         }
@@ -108,7 +111,9 @@ impl Keeper {
         if self.recovery.connected() {
             return Ok(());
         }
-        self.shared.board.table(&self.job.name).panics.fetch_add(1, Relaxed);
+        let progress = self.shared.board.table(&self.job.name);
+        progress.panicked();
+        progress.meters.restarted(&[ActorName::Recovery]);
         self.judges_lost += 1;
         if self.judges_lost > self.shared.failures_max {
             let verdict = Verdict::Park { remedy: remedy(Kind::Panic) };

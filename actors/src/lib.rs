@@ -14,6 +14,7 @@ pub mod keeper;
 pub mod leave;
 pub mod ledger;
 pub mod messages;
+pub mod meters;
 pub mod phase;
 pub mod ports;
 pub mod reader;

@@ -203,10 +203,13 @@ pub enum Act {
     Observe { samples_max: usize, explain: bool },
 }
 
-/// table -> differ. Answer: what was copied into the empty target, and the ranges that did not come out equal.
+/// table -> differ. Answer: what was copied into the target, and the ranges that did not come out equal.
 #[derive(Message)]
 #[rtype(result = "Result<Found, Failure>")]
-pub struct CopyTable;
+pub struct CopyTable {
+    /// The last key that the target has; none where it is empty.
+    pub after: Option<Key>,
+}
 
 /// table -> differ. Answer: what was written of the rows that changed since the moment; none: of all rows.
 #[derive(Message)]

@@ -2,6 +2,7 @@
 
 use actix::dev::ToEnvelope;
 use actix::{Actor, Addr, Handler, Message, Recipient};
+use metrics::Gauge;
 use rowsync_engine::budget::Permit;
 use rowsync_engine::change::{Applied, Changes};
 use rowsync_engine::digest::{Digest, DigestKind};
@@ -12,19 +13,23 @@ use rowsync_engine::store::{PageRequest, Survey};
 use rowsync_engine::value::Value;
 use std::sync::Arc;
 
+use crate::differ::Differ;
 use crate::failure::Failure;
 use crate::messages::{
     ChangeSet, CountRows, DigestRanges, EstimateRows, FindNewest, FindRecent, GatherRows, ReadKeys, ReadRange,
     SplitRanges,
 };
+use crate::meters::Raised;
 use crate::reader::Reader;
 
-/// Sends, waits for the answer, and tells a dead actor from a failed answer.
-async fn ask<M, T>(recipient: &Recipient<M>, message: M, who: &'static str) -> Result<T, Failure>
+/// Sends, waits for the answer, and tells a dead actor from a failed answer. The mailbox is as deep as there are answers
+/// that somebody waits for.
+async fn ask<M, T>(recipient: &Recipient<M>, depth: &Gauge, message: M, who: &'static str) -> Result<T, Failure>
 where
     M: Message<Result = Result<T, StoreError>> + Send + 'static,
     T: Send + 'static,
 {
+    let _waiting = Raised::new(depth);
     recipient.send(message).await.map_err(|_| Failure::Gone(who))?.map_err(Failure::from)
 }
 
@@ -40,6 +45,7 @@ pub struct ReaderPort {
     page: Recipient<ReadRange>,
     gather: Recipient<GatherRows>,
     keys: Recipient<ReadKeys>,
+    depth: Gauge,
 }
 
 impl From<&Addr<Reader>> for ReaderPort {
@@ -82,35 +88,42 @@ impl ReaderPort {
             page: reader.clone().recipient(),
             gather: reader.clone().recipient(),
             keys: reader.clone().recipient(),
+            depth: Gauge::noop(),
         }
     }
 
+    /// With a gauge of the questions that wait for their answers.
+    #[must_use]
+    pub fn gauged(self, depth: Gauge) -> ReaderPort {
+        ReaderPort { depth, ..self }
+    }
+
     pub async fn count(&self, since: Option<Value>) -> Result<Survey, Failure> {
-        ask(&self.count, CountRows { since }, "reader").await
+        ask(&self.count, &self.depth, CountRows { since }, "reader").await
     }
 
     pub async fn estimate(&self) -> Result<Option<Survey>, Failure> {
-        ask(&self.estimate, EstimateRows, "reader").await
+        ask(&self.estimate, &self.depth, EstimateRows, "reader").await
     }
 
     pub async fn split(&self, ranges: Vec<KeyRange>, rows_per_part: u64) -> Result<Vec<Vec<Key>>, Failure> {
-        ask(&self.split, SplitRanges { ranges, rows_per_part }, "reader").await
+        ask(&self.split, &self.depth, SplitRanges { ranges, rows_per_part }, "reader").await
     }
 
     pub async fn recent(&self, rows: u64) -> Result<Option<Key>, Failure> {
-        ask(&self.recent, FindRecent { rows }, "reader").await
+        ask(&self.recent, &self.depth, FindRecent { rows }, "reader").await
     }
 
     pub async fn newest(&self, rows: u64) -> Result<Option<Vec<Key>>, Failure> {
-        ask(&self.newest, FindNewest { rows }, "reader").await
+        ask(&self.newest, &self.depth, FindNewest { rows }, "reader").await
     }
 
     pub async fn digests(&self, ranges: Arc<[KeyRange]>, kind: DigestKind, salt: u64) -> Result<Vec<Digest>, Failure> {
-        ask(&self.digests, DigestRanges { ranges, kind, salt }, "reader").await
+        ask(&self.digests, &self.depth, DigestRanges { ranges, kind, salt }, "reader").await
     }
 
     pub async fn page(&self, request: PageRequest) -> Result<RowPage, Failure> {
-        ask(&self.page, ReadRange { request }, "reader").await
+        ask(&self.page, &self.depth, ReadRange { request }, "reader").await
     }
 
     pub async fn gather(
@@ -119,11 +132,11 @@ impl ReaderPort {
         keys_only: bool,
         bytes_max: usize,
     ) -> Result<Option<RowPage>, Failure> {
-        ask(&self.gather, GatherRows { ranges, keys_only, bytes_max }, "reader").await
+        ask(&self.gather, &self.depth, GatherRows { ranges, keys_only, bytes_max }, "reader").await
     }
 
     pub async fn keys(&self, keys: Vec<Key>) -> Result<RowPage, Failure> {
-        ask(&self.keys, ReadKeys { keys }, "reader").await
+        ask(&self.keys, &self.depth, ReadKeys { keys }, "reader").await
     }
 }
 
@@ -131,14 +144,44 @@ impl ReaderPort {
 #[derive(Clone)]
 pub struct WriterPort {
     changes: Recipient<ChangeSet>,
+    depth: Gauge,
 }
 
 impl WriterPort {
     pub fn new(changes: Recipient<ChangeSet>) -> WriterPort {
-        WriterPort { changes }
+        WriterPort { changes, depth: Gauge::noop() }
+    }
+
+    /// With a gauge of the sets that are not applied yet.
+    #[must_use]
+    pub fn gauged(self, depth: Gauge) -> WriterPort {
+        WriterPort { depth, ..self }
     }
 
     pub async fn write(&self, changes: Changes, permit: Permit) -> Result<Applied, Failure> {
-        ask(&self.changes, ChangeSet { changes, permit }, "writer").await
+        ask(&self.changes, &self.depth, ChangeSet { changes, permit }, "writer").await
+    }
+}
+
+/// What a table asks its differ.
+pub struct DifferPort {
+    differ: Addr<Differ>,
+    depth: Gauge,
+}
+
+impl DifferPort {
+    pub fn new(differ: Addr<Differ>, depth: Gauge) -> DifferPort {
+        DifferPort { differ, depth }
+    }
+
+    /// Sends, and waits for the answer.
+    pub async fn send<M, T>(&self, message: M) -> Result<T, Failure>
+    where
+        M: Message<Result = Result<T, Failure>> + Send + 'static,
+        T: Send + 'static,
+        Differ: Handler<M>,
+    {
+        let _waiting = Raised::new(&self.depth);
+        self.differ.send(message).await.map_err(|_| Failure::Gone("differ"))?
     }
 }

@@ -46,16 +46,16 @@ impl Reader {
         F: Future<Output = Result<T>> + Send + 'static,
     {
         let work = question(Arc::clone(&self.snapshot), Arc::clone(&self.view));
-        let (window, progress) = (Arc::clone(&self.window), Arc::clone(&self.progress));
+        let (window, progress, side) = (Arc::clone(&self.window), Arc::clone(&self.progress), self.side);
         let task = AbortOnDropHandle::new(tokio::spawn(async move {
             let _turn = window.acquire_owned().await;
             let begun = Instant::now();
             let answer = work.await;
-            progress.spend(spent, begun);
-            progress.queried(answer.as_ref().map_or(0, bytes));
+            progress.spend(spent, side, begun);
+            progress.queried(side, answer.as_ref().map_or(0, bytes));
             answer
         }));
-        let (view, side) = (Arc::clone(&self.view), self.side);
+        let view = Arc::clone(&self.view);
         let answer = async move { task.await.unwrap_or_else(|_| Err(panicked(&view))).map_err(|error| error.on(side)) };
         Box::pin(answer.into_actor(self).map(|answer, _, _| answer))
     }

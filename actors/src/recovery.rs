@@ -2,7 +2,6 @@
 //! outlives the table's actors, so it knows what went before.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use actix::{Actor, Context, Handler, MessageResult};
@@ -64,7 +63,7 @@ impl Recovery {
         self.rows_written = written;
         self.failures += 1;
         if kind == Kind::Panic {
-            self.progress.panics.fetch_add(1, Relaxed);
+            self.progress.panicked();
         }
     }
 

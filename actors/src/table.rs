@@ -1,7 +1,7 @@
 //! The table actor: takes one table from plan to report. It decides; the work is done by its children.
 //!
 //! `work` holds the decisions in the order in which they are taken, `compare` how rows are compared, `settle` the proof at the end,
-//! `standing` what has become of the table so far.
+//! `tail` the end that a table lacks, `standing` what has become of the table so far.
 
 mod compare;
 mod doubt;
@@ -9,6 +9,7 @@ mod drift;
 mod rejects;
 mod settle;
 mod standing;
+mod tail;
 mod work;
 
 use std::sync::Arc;
@@ -16,16 +17,19 @@ use std::sync::atomic::AtomicUsize;
 
 use actix::{Actor, ActorFutureExt, Addr, AtomicResponse, Context, Handler, WrapFuture};
 use rowsync_engine::error::StoreError;
+use rowsync_engine::metrics::ActorName;
+use rowsync_engine::pair::Pair;
 use rowsync_engine::search::SideName;
+use rowsync_engine::store::Decoder;
 
 use crate::differ::{Desk, Differ};
-use crate::end::Rows;
+use crate::end::{End, Rows};
 use crate::failure::Failure;
 use crate::job::{Shared, TableJob};
 use crate::keeper::Seen;
 use crate::ledger::Ledger;
 use crate::messages::{Pass, Standing, SyncTable};
-use crate::ports::{ReaderPort, WriterPort};
+use crate::ports::{DifferPort, ReaderPort, WriterPort};
 use crate::reader::Reader;
 use crate::recovery::Recovery;
 use crate::writer::{Pen, Writer};
@@ -50,7 +54,7 @@ impl Table {
 pub(crate) struct Children {
     pub(crate) source: ReaderPort,
     pub(crate) target: ReaderPort,
-    pub(crate) differ: Addr<Differ>,
+    pub(crate) differ: DifferPort,
     pub(crate) writer: Addr<Writer>,
     pub(crate) seen: Seen,
 }
@@ -62,7 +66,8 @@ impl Children {
         let (source_rows, target_rows) = (shared.source.rows().await?, shared.target.rows().await?);
         let seen = Seen { source: source_rows.generation, target: target_rows.generation };
         let reader = |side, rows: Rows, view: &Arc<_>| {
-            ReaderPort::from(&Reader::new(side, rows.snapshot, Arc::clone(view), Arc::clone(&progress)).start())
+            let reader = Reader::new(side, rows.snapshot, Arc::clone(view), Arc::clone(&progress));
+            ReaderPort::from(&reader.start()).gauged(progress.meters.mailbox(ActorName::reader(side)))
         };
         let source = reader(SideName::Source, source_rows, &job.pair.source);
         let target = reader(SideName::Target, target_rows, &job.pair.target);
@@ -79,12 +84,16 @@ impl Children {
             others_write: Arc::default(),
         };
         let writer = Writer::new(pen).start();
+        let (writers, differs) =
+            (progress.meters.mailbox(ActorName::Writer), progress.meters.mailbox(ActorName::Differ));
         let differ = Differ::new(Desk {
             pair: Arc::clone(&job.pair),
             source: source.clone(),
             target: target.clone(),
-            writer: WriterPort::new(writer.clone().recipient()),
+            writer: WriterPort::new(writer.clone().recipient()).gauged(writers),
             encoder: shared.target.store().encoder(&job.pair.target).filter(|_| !job.moves_fields()),
+            decoders: decoders(&job.pair, shared),
+            read: shared.source.store(),
             written: shared.target.store(),
             budget: shared.budget.clone(),
             stop: shared.stop.clone(),
@@ -95,8 +104,15 @@ impl Children {
             far: shared.is_far(),
             row_bytes: AtomicUsize::new(0),
         });
-        Ok(Children { source, target, differ: differ.start(), writer, seen })
+        Ok(Children { source, target, differ: DifferPort::new(differ.start(), differs), writer, seen })
     }
+}
+
+/// Who takes raw rows of both sides apart, where they are read as such.
+fn decoders(pair: &Pair, shared: &Shared) -> Option<[Arc<dyn Decoder>; 2]> {
+    let decoder = |end: &End, view| end.store().decoder(view);
+    let both = || Some([decoder(&shared.source, &pair.source)?, decoder(&shared.target, &pair.target)?]);
+    pair.raw.then(both).flatten()
 }
 
 impl Actor for Table {

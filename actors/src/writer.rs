@@ -102,7 +102,7 @@ impl Pen {
             Err(error) => self.narrow(&changes, error).await,
             applied => applied,
         };
-        self.progress.spend(spent, begun);
+        self.progress.spend(spent, SideName::Target, begun);
         applied
     }
 

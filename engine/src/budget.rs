@@ -16,18 +16,26 @@ pub struct Budget {
     inner: Arc<Inner>,
 }
 
-#[derive(Debug)]
+/// Told of each change of what is held, in bytes; from any thread, so a sum has to be made of it.
+pub type Watcher = Box<dyn Fn(i64) + Send + Sync>;
+
 struct Inner {
     free: Semaphore,
     bytes_max: usize,
+    watcher: Watcher,
     /// Bytes held beyond the budget, because a single row was larger than the permit of its page.
     debt: Mutex<usize>,
 }
 
 impl Budget {
     pub fn new(bytes_max: NonZeroUsize) -> Budget {
+        Budget::watched(bytes_max, Box::new(|_| {}))
+    }
+
+    /// With somebody who is told what is held.
+    pub fn watched(bytes_max: NonZeroUsize, watcher: Watcher) -> Budget {
         let bytes_max = bytes_max.get().min(Semaphore::MAX_PERMITS);
-        Budget { inner: Arc::new(Inner { free: Semaphore::new(bytes_max), bytes_max, debt: Mutex::new(0) }) }
+        Budget { inner: Arc::new(Inner { free: Semaphore::new(bytes_max), bytes_max, watcher, debt: Mutex::new(0) }) }
     }
 
     pub fn bytes_max(&self) -> usize {
@@ -45,6 +53,7 @@ impl Budget {
         let bytes = bytes.min(self.inner.bytes_max).min(u32::MAX as usize);
         let permit = self.inner.free.acquire_many(bytes as u32).await.expect("the semaphore is never closed");
         permit.forget();
+        (self.inner.watcher)(bytes as i64);
         Permit { inner: Arc::clone(&self.inner), bytes }
     }
 }
@@ -84,8 +93,16 @@ impl Drop for Permit {
     }
 }
 
+impl std::fmt::Debug for Inner {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Inner { free, bytes_max, debt, .. } = self;
+        f.debug_struct("Inner").field("free", free).field("bytes_max", bytes_max).field("debt", debt).finish()
+    }
+}
+
 impl Inner {
     fn release(&self, bytes: usize) {
+        (self.watcher)(-(bytes as i64));
         let mut debt = self.debt.lock().unwrap_or_else(PoisonError::into_inner);
         let paid = bytes.min(*debt);
         *debt -= paid;
@@ -93,6 +110,7 @@ impl Inner {
     }
 
     fn borrow(&self, bytes: usize) {
+        (self.watcher)(bytes as i64);
         let mut debt = self.debt.lock().unwrap_or_else(PoisonError::into_inner);
         let covered = self.free.forget_permits(bytes);
         *debt += bytes - covered;
@@ -114,6 +132,26 @@ mod tests {
             std::task::Poll::Ready(output) => Some(output),
             std::task::Poll::Pending => None,
         }
+    }
+
+    #[test]
+    fn the_watcher_hears_of_all_that_is_held_debts_too() {
+        let held = Arc::new(std::sync::atomic::AtomicI64::new(0));
+        let sum = Arc::clone(&held);
+        let watcher = Box::new(move |bytes| {
+            sum.fetch_add(bytes, std::sync::atomic::Ordering::Relaxed);
+        });
+        let budget = Budget::watched(NonZeroUsize::new(100).unwrap(), watcher);
+        let held = || held.load(std::sync::atomic::Ordering::Relaxed);
+        let mut one = now(budget.take(60)).unwrap();
+        let mut other = now(budget.take(40)).unwrap();
+        one.settle(130);
+        assert_eq!(held(), 170);
+        other.settle(10);
+        other.merge(one);
+        assert_eq!(held(), 140);
+        drop(other);
+        assert_eq!(held(), 0);
     }
 
     #[test]

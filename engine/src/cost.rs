@@ -82,6 +82,8 @@ const RANGE_BYTES: f64 = 40.0;
 const RANGE_SECONDS: f64 = 12e-6;
 /// Differing ranges that are expected where nothing is known: enough to keep ranges from being too coarse.
 const DIFFERENCES_EXPECTED: f64 = 30.0;
+/// The share of tables in which most ranges differ, as a guess: what a sample saves, it saves there.
+const DENSE_TABLES: f64 = 0.1;
 /// Merging and comparing two rows in pages.
 const COMPARE_SECONDS: f64 = 0.3e-6;
 
@@ -141,6 +143,11 @@ impl Costs {
             + rows as f64 * self.hash_row
             + rows as f64 / parts * self.read_row;
         rows as f64 * self.read_row <= cut
+    }
+
+    /// Whether asking about a sample of so many rows first is worth its round trip.
+    pub fn sample_pays(&self, rows: u64) -> bool {
+        DENSE_TABLES * rows as f64 * self.hash_row > self.ask
     }
 
     /// The share of rows in differing ranges, in percent, above which hashing the rest costs more than reading it.
@@ -229,6 +236,14 @@ mod tests {
         assert!(local.read_now(1, 300), "another question costs more than reading 300 rows");
         assert!(!slow.read_now(100, 30_000), "30,000 rows take five seconds over the slow link");
         assert!(slow.read_now(100, 200), "a row or two of each range are read at once");
+    }
+
+    #[test]
+    fn over_a_slow_link_a_sample_is_not_worth_its_round_trip_before_tables_are_large() {
+        let costs = |link| Costs::of(DigestKind::Server, &facts(1_000_000, 0, &BOTH, link));
+        assert!(costs(LinkSpeed::LOCAL).sample_pays(100_000));
+        assert!(!costs(SLOW).sample_pays(100_000));
+        assert!(costs(SLOW).sample_pays(10_000_000));
     }
 
     #[test]

@@ -51,6 +51,8 @@ pub enum Kind {
     RowChanged,
     /// Another process may write this sync now.
     LeaseLost,
+    /// The state does not keep what has to be kept before something is written.
+    StateLost,
     /// An invariant of rowsync is broken.
     Bug,
     /// A part of rowsync panicked or ended while it was asked.
@@ -78,7 +80,8 @@ impl Kind {
             | Kind::Full
             | Kind::Exhausted
             | Kind::Fault
-            | Kind::LeaseLost => Class::Connection,
+            | Kind::LeaseLost
+            | Kind::StateLost => Class::Connection,
             Kind::SchemaMismatch => Class::Schema,
             Kind::Constraint | Kind::Duplicate | Kind::BadValue | Kind::RowChanged => Class::Data,
             Kind::Bug | Kind::Panic => Class::Logic,

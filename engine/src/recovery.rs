@@ -129,6 +129,8 @@ rules! {
         "look into the log of the database; the fault is its own";
     LeaseLost, "this process was away for longer than `lease_seconds`, and another one writes the sync now": None, then Abort;
         "see that one process at a time runs this sync; the other one brings in what this one did not";
+    StateLost, "the state does not keep what rows were before, which `undo` needs, so they are not written": Again, then Abort;
+        "see that the database of `state` is up, has room and can be written, then run again; what was written stays and can be undone";
     SchemaMismatch, "a table or column is missing, or unlike what it was when the run was planned": None, then Park;
         "bring the table's columns in line, or name the difference in the configuration; `rowsync check` shows both sides";
     Constraint, "a check, NOT NULL, foreign key or trigger of the target refuses a row": IsolateRow, then Park;
@@ -264,6 +266,7 @@ mod tests {
             (Exhausted, Verdict::SmallerBatch),
             (Fault, park(Fault)),
             (LeaseLost, abort(LeaseLost)),
+            (StateLost, Verdict::Again),
             (SchemaMismatch, park(SchemaMismatch)),
             (Constraint, Verdict::IsolateRow),
             (Duplicate, Verdict::IsolateRow),

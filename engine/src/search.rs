@@ -332,9 +332,11 @@ impl Search {
     }
 
     fn first_asked(&self, parts: &[Part]) -> Vec<usize> {
+        let rows = parts.iter().map(|part| part.rows).sum();
         let sampled = parts.len() >= SAMPLED_FROM
             && self.options.seek == Seek::Differences
-            && self.options.dense_percent <= SAMPLE_DENSE_MAX;
+            && self.options.dense_percent <= SAMPLE_DENSE_MAX
+            && self.options.costs.sample_pays(rows);
         let step = if sampled { SAMPLE_STEP } else { 1 };
         (step / 2..parts.len()).step_by(step).collect()
     }

@@ -7,6 +7,10 @@ use std::collections::HashSet;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Mark(pub u64);
 
+/// What a store says when it is asked whether it stands still: two equal answers mean that nothing was written between.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pulse(pub String);
+
 /// Hashes of rows as they were read, keys included; each row knows its own place.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Sightings {

@@ -25,7 +25,7 @@ use crate::filter::Filter;
 use crate::key::{Key, KeyRange};
 use crate::row::{Form, RowPage};
 use crate::schema::{ForeignKey, TableName, TableSchema, TableView};
-use crate::sightings::Mark;
+use crate::sightings::{Mark, Pulse};
 use crate::value::Value;
 
 pub type Result<T> = std::result::Result<T, StoreError>;
@@ -126,8 +126,18 @@ pub trait Store: Send + Sync {
         Ok(None)
     }
 
+    /// What is another one as soon as anything was written; `None` where the store cannot tell, or is being written to.
+    async fn pulse(&self) -> Result<Option<Pulse>> {
+        Ok(None)
+    }
+
     /// Who says how this table will hold rows; `None` where that cannot be told before it holds them.
     fn encoder(&self, _view: &Arc<TableView>) -> Option<Arc<dyn Encoder>> {
+        None
+    }
+
+    /// Who takes rows of this view in `Raw` form apart; `None` where that needs the database.
+    fn decoder(&self, _view: &Arc<TableView>) -> Option<Arc<dyn Decoder>> {
         None
     }
 
@@ -171,6 +181,15 @@ pub trait Encoder: Send + Sync {
     fn digest(&self, rows: &RowPage, salt: u64) -> Result<(DigestKind, Digest)> {
         Ok((DigestKind::Raw, rows.raw_digest(salt)))
     }
+}
+
+/// Takes rows apart that were read in the `Raw` form of a table.
+pub trait Decoder: Send + Sync {
+    /// The same rows in `Fields` form, as a page in that form would have held them.
+    ///
+    /// # Errors
+    /// When a row is not of that form.
+    fn decode(&self, rows: &RowPage) -> Result<RowPage>;
 }
 
 /// How many rows a table has, and what has changed since a moment.

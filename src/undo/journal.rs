@@ -106,7 +106,7 @@ impl Journal for TableJournal {
             // Written without it, the rows could not be put back any more.
             Err(error) => {
                 let message = "the state cannot keep what the rows were before, so they are left as they are";
-                return Err(StoreError::new(Kind::Busy, "write", message).caused_by(error));
+                return Err(StoreError::new(Kind::StateLost, "write", message).caused_by(error));
             }
         }
         Ok(number)

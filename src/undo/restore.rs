@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use actix::{Actor as _, Addr};
+use rowsync_actors::board::Progress;
 use rowsync_actors::end::End;
 use rowsync_actors::failure::Failure;
 use rowsync_actors::ledger::{Ledger, Rejected};
@@ -54,6 +55,7 @@ pub struct Restorer {
     whole: Option<(Arc<TableView>, Addr<Writer>)>,
     watch: Arc<Watch>,
     ledger: Arc<Ledger>,
+    progress: Arc<Progress>,
     trails: BTreeMap<Key, Trail>,
     /// Rows that somebody else has changed since.
     pub conflicts: BTreeSet<Key>,
@@ -77,7 +79,7 @@ impl Restorer {
         watch: Arc<Watch>,
         trails: BTreeMap<Key, Trail>,
     ) -> Restorer {
-        let (view, ledger) = (Arc::clone(&pen.view), Arc::clone(&pen.ledger));
+        let (view, ledger, progress) = (Arc::clone(&pen.view), Arc::clone(&pen.ledger), Arc::clone(&pen.progress));
         let whole = (image.columns.len() > view.columns.len()).then(|| {
             let pen = Pen { view: Arc::clone(image), ..pen.clone() };
             (Arc::clone(image), Writer::new(pen).start())
@@ -91,6 +93,7 @@ impl Restorer {
             whole,
             watch,
             ledger,
+            progress,
             trails,
             conflicts: BTreeSet::new(),
             applied: Applied::default(),
@@ -211,7 +214,7 @@ impl Restorer {
         if changes.is_empty() {
             return Ok(());
         }
-        let permit = self.tools.budget.take(changes.bytes()).await;
+        let permit = self.progress.meters.permit(&self.tools.budget, changes.bytes()).await;
         let written = writer.send(ChangeSet { changes, permit }).await;
         self.applied += written.map_err(|_| StoreError::new(Kind::Panic, "write", "the writer ended"))??;
         Ok(())

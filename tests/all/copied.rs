@@ -128,6 +128,8 @@ fn a_large_table_whose_statistics_are_wrong_is_copied_whole() {
     desk.sync("large", &source.url, &target.url, "");
     let first = desk.run("large");
     assert_eq!(first.totals(), (135_000, 0, 0));
+    // The log tells the plan before anybody has counted.
+    assert!(first.stderr.contains("source=about 150000 target=0"), "{}", first.stderr);
     let report = first.report();
     assert_eq!(report["tables"][0]["verified"], true);
     assert_eq!(report["tables"][0]["plan"]["source_count"], 135_000);

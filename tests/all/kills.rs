@@ -131,13 +131,38 @@ impl Spoil {
 }
 
 /// Kills a process that is held, and expects that it was.
-fn kill_held(mut child: Child, story: &str) {
+pub fn kill_held(mut child: Child, story: &str) {
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
     let mut log = Vec::new();
     let held = lines.by_ref().inspect(|line| log.push(line.clone())).any(|line| line.starts_with("held at "));
     assert!(held, "never reached {story}: {log:#?}");
     child.kill().unwrap();
     assert!(child.wait().unwrap().code().is_none(), "{story}");
+}
+
+/// A first copy that was killed behind its first batch goes on there.
+fn check_first_copy(source: Engine, target: Engine) {
+    let world = World::new(source, target);
+    world.target.sql(&Spoil::Empty.sql());
+    let story = format!("{source:?} to {target:?}");
+    kill_held(world.start("BatchCommitted:1"), &story);
+    let [parent, ..] = world.held(&story);
+    assert!((1..=200).contains(&parent.len()), "{}: {story}", parent.len());
+    let ended = world.desk.run("killed");
+    let (added, left) = (ended.table("parent").0, 400 - parent.len());
+    assert_eq!(added, left as u64, "{story}");
+    let notes = ended.report()["tables"][0]["notes"].to_string();
+    assert!(notes.contains(&format!("{left} rows behind the last key of the target were copied")), "{notes}: {story}");
+    world.expect_equal(&story);
+}
+
+#[test]
+fn a_first_copy_that_was_killed_goes_on_where_it_ended() {
+    for source in [Engine::Sqlite, Engine::Postgres] {
+        for target in [Engine::Sqlite, Engine::Postgres] {
+            check_first_copy(source, target);
+        }
+    }
 }
 
 fn check_phases(source: Engine, target: Engine) {

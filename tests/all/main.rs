@@ -19,6 +19,7 @@ mod incremental;
 mod kills;
 mod kinds;
 mod leases;
+mod metrics;
 mod oracle;
 mod others;
 mod permissions;

@@ -122,6 +122,10 @@ struct Held {
 impl Held {
     /// The way to the state leads through the proxy.
     fn new(state: Database, proxy: &Proxy) -> Held {
+        Held::with(state, proxy, "\"lease_seconds\": 1,")
+    }
+
+    fn with(state: Database, proxy: &Proxy, more: &str) -> Held {
         let (desk, source, target) = (Desk::new(), Database::new(), Database::new());
         for table in ["a", "b"] {
             let rows = format!("insert into {table} select generate_series(1, 50)");
@@ -133,8 +137,8 @@ impl Held {
             let _ = goes_on.recv();
         }));
         let way = Proxy::before(&source.url).when("FROM \"public\".\"b\"", 1, wait);
-        let keys = "\"max_parallel_tables\": 1, \"lease_seconds\": 1, \"tables\": [\"a\", { \"name\": \"b\", \"depends_on\": [\"a\"] }],";
-        desk.sync("sync", &way.url, &target.url, &format!("{keys} \"state\": \"{}\",", proxy.url));
+        let keys = "\"max_parallel_tables\": 1, \"tables\": [\"a\", { \"name\": \"b\", \"depends_on\": [\"a\"] }],";
+        desk.sync("sync", &way.url, &target.url, &format!("{more} {keys} \"state\": \"{}\",", proxy.url));
         let mut run = desk.command(&["run", "sync.json", "--output", "json"]);
         let run = run.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         reaches.recv().unwrap();
@@ -172,6 +176,33 @@ fn a_run_that_lost_its_state_stops_before_its_next_write() {
     let statuses: Vec<&str> =
         history["executions"].as_array().unwrap().iter().map(|e| e["status"].as_str().unwrap()).collect();
     assert_eq!(statuses, ["completed", "interrupted"]);
+}
+
+/// Rows whose images cannot be kept are left as they are, long before the lease runs out.
+#[test]
+fn a_run_that_can_be_undone_and_lost_its_state_says_what_a_person_must_do() {
+    let state = Database::new();
+    let proxy = Proxy::before(&state.url);
+    let held = Held::with(state, &proxy, r#""undo": true, "lease_seconds": 600, "retry_count": 1, "retry_delay": 1,"#);
+    proxy.shut();
+    let Held { desk, target, run, go_on, state: _state, _source } = held;
+    go_on.send(()).unwrap();
+    let output = run.wait_with_output().unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(4), "{stderr}");
+    let error = &report["tables"][1]["errors"][0];
+    assert_eq!(error["class"], "connection", "{report:#}");
+    assert!(error["message"].as_str().unwrap().contains("the state cannot keep what the rows were before"), "{error}");
+    assert!(error["remedy"].as_str().unwrap().starts_with("see that the database of `state` is up"), "{error}");
+    // And that the run itself is not remembered.
+    assert!(report["errors"].to_string().contains("the state in postgres://"), "{report:#}");
+    assert_eq!((target.sql("select count(*) from a"), target.sql("select count(*) from b")), ("50".into(), "0".into()));
+    proxy.open_again();
+    assert_eq!(desk.run("sync").totals(), (50, 0, 0));
+    // What the first one wrote can be undone by its entry, which its report bears.
+    let undone = desk.rowsync(&["undo", "sync.json", report["execution_id"].as_str().unwrap()]);
+    assert_eq!((undone.code, undone.totals()), (Some(0), (0, 0, 50)), "{}\n{}", undone.stdout, undone.stderr);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::process::{Command, Stdio};
 use std::sync::{Arc, OnceLock};
 
+use crate::kills::kill_held;
 use crate::proxy::{Act, Proxy};
 use crate::support::{Database, Desk, Ended};
 
@@ -251,6 +252,41 @@ fn a_run_that_is_killed_at_a_commit_is_undone() {
 fn a_run_that_is_killed_before_a_commit_is_undone() {
     // Images of the batch are kept, and it was never committed.
     check_that_a_killed_run_is_undone("UPDATE \"public\".\"t\"", 100);
+}
+
+/// Each step of an undo is a batch of its own: what is put back already is as before for the next one.
+fn check_that_a_killed_undo_is_finished_by_the_next(target: impl Fn(&Desk) -> Side<'_>) {
+    let uninterrupted = 7;
+    let held =
+        [("BatchBegun", 1), ("BatchWritten", 1), ("BatchCommitted", 1), ("BatchBegun", 3), ("BatchCommitted", 3)];
+    for (phase, nth) in held {
+        let desk = Desk::new();
+        let (source, target) = (Side::Sqlite(&desk, "source.sqlite"), target(&desk));
+        let (run, before) = changed(&desk, &source, &target, r#""batch_size": 1, "delete_batch_size": 1,"#);
+        let after = target.dump();
+        let mut killed = desk.command(&["undo", "shop.json", &run]);
+        let killed =
+            killed.env("ROWSYNC_HOLD_AT", format!("{phase}:{nth}")).stdout(Stdio::null()).stderr(Stdio::piped());
+        kill_held(killed.spawn().unwrap(), phase);
+        assert_ne!(target.dump(), before, "{phase} {nth}");
+        assert_eq!(target.dump() == after, nth == 1 && phase != "BatchCommitted", "{phase} {nth}");
+        let undone = undo(&desk, &run);
+        assert_eq!((undone.code, target.dump()), (Some(0), before.clone()), "{phase} {nth}: {}", undone.stdout);
+        let (put_back, changed_back, removed) = undone.totals();
+        let all = put_back + changed_back + removed + total(&undone, "skipped");
+        assert_eq!((all, total(&undone, "conflicts")), (uninterrupted, 0), "{phase} {nth}: {}", undone.stdout);
+        assert!(undone.report()["tables"].as_array().unwrap().iter().all(|table| table["verified"] == true));
+    }
+}
+
+#[test]
+fn an_undo_of_a_file_that_was_killed_is_finished_by_the_next() {
+    check_that_a_killed_undo_is_finished_by_the_next(|desk| Side::Sqlite(desk, "target.sqlite"));
+}
+
+#[test]
+fn an_undo_in_a_server_that_was_killed_is_finished_by_the_next() {
+    check_that_a_killed_undo_is_finished_by_the_next(|_| Side::Postgres(Database::new()));
 }
 
 fn check_that_a_killed_run_is_undone(at: &'static str, uncommitted: u64) {

@@ -21,7 +21,7 @@ pub(super) async fn write_changed(desk: Arc<Desk>, since: Option<Value>) -> Resu
     loop {
         desk.check_stop()?;
         // The page of the source, and as much again for what the target has of it.
-        let mut permit = desk.budget.take(2 * desk.options.page_bytes).await;
+        let mut permit = desk.permit(2 * desk.options.page_bytes).await;
         let mut request = desk.request(KeyRange::new(after, None), Form::Fields);
         request.modified_after = since.clone();
         let source = desk.source.page(request).await?;
@@ -89,7 +89,7 @@ pub(super) async fn delete(desk: Arc<Desk>, keys: Vec<Key>, seen: Sightings) -> 
         desk.check_stop()?;
         let seen = Some(Arc::clone(&seen));
         let changes = Changes { seen, ..Changes::deleting(batch.to_vec(), desk.key_len()) };
-        let permit = desk.budget.take(changes.bytes()).await;
+        let permit = desk.permit(changes.bytes()).await;
         sum.applied += desk.writer.write(changes, permit).await?;
         sum.extra += batch.len() as u64;
     }

@@ -1,4 +1,4 @@
-//! Filling an empty target: pages of the source in key order, each written in a transaction of its own and then read
+//! Filling an empty target, or the end that it lacks: pages of the source in key order, each written in a transaction of its own and then read
 //! back by digest, some pages at a time, while the next ones are already being read and written.
 //!
 //! Every page closes the gap to the one before it, and the last one is open to the end, so the ranges that are read
@@ -37,9 +37,11 @@ const PAGES_OF_A_PROOF: usize = 16;
 /// Proofs under way behind the writer.
 const PROOFS_IN_FLIGHT: usize = 2;
 
-pub(super) async fn copy(desk: Arc<Desk>) -> Result<Found, Failure> {
+/// Copies what lies behind a key, or all.
+pub(super) async fn copy(desk: Arc<Desk>, after: Option<Key>) -> Result<Found, Failure> {
     let foreseen = Cell::new(true);
-    let pages = stream::try_unfold(Some(None), |cursor| read_page(&desk, cursor));
+    let start = Cursor { after, is_first: true };
+    let pages = stream::try_unfold(Some(start), |cursor| read_page(&desk, cursor));
     let mut turns = Turns::default();
     pages
         .map_ok(|page| write_page(&desk, page, turns.next(), &foreseen))
@@ -59,23 +61,27 @@ struct Page {
     rows: RowPage,
     permit: Permit,
     range: KeyRange,
+    is_first: bool,
 }
 
-/// Where the next page begins; the outer `None` says that there is none.
-type Cursor = Option<Option<Key>>;
+/// Where the next page begins.
+struct Cursor {
+    after: Option<Key>,
+    is_first: bool,
+}
 
 /// A page with its permit, taken whole before it is read and settled to what the page really holds.
-async fn read_page(desk: &Desk, cursor: Cursor) -> Result<Option<(Page, Cursor)>, Failure> {
-    let Some(after) = cursor else { return Ok(None) };
+async fn read_page(desk: &Desk, cursor: Option<Cursor>) -> Result<Option<(Page, Option<Cursor>)>, Failure> {
+    let Some(Cursor { after, is_first }) = cursor else { return Ok(None) };
     desk.check_stop()?;
     let form = if desk.pair.raw { Form::Raw } else { Form::Fields };
-    let mut permit = desk.budget.take(desk.options.page_bytes).await;
+    let mut permit = desk.permit(desk.options.page_bytes).await;
     let rows = desk.source.page(desk.request(KeyRange::new(after.clone(), None), form)).await?;
     permit.settle(rows.bytes());
     desk.learn(&rows);
-    let (through, next) =
-        if rows.complete { (None, None) } else { (rows.last_key.clone(), Some(rows.last_key.clone())) };
-    Ok(Some((Page { rows, permit, range: KeyRange::new(after, through) }, next)))
+    let through = rows.last_key.clone().filter(|_| !rows.complete);
+    let next = (!rows.complete).then(|| Cursor { after: through.clone(), is_first: false });
+    Ok(Some((Page { rows, permit, range: KeyRange::new(after, through), is_first }, next)))
 }
 
 struct Written {
@@ -117,8 +123,7 @@ impl Turn {
 }
 
 async fn write_page(desk: &Arc<Desk>, page: Page, turn: Turn, foreseen: &Cell<bool>) -> Result<Written, Failure> {
-    let Page { rows, mut permit, range } = page;
-    let is_first = range.after.is_none();
+    let Page { rows, mut permit, range, is_first } = page;
     let encoder = desk.encoder.clone().filter(|_| foreseen.get() && (rows.form == Form::Raw || !is_first));
     if encoder.is_some() && rows.form == Form::Fields {
         permit.settle(2 * rows.bytes());

@@ -10,7 +10,7 @@ use rowsync_engine::change::Changes;
 use rowsync_engine::digest::DigestKind;
 use rowsync_engine::key::KeyRange;
 use rowsync_engine::row::RowPage;
-use rowsync_engine::search::{Ask, Search, Seek, Step};
+use rowsync_engine::search::{Ask, Search, SearchStats, Seek, Step};
 use rowsync_engine::sightings::{Mark, Sightings};
 use tokio_util::task::AbortOnDropHandle;
 
@@ -23,7 +23,7 @@ use crate::failure::Failure;
 use crate::found::Found;
 use crate::messages::{Act, CompareRange};
 
-/// Ranges that are read and compared at once.
+/// Most ranges that are read and compared at once.
 const LEAVES_IN_FLIGHT: usize = 4;
 /// Most ranges of a group: what one statement takes.
 const GROUP_MAX: usize = 1000;
@@ -40,6 +40,8 @@ pub(super) async fn hunt(desk: Arc<Desk>, task: CompareRange) -> Result<Found, F
     let mut pending = Pending::new(&desk);
     let mut doubtful = Doubtful::default();
     let mut since = None;
+    let mut told = Told::default();
+    let stood = if matches!(act, Act::Observe { .. }) { desk.pulses().await? } else { None };
     loop {
         desk.check_stop()?;
         match search.ask() {
@@ -68,10 +70,14 @@ pub(super) async fn hunt(desk: Arc<Desk>, task: CompareRange) -> Result<Found, F
             Ask::Nothing => break,
         }
         tell_steps(&desk, &search.take_steps());
+        told.tell(&desk, &search.stats, sum.search_queries);
     }
     pending.flush(&desk, &mut sum).await?;
     if let Act::Observe { samples_max, explain } = act {
-        doubtful.look_again(&desk, &mut sum, samples_max, explain).await?;
+        let stood_still = stood.is_some() && sum.differences() > 0 && stood == desk.pulses().await?;
+        if !stood_still {
+            doubtful.look_again(&desk, &mut sum, samples_max, explain).await?;
+        }
     }
     sum.stats = search.stats;
     sum.looked_at.0 += sum.stats.equal_rows.0;
@@ -79,10 +85,31 @@ pub(super) async fn hunt(desk: Arc<Desk>, task: CompareRange) -> Result<Found, F
     Ok(sum)
 }
 
+/// What the metrics know of a search, which are told after each of its steps.
+#[derive(Default)]
+struct Told {
+    iterations: u64,
+    queries: u64,
+}
+
+impl Told {
+    fn tell(&mut self, desk: &Desk, stats: &SearchStats, queries: u64) {
+        let meters = &desk.progress.meters;
+        meters.search_iterations.increment(stats.iterations - self.iterations);
+        meters.search_queries.increment(queries - self.queries);
+        desk.progress.searched(stats.max_depth);
+        (self.iterations, self.queries) = (stats.iterations, queries);
+    }
+}
+
 /// Announces the search, and answers it where the newest rows explain what is looked for.
 async fn begin(desk: &Desk, task: &CompareRange) -> Result<Option<Found>, Failure> {
     announce(desk, &task.options, task.act, task.source_count.max(task.target_count));
-    explain_gap(desk, task).await
+    let found = explain_gap(desk, task).await?;
+    if let Some(found) = &found {
+        Told::default().tell(desk, &found.stats, found.search_queries);
+    }
+    Ok(found)
 }
 
 /// Small ranges are read together, as many as fit a page by what is known of them.
@@ -121,10 +148,10 @@ async fn compare_all(
     seek: Seek,
     mut basket: Basket<'_>,
 ) -> Result<(), Failure> {
-    let act = basket.act;
+    let (act, at_once) = (basket.act, leaves_at_once(desk));
     let mut running = FuturesUnordered::new();
     loop {
-        while running.len() < LEAVES_IN_FLIGHT {
+        while running.len() < at_once {
             let Some(ranges) = open.pop_front() else { break };
             // Comparing takes a core for a while, so it is not done on the actors' thread.
             running.push(AbortOnDropHandle::new(tokio::spawn(compare_some(Arc::clone(desk), ranges, act))));
@@ -137,6 +164,12 @@ async fn compare_all(
         }
         basket.take_in(desk, leaf).await?;
     }
+}
+
+/// Each range in flight takes a connection to both sides, which pays where there are cores to keep busy, or long ways.
+fn leaves_at_once(desk: &Desk) -> usize {
+    let cores = std::thread::available_parallelism().map_or(LEAVES_IN_FLIGHT, usize::from);
+    if desk.far { LEAVES_IN_FLIGHT } else { cores.clamp(2, LEAVES_IN_FLIGHT) }
 }
 
 /// Where differences go.

@@ -6,6 +6,7 @@ use rowsync_engine::budget::Permit;
 use rowsync_engine::compare::{Findings, compare, compare_keys};
 use rowsync_engine::key::{Key, KeyRange};
 use rowsync_engine::report::Sample;
+use rowsync_engine::residue::Residue;
 use rowsync_engine::row::{Form, RowPage};
 use rowsync_engine::search::SideName;
 
@@ -50,7 +51,7 @@ pub(super) async fn compare_some(desk: Arc<Desk>, mut ranges: Vec<KeyRange>, act
 
 async fn compare_gathered(desk: Arc<Desk>, ranges: Vec<KeyRange>, act: Act) -> Result<Leaf, Failure> {
     desk.check_stop()?;
-    let mut permit = desk.budget.take(2 * desk.options.page_bytes).await;
+    let mut permit = desk.permit(2 * desk.options.page_bytes).await;
     let shared: Arc<[KeyRange]> = ranges.as_slice().into();
     let gather = |side: SideName| {
         let reader = desk.reader(side).clone();
@@ -79,8 +80,9 @@ async fn compare_gathered(desk: Arc<Desk>, ranges: Vec<KeyRange>, act: Act) -> R
 /// Compares the first rows of a range.
 async fn compare_first(desk: Arc<Desk>, range: KeyRange, act: Act) -> Result<Leaf, Failure> {
     desk.check_stop()?;
-    let mut permit = desk.budget.take(2 * desk.options.page_bytes).await;
-    let (source, target, through) = read_alike(&desk, &range, act).await?;
+    let mut permit = desk.permit(2 * desk.options.page_bytes).await;
+    let form = if desk.decoders.is_some() && !by_keys(act) { Form::Raw } else { Form::Fields };
+    let (source, target, through) = read_alike(&desk, &range, act, form).await?;
     permit.settle(source.bytes() + target.bytes());
     desk.learn(if source.is_empty() { &target } else { &source });
     let cut = through != range.through;
@@ -96,23 +98,42 @@ fn judge(
     act: Act,
     permit: Permit,
 ) -> Result<Leaf, Failure> {
+    let (source_rows, target_rows) = (source.len() as u64, target.len() as u64);
+    let taken_apart = unlike(desk, source, target)?;
+    let (source, target, equal) = taken_apart.as_ref().map_or((source, target, 0), |(s, t, equal)| (s, t, *equal));
     let findings = if by_keys(act) { compare_keys(source, target) } else { compare(source, target, &desk.domains()) };
-    let findings = findings.map_err(|error| Failure::of_compare(error, &desk.pair.source.table))?;
+    let mut findings = findings.map_err(|error| Failure::of_compare(error, &desk.pair.source.table))?;
+    findings.equal += equal;
     let samples = match act {
         Act::Observe { samples_max, explain } => samples(desk, &findings, target, samples_max, explain),
         _ => Vec::new(),
     };
-    let (source_rows, target_rows) = (source.len() as u64, target.len() as u64);
     Ok(Leaf { ranges, rest, findings, samples, source_rows, target_rows, permit })
+}
+
+/// Of raw pages the rows that are not the same on both sides, as fields, and how many are; none of pages of fields.
+fn unlike(desk: &Desk, source: &RowPage, target: &RowPage) -> Result<Option<(RowPage, RowPage, u64)>, Failure> {
+    let Some([of_source, of_target]) = desk.decoders.as_ref().filter(|_| source.form == Form::Raw) else {
+        return Ok(None);
+    };
+    let residue = Residue::of(source, target);
+    let source = of_source.decode(&residue.source).map_err(|error| error.on(SideName::Source))?;
+    let target = of_target.decode(&residue.target).map_err(|error| error.on(SideName::Target))?;
+    Ok(Some((source, target, residue.equal)))
 }
 
 /// Pages of both sides that hold the same range, and where that range ends.
 ///
 /// When a page is cut, the other side is asked again for just as far. Keys need not be compared here, which only the
 /// databases can do where collations are at work.
-async fn read_alike(desk: &Desk, range: &KeyRange, act: Act) -> Result<(RowPage, RowPage, Option<Key>), Failure> {
+async fn read_alike(
+    desk: &Desk,
+    range: &KeyRange,
+    act: Act,
+    form: Form,
+) -> Result<(RowPage, RowPage, Option<Key>), Failure> {
     let page = |side: SideName, range: KeyRange| {
-        let mut request = desk.request(range, Form::Fields);
+        let mut request = desk.request(range, form);
         request.keys_only = keys_only(act, side);
         desk.reader(side).page(request)
     };

@@ -46,7 +46,7 @@ pub(super) async fn explain_gap(desk: &Desk, task: &CompareRange) -> Result<Opti
 }
 
 async fn lacking_on(desk: &Desk, side: SideName, wanted: &[Key]) -> Result<Vec<Key>, Failure> {
-    let mut permit = desk.budget.take(2 * desk.options.page_bytes).await;
+    let mut permit = desk.permit(2 * desk.options.page_bytes).await;
     let found = desk.reader(side).keys(wanted.to_vec()).await?;
     permit.settle(found.bytes());
     let found: HashSet<Key> = keys(&found).into_iter().collect();
@@ -58,7 +58,7 @@ async fn take_in(desk: &Desk, act: Act, side: SideName, lacking: &[Key], sum: &m
     let since = desk.mark().await?;
     for wanted in lacking.chunks(desk.options.batch_rows.get()) {
         desk.check_stop()?;
-        let mut permit = desk.budget.take(2 * desk.options.page_bytes).await;
+        let mut permit = desk.permit(2 * desk.options.page_bytes).await;
         let rows = desk.reader(side).keys(wanted.to_vec()).await?;
         permit.settle(2 * rows.bytes());
         let nothing = RowPage::new(Form::Fields, rows.key_len);

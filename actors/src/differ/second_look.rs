@@ -42,7 +42,7 @@ impl Doubtful {
         found.samples.clear();
         for keys in self.keys.chunks(desk.options.batch_rows.get()) {
             desk.check_stop()?;
-            let mut permit = desk.budget.take(2 * desk.options.page_bytes).await;
+            let mut permit = desk.permit(2 * desk.options.page_bytes).await;
             let (source, target) =
                 futures_util::try_join!(desk.source.keys(keys.to_vec()), desk.target.keys(keys.to_vec()))?;
             permit.settle(source.bytes() + target.bytes());

@@ -7,7 +7,7 @@ use rowsync_engine::key::KeyRange;
 use rowsync_engine::report::{Comparison, Method};
 use rowsync_engine::search::{SearchOptions, Seek, SideName};
 
-use super::work::{Work, send};
+use super::work::Work;
 use crate::failure::Failure;
 use crate::found::Found;
 use crate::messages::{Act, CompareRange};
@@ -21,14 +21,14 @@ const MUCH_LONGER: f64 = 4.0;
 
 impl Work {
     pub(super) async fn compare_every_row(&mut self, act: Act) -> Result<Found, Failure> {
-        let (source, target) = (self.state.source.rows, self.state.target.rows);
+        let (source, target) = self.rows_to_compare();
         let (chosen, reason) =
             self.choose(self.whole_compare_reason(self.job.options.search_for_add, source, target))?;
         self.state.comparison = Some(Comparison::new(chosen.method, &reason));
         match chosen.method {
             CompareMethod::Digests(kind) => {
                 tracing::info!(table = %self.job.name, digest = ?kind, "using binary search for changes (from={source}, to={target}, diff={})", source.abs_diff(target));
-                self.state.searches += 1;
+                self.count_search();
                 self.note_method(Method::BinarySearch);
                 self.state.digest = Some(kind);
                 let found = self.compare(Seek::Differences, chosen, act).await?;
@@ -43,6 +43,11 @@ impl Work {
                 self.compare(Seek::Everything, chosen, act).await
             }
         }
+    }
+
+    fn count_search(&mut self) {
+        self.state.searches += 1;
+        self.shared.board.table(&self.job.name).meters.searches.increment(1);
     }
 
     /// What found the rows that the plan was about stands in the report, unless that was not enough.
@@ -66,7 +71,7 @@ impl Work {
         let (seek, method, way) = match self.whole_compare_reason(allowed, source, target) {
             None => {
                 tracing::info!(table = %self.job.name, "using binary search for {what} (from={source}, to={target}, diff={need})");
-                self.state.searches += 1;
+                self.count_search();
                 (Seek::CountGap { need }, Method::BinarySearch, CompareMethod::Digests(DigestKind::Count))
             }
             Some(reason) => {
@@ -97,12 +102,19 @@ impl Work {
         }
     }
 
+    /// Rows of both sides, without those that are copied instead.
+    fn rows_to_compare(&self) -> (u64, u64) {
+        let copied = self.state.tail.as_ref().map_or(0, |tail| tail.rows);
+        (self.state.source.rows.saturating_sub(copied), self.state.target.rows)
+    }
+
     pub(super) fn facts<'a>(&self, digests: &'a [DigestKind]) -> CompareFacts<'a> {
-        let (source, target) = (&self.state.source, &self.state.target);
+        let (source, target) = self.rows_to_compare();
+        let row_bytes = self.state.source.row_bytes.or(self.state.target.row_bytes);
         CompareFacts {
-            rows: source.rows.max(target.rows),
-            row_bytes: source.row_bytes.or(target.row_bytes).unwrap_or(ROW_BYTES_GUESS),
-            differences: if self.state.estimated { 0 } else { source.rows.abs_diff(target.rows) },
+            rows: source.max(target),
+            row_bytes: row_bytes.unwrap_or(ROW_BYTES_GUESS),
+            differences: if self.state.estimated { 0 } else { source.abs_diff(target) },
             digests,
             source: self.shared.source_link,
             target: self.shared.target_link,
@@ -151,12 +163,13 @@ impl Work {
 
     async fn compare(&self, seek: Seek, chosen: Chosen, act: Act) -> Result<Found, Failure> {
         self.shared.board.table(&self.job.name).begin(self.state.source.rows.max(self.state.target.rows));
-        send(self.differ(), self.task(KeyRange::ALL, seek, &chosen, act)).await
+        let range = KeyRange::new(None, self.state.tail.as_ref().map(|tail| tail.after.clone()));
+        self.differ().send(self.task(range, seek, &chosen, act)).await
     }
 
     pub(super) fn task(&self, range: KeyRange, seek: Seek, chosen: &Chosen, act: Act) -> CompareRange {
         let options = &self.job.options;
-        let (source_count, target_count) = (self.state.source.rows, self.state.target.rows);
+        let (source_count, target_count) = self.rows_to_compare();
         let digest = match chosen.method {
             CompareMethod::Digests(kind) => kind,
             CompareMethod::OrderedStream => self.job.pair.digest,

@@ -10,7 +10,7 @@ use rowsync_engine::report::ErrorReport;
 use rowsync_engine::row::{Form, RowPage, fields};
 use rowsync_engine::search::Seek;
 
-use super::work::{Work, send};
+use super::work::Work;
 use crate::failure::Failure;
 use crate::job::TableJob;
 use crate::ledger::{Ledger, Rejected};
@@ -54,7 +54,8 @@ impl Work {
     async fn write_rejected(&mut self, changes: Changes) -> Result<(), Failure> {
         // They were counted as wanted when they were refused.
         self.ledger.want_less(changes.len() as u64);
-        let permit = self.shared.budget.take(changes.bytes()).await;
+        let progress = self.shared.board.table(&self.job.name);
+        let permit = progress.meters.permit(&self.shared.budget, changes.bytes()).await;
         let written = self.children().writer.send(ChangeSet { changes, permit }).await;
         self.state.sum.applied += written.map_err(|_| Failure::Gone("writer"))??;
         Ok(())
@@ -64,7 +65,7 @@ impl Work {
     /// again when they are written as fields.
     pub(super) async fn find_in(&mut self, ranges: Vec<KeyRange>) -> Result<(), Failure> {
         for range in ranges {
-            let found = send(self.differ(), self.look_at(range, Act::Upsert)).await?;
+            let found = self.differ().send(self.look_at(range, Act::Upsert)).await?;
             self.state.take_in(found);
         }
         Ok(())
@@ -76,7 +77,7 @@ impl Work {
             self.ledger.rejected().iter().map(|(key, _)| key_json(&self.job, key)).collect();
         let act = Act::Observe { samples_max: rejected.len() + 1, explain: false };
         for range in ranges {
-            let found = send(self.differ(), self.look_at(range, act)).await?;
+            let found = self.differ().send(self.look_at(range, act)).await?;
             let known = found.samples.iter().all(|sample| rejected.contains(&sample.key));
             if !known || found.differences() != found.samples.len() as u64 {
                 return Ok(false);

@@ -5,7 +5,7 @@ use rowsync_engine::plan::{Operation, Strategy};
 use rowsync_engine::report::TableStatus;
 use rowsync_engine::search::SideName;
 
-use super::work::{Ended, Work, send};
+use super::work::{Ended, Work};
 use crate::failure::Failure;
 use crate::messages::{Act, Pass, ProveRanges};
 use crate::phase::Phase;
@@ -114,7 +114,7 @@ impl Work {
         }
         self.state.sum.stats.ranges += ranges.len() as u64;
         self.state.digest = Some(self.job.pair.digest);
-        let unequal = send(self.differ(), ProveRanges { ranges }).await?;
+        let unequal = self.differ().send(ProveRanges { ranges }).await?;
         Ok(unequal.is_empty() || (self.ledger.rejected_count() > 0 && self.only_rejected_differ(unequal).await?))
     }
 

@@ -12,6 +12,7 @@ use rowsync_engine::report::{
 use rowsync_engine::store::Survey;
 
 use super::rejects::failed_rows;
+use super::tail::Tail;
 use crate::board::{Progress, Spent};
 use crate::failure::Failure;
 use crate::found::Found;
@@ -37,6 +38,9 @@ pub(crate) struct TableState {
     pub(crate) fell_back: bool,
     /// Extra rows were deleted first because a constraint was in the way.
     pub(crate) cleared: bool,
+    /// The end of the table that is not compared now, as it is to be copied.
+    pub(crate) tail: Option<Tail>,
+    pub(crate) tail_copied: bool,
     pub(crate) verified: bool,
     pub(crate) status: TableStatus,
     pub(crate) method: Method,
@@ -94,6 +98,8 @@ impl TableState {
             covered: false,
             fell_back: false,
             cleared: false,
+            tail: None,
+            tail_copied: false,
             verified: false,
             status: TableStatus::Completed,
             method: Method::None,
@@ -120,6 +126,8 @@ impl TableState {
 
     pub(crate) fn outcome(&self, job: &TableJob, progress: &Progress, ledger: &Ledger) -> TableOutcome {
         let failed_rows = failed_rows(job, ledger);
+        // What stops a table is an error of it; single rows that fail are told apart from those.
+        progress.meters.parked.set(if self.errors.is_empty() { 0.0 } else { 1.0 });
         TableOutcome {
             report: self.report(job, progress, &failed_rows),
             failed_rows,

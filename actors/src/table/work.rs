@@ -2,27 +2,29 @@
 
 use std::sync::Arc;
 
-use actix::{Addr, Handler, Message};
+use actix::Addr;
 use rowsync_engine::error::{Class, Kind};
+use rowsync_engine::metrics::{ActorName, Operation as Mending};
 use rowsync_engine::overlap;
 use rowsync_engine::plan::{Facts, Operation, Plan, Strategy, decide, follow};
 use rowsync_engine::recovery::Verdict;
 use rowsync_engine::report::{Method, TableStatus};
+use rowsync_engine::search::SideName;
 use rowsync_engine::sightings::Sightings;
 use rowsync_engine::store::Survey;
 use rowsync_engine::value::Value;
 
 use super::Children;
 use super::standing::TableState;
-use crate::differ::Differ;
 use crate::failure::Failure;
 use crate::found::Found;
 use crate::job::{Goal, MassDelete, Shared, TableJob};
 use crate::keeper::Seen;
 use crate::ledger::Ledger;
 use crate::messages::{Act, AwaitWrites, Broken, CompareChanged, CopyTable, DeleteKeys, Judge, Pass, TableOutcome};
+use crate::meters::TableMeters;
 use crate::phase::Phase;
-use crate::ports::ReaderPort;
+use crate::ports::{DifferPort, ReaderPort};
 use crate::recovery::{Judgement, Recovery};
 
 /// Smaller tables may lose any share of their rows; a share says little there.
@@ -64,6 +66,9 @@ impl Work {
         let children = Children::start(&self.job, &self.shared, &self.ledger).await?;
         self.seen = children.seen;
         self.children = Some(children);
+        if self.state.past.generation > 1 {
+            self.shared.board.table(&self.job.name).meters.restarted(&ActorName::CHILDREN);
+        }
         self.ledger.end_filling();
         self.dispel_doubts().await?;
         self.count().await?;
@@ -95,14 +100,36 @@ impl Work {
     pub(crate) fn outcome(&self) -> TableOutcome {
         let progress = self.shared.board.table(&self.job.name);
         progress.finished.store(true, std::sync::atomic::Ordering::Relaxed);
+        self.show_standing(&progress.meters);
         self.state.outcome(&self.job, &progress, &self.ledger)
+    }
+
+    /// Where the table stands, for those who look from outside.
+    fn show_standing(&self, meters: &TableMeters) {
+        if self.state.verified {
+            meters.proven();
+        } else if let Some(found) = &self.state.verification {
+            let set = |mending: Mending, rows: u64| meters.differences[mending as usize].set(rows as f64);
+            set(Mending::Add, found.missing);
+            set(Mending::Modify, found.different);
+            set(Mending::Delete, found.extra);
+        }
+        if !self.state.estimated {
+            self.show_rows(meters);
+        }
+    }
+
+    fn show_rows(&self, meters: &TableMeters) {
+        let set = |side: SideName, rows: u64| meters.rows[side as usize].set(rows as f64);
+        set(SideName::Source, self.state.source.rows);
+        set(SideName::Target, self.state.target.rows);
     }
 
     pub(super) fn children(&self) -> &Children {
         self.children.as_ref().expect("the first pass starts the children")
     }
 
-    pub(super) fn differ(&self) -> &Addr<Differ> {
+    pub(super) fn differ(&self) -> &DifferPort {
         &self.children().differ
     }
 
@@ -130,7 +157,9 @@ impl Work {
             (self.state.source, self.state.target) = both;
         }
         let (source, target) = (&self.state.source, &self.state.target);
-        self.shared.board.table(&self.job.name).begin(source.rows.max(target.rows));
+        let progress = self.shared.board.table(&self.job.name);
+        progress.begin(source.rows.max(target.rows));
+        self.show_rows(&progress.meters);
         self.refuse_null_keys("source", source.null_keys)?;
         self.refuse_null_keys("target", target.null_keys)
     }
@@ -183,7 +212,8 @@ impl Work {
             trusted: self.job.options.trust_modify_id && knows_changes,
         };
         let plan = if follows { follow(&facts) } else { decide(&facts) };
-        tracing::info!(table = %self.job.name, operations = ?plan.operations, source = source.rows, target = target.rows, "{}", plan.reason);
+        let (source, target) = (self.told(source.rows), self.told(target.rows));
+        tracing::info!(table = %self.job.name, operations = ?plan.operations, %source, %target, "{}", plan.reason);
         plan
     }
 
@@ -198,6 +228,11 @@ impl Work {
             None => "compared: nothing tells which rows have changed; name a column in `modify_time_field`".into(),
             Some(_) => "compared: what has changed is told from the next run on, since none before is known".into(),
         })
+    }
+
+    /// A number of rows as it may be told: an estimate is none that anybody has counted.
+    fn told(&self, rows: u64) -> String {
+        if self.state.estimated && rows > 0 { format!("about {rows}") } else { rows.to_string() }
     }
 
     /// How many rows the target has more than the source.
@@ -263,7 +298,7 @@ impl Work {
 
     async fn copy(&mut self) -> Result<(), Failure> {
         self.state.method = Method::Bulk;
-        let mut found = match send(self.differ(), CopyTable).await {
+        let mut found = match self.differ().send(CopyTable { after: None }).await {
             // Rows that do not tell their keys, or did not even come as far as the writer; a compare writes the rest, and
             // finds them.
             Err(Failure::Store(error)) if error.class() == Class::Data && !self.ledger.is_closed() => {
@@ -305,7 +340,11 @@ impl Work {
 
     /// Compares every row; what was found belongs to the sum.
     pub(super) async fn cover(&mut self, act: Act) -> Result<(), Failure> {
-        let found = match self.compare_every_row(act).await {
+        let compared = match act {
+            Act::Upsert => self.bring_in_line().await,
+            _ => self.compare_every_row(act).await,
+        };
+        let found = match compared {
             Err(failure)
                 if act == Act::Upsert && is_duplicate(&failure) && !self.job.has_children && !self.state.cleared =>
             {
@@ -349,7 +388,7 @@ impl Work {
         if self.state.method == Method::None {
             self.state.method = Method::Incremental;
         }
-        let found = send(self.differ(), CompareChanged { since: self.read_since() }).await?;
+        let found = self.differ().send(CompareChanged { since: self.read_since() }).await?;
         self.state.take_in(found);
         Ok(())
     }
@@ -377,7 +416,7 @@ impl Work {
         let mut found = if self.state.sum.extra_keys.len() as u64 == extras {
             let (keys, seen) =
                 (std::mem::take(&mut self.state.sum.extra_keys), std::mem::take(&mut self.state.sum.extra_seen));
-            send(self.differ(), DeleteKeys { keys, seen }).await?
+            self.differ().send(DeleteKeys { keys, seen }).await?
         } else {
             // They are too many to hold, and a search by counts need not have seen all: count before deleting.
             let all = self.search_differences(Act::CollectExtras).await?.extra;
@@ -454,14 +493,4 @@ impl Work {
 
 fn is_duplicate(failure: &Failure) -> bool {
     matches!(failure, Failure::Store(error) if error.kind == Kind::Duplicate)
-}
-
-/// Sends to a child and waits for the answer.
-pub(super) async fn send<M, T>(differ: &Addr<Differ>, message: M) -> Result<T, Failure>
-where
-    M: Message<Result = Result<T, Failure>> + Send + 'static,
-    T: Send + 'static,
-    Differ: Handler<M>,
-{
-    differ.send(message).await.map_err(|_| Failure::Gone("differ"))?
 }

@@ -110,6 +110,8 @@ async fn pages_until_it_waits(budget_bytes: usize, permit_bytes: usize) -> usize
         target: ReaderPort::to(&reader),
         writer: WriterPort::new(Blocked.start().recipient()),
         encoder: None,
+        decoders: None,
+        read: Memory::new(),
         written: Memory::new(),
         budget: budget.clone(),
         stop: CancellationToken::new(),
@@ -121,7 +123,7 @@ async fn pages_until_it_waits(budget_bytes: usize, permit_bytes: usize) -> usize
         row_bytes: AtomicUsize::new(0),
     })
     .start();
-    let running = tokio::task::spawn_local(async move { differ.send(CopyTable).await });
+    let running = tokio::task::spawn_local(async move { differ.send(CopyTable { after: None }).await });
     // The runtime has one thread: after so many turns without a further page, everybody waits.
     let mut idle = 0;
     let mut seen = 0;

@@ -23,6 +23,44 @@ fn an_empty_target_is_filled_in_bulk() {
     });
 }
 
+/// As an interrupted copy leaves it: pages are written in the order of their keys.
+#[test]
+fn a_table_that_lacks_its_end_gets_it_copied() {
+    on_system(async {
+        let world = world(0..500, 0..250).await;
+        let report = &world.reports().await[0];
+        assert_eq!((report.added, report.modified, report.verified), (250, 0, true));
+        assert_eq!(report.notes, ["250 rows behind the last key of the target were copied"]);
+        assert_eq!(report.plan.as_ref().unwrap().reason, "source has more rows & untrusted modify id");
+        assert_eq!(world.source.rows("t"), world.target.rows("t"));
+    });
+}
+
+#[test]
+fn what_is_there_before_the_end_is_not_taken_on_trust() {
+    on_system(async {
+        let world = world((0..100).chain(101..500), (-5..50).chain(51..250)).await;
+        let mut rows = world.target.rows("t");
+        rows[30] = row(25, Some("other"), 25);
+        world.target.fill("t", rows).unwrap();
+        let report = &world.reports().await[0];
+        // 50 is missing, 25 is another one, five below 0 and 100 are too many.
+        assert_eq!((report.added, report.modified, report.deleted), (251, 1, 6));
+        assert!(report.verified && report.notes == ["250 rows behind the last key of the target were copied"]);
+        assert_eq!(world.source.rows("t"), world.target.rows("t"));
+    });
+}
+
+#[test]
+fn rows_that_are_missing_here_and_there_are_compared() {
+    on_system(async {
+        let world = world(0..500, (0..500).filter(|id| id % 2 == 1)).await;
+        let report = &world.reports().await[0];
+        assert_eq!((report.added, report.verified), (250, true));
+        assert!(report.notes.is_empty(), "{:?}", report.notes);
+    });
+}
+
 #[test]
 fn rows_deleted_from_the_source_are_searched_by_counts() {
     on_system(async {

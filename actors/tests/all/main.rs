@@ -7,6 +7,7 @@ mod convergence;
 mod decisions;
 mod faulty;
 mod leave;
+mod metrics;
 mod ordering;
 mod recovery;
 mod rejects;

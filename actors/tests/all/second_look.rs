@@ -107,6 +107,8 @@ async fn observed(source: Vec<Vec<Value>>, target: Vec<Vec<Value>>, then: Vec<Ve
         writer: WriterPort::new(Blocked.start().recipient()),
         ledger: Arc::default(),
         encoder: None,
+        decoders: None,
+        read: Arc::clone(&a) as _,
         written: b,
         budget: Budget::new(BUDGET.try_into().unwrap()),
         stop: CancellationToken::new(),

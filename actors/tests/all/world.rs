@@ -10,9 +10,9 @@ use rowsync_actors::end::{Dice, End, Patience};
 use rowsync_actors::job::{Earlier, Goal, MassDelete, RunJob, Shared, TableJob, TableOptions, page_bytes};
 use rowsync_actors::leave::{Leave, Unshared};
 use rowsync_actors::messages::{StartRun, TableOutcome};
+use rowsync_actors::meters::SyncMeters;
 use rowsync_actors::supervisor::Supervisor;
 use rowsync_engine::backoff::Backoff;
-use rowsync_engine::budget::Budget;
 use rowsync_engine::cost::LinkSpeed;
 use rowsync_engine::order::order;
 use rowsync_engine::pair::{PairOptions, Side, pair};
@@ -26,6 +26,8 @@ use rowsync_stores::memory::Memory;
 use tokio_util::sync::CancellationToken;
 
 pub const BUDGET: usize = 1 << 20;
+/// The name of the sync.
+pub const SYNC: &str = "world";
 
 pub fn column(name: &str, data_type: DataType) -> Column {
     Column {
@@ -96,6 +98,7 @@ pub struct World {
     pub patience: Patience,
     pub failures_max: u32,
     pub leave: Arc<dyn Leave>,
+    pub meters: SyncMeters,
 }
 
 /// Half a minute before the first try, three more after five seconds and longer: only paused time can bear it.
@@ -126,6 +129,7 @@ impl World {
             patience: patience(),
             failures_max: 5,
             leave: Arc::new(Unshared),
+            meters: SyncMeters::of(SYNC),
         }
     }
 
@@ -151,7 +155,9 @@ impl World {
 
     async fn end(&self, side: SideName, store: Arc<dyn Store>, consistency: Consistency) -> Arc<End> {
         let dice: Dice = Arc::new(|| 1.0);
-        End::new(side, store, consistency, self.patience, dice, self.stop.clone()).await.unwrap()
+        End::new(side, store, consistency, self.patience, dice, self.stop.clone(), self.meters.retries.clone())
+            .await
+            .unwrap()
     }
 
     async fn job(&self, source: Arc<dyn Store>, target: Arc<dyn Store>) -> RunJob {
@@ -179,8 +185,8 @@ impl World {
                 source: self.end(SideName::Source, source, Consistency::Frozen).await,
                 target: self.end(SideName::Target, target, Consistency::Latest).await,
                 leave: Arc::clone(&self.leave),
-                budget: Budget::new(NonZeroUsize::new(BUDGET).unwrap()),
-                board: Board::default(),
+                budget: self.meters.budget(NonZeroUsize::new(BUDGET).unwrap()),
+                board: self.board(),
                 stop: self.stop.clone(),
                 goal: self.goal,
                 salt: 7,
@@ -190,6 +196,12 @@ impl World {
                 dice: Arc::new(|| 1.0),
             },
         }
+    }
+
+    fn board(&self) -> Board {
+        let board = Board::default();
+        board.begin(SYNC);
+        board
     }
 
     fn table_job(&self, schema: &TableSchema, has_children: bool) -> TableJob {

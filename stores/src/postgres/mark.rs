@@ -2,7 +2,7 @@
 
 use rowsync_engine::error::{Kind, StoreError};
 use rowsync_engine::schema::TableView;
-use rowsync_engine::sightings::Mark;
+use rowsync_engine::sightings::{Mark, Pulse};
 use rowsync_engine::store::Result;
 
 use super::link::Lease;
@@ -23,6 +23,21 @@ pub async fn mark(lease: &mut Lease, view: &TableView) -> Result<Option<Mark>> {
     Ok(rows.first().and_then(|row| row.first()?.as_ref()?.parse().ok()).map(Mark))
 }
 
+/// The number of the next transaction that writes, where none is open that has. Whoever writes takes a number, in
+/// whatever database of the server.
+pub async fn pulse(lease: &mut Lease) -> Result<Option<Pulse>> {
+    let rows = lease.texts("SELECT txid_current_snapshot()::text").await?;
+    let snapshot = rows.into_iter().next().and_then(|row| row.into_iter().next()?);
+    Ok(snapshot.filter(|snapshot| is_quiet(snapshot)).map(Pulse))
+}
+
+/// `xmin:xmax:` and the open ones in between.
+fn is_quiet(snapshot: &str) -> bool {
+    let mut parts = snapshot.split(':');
+    let (oldest, next) = (parts.next(), parts.next());
+    oldest.is_some() && oldest == next
+}
+
 /// ` AND` the row of `rowsync_t` was written by a transaction that was over at this moment. Whatever the statement waits
 /// for, PostgreSQL asks again of the row that it finds then. A transaction that was open for long makes us doubt rows
 /// without need, and so may one of two billion transactions ago; those are read, and nothing else comes of it.
@@ -37,4 +52,17 @@ pub fn all_hit(mark: Option<Mark>, hit: u64, meant: usize) -> Result<()> {
         return Ok(());
     }
     Err(StoreError::new(Kind::RowChanged, "write", "rows were changed by somebody else after they were compared"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_is_quiet_while_no_open_transaction_has_written() {
+        assert!(is_quiet("1500:1500:"));
+        assert!(!is_quiet("1498:1500:1498,1499"));
+        assert!(!is_quiet("1498:1500:"));
+        assert!(!is_quiet(""));
+    }
 }

@@ -8,6 +8,7 @@ mod classify;
 mod connection;
 mod copy;
 mod create;
+mod decode;
 mod digest;
 mod encode;
 mod filter;
@@ -48,11 +49,14 @@ use rowsync_engine::digest::DigestKind;
 use rowsync_engine::error::{Kind, StoreError};
 use rowsync_engine::filter::Filter;
 use rowsync_engine::schema::{ForeignKey, TableName, TableSchema, TableView};
-use rowsync_engine::sightings::Mark;
-use rowsync_engine::store::{Capabilities, Consistency, Encoder, Engine, Result, Snapshot, Store, Transaction};
+use rowsync_engine::sightings::{Mark, Pulse};
+use rowsync_engine::store::{
+    Capabilities, Consistency, Decoder, Encoder, Engine, Result, Snapshot, Store, Transaction,
+};
 use sqlx::Connection as _;
 
 use self::connection::Door;
+use self::decode::TupleDecoder;
 use self::foreseen::Foreseen;
 use self::link::Link;
 use self::snapshot::Reading;
@@ -218,8 +222,19 @@ impl Store for Postgres {
         Ok(mark)
     }
 
+    async fn pulse(&self) -> Result<Option<Pulse>> {
+        let mut lease = self.link.lease("read").await?;
+        let pulse = mark::pulse(&mut lease).await?;
+        lease.release();
+        Ok(pulse)
+    }
+
     fn encoder(&self, view: &Arc<TableView>) -> Option<Arc<dyn Encoder>> {
         Some(Arc::new(Foreseen::of(view)?))
+    }
+
+    fn decoder(&self, view: &Arc<TableView>) -> Option<Arc<dyn Decoder>> {
+        Some(Arc::new(TupleDecoder::of(view)?))
     }
 
     /// Our commits do not wait for the disk, each on its own. The log is flushed in order, so one commit that does wait

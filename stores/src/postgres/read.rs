@@ -35,6 +35,11 @@ impl Fields {
     /// Writes the row in place of what `row` held.
     pub fn read(&mut self, tuple: &Tuple<'_>, row: &mut Vec<u8>) -> Result<(), StoreError> {
         row.clear();
+        self.append(tuple, row)
+    }
+
+    /// Writes the row behind what `row` holds.
+    pub fn append(&mut self, tuple: &Tuple<'_>, row: &mut Vec<u8>) -> Result<(), StoreError> {
         for (index, column) in self.columns.iter().enumerate() {
             let value = decode(tuple.field(index), column.wire, column.domain, &mut self.scratch)
                 .map_err(|misfit| refused(&misfit, &column.name, &self.table))?;

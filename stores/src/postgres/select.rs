@@ -92,6 +92,11 @@ impl ViewSql {
         }
     }
 
+    /// Whether every column is read as it is, and none as a text or a cast of it.
+    pub fn selects_plain_columns(&self) -> bool {
+        self.columns.iter().all(|column| column.expression == qualified(&column.name))
+    }
+
     pub fn key_columns(&self) -> &[Selected] {
         &self.columns[..self.parts.len()]
     }

@@ -57,6 +57,7 @@ pub async fn run(store: Arc<dyn Store>, elsewhere: Arc<dyn Store>, foreign_keys:
     a_transaction_reads_rows_as_it_sees_them(&bench).await;
     a_row_is_read_in_the_same_bytes_wherever(&bench).await;
     rows_that_were_written_since_a_moment_are_refused(&bench, &*elsewhere).await;
+    nothing_is_written_between_two_equal_pulses(&bench, &*elsewhere).await;
     a_dropped_transaction_leaves_nothing(&bench).await;
     a_frozen_snapshot_stands_still(&bench).await;
     a_dropped_future_leaves_the_store_usable(&bench).await;
@@ -67,6 +68,7 @@ pub async fn run(store: Arc<dyn Store>, elsewhere: Arc<dyn Store>, foreign_keys:
     rows_may_point_at_each_other_within_a_transaction(&bench).await;
     a_failure_is_never_an_empty_answer(&bench).await;
     raw_pages_move_between_equal_tables(&bench).await;
+    raw_rows_taken_apart_are_those_of_a_page_of_fields(&bench).await;
     encoded_rows_are_the_rows(&bench).await;
     encoded_rows_come_back_as_foreseen(&bench).await;
     what_was_committed_can_be_flushed(&bench).await;
@@ -487,6 +489,21 @@ async fn rows_that_were_written_since_a_moment_are_refused(bench: &Bench, elsewh
     assert_eq!((applied.updated, applied.deleted), (2, 1));
 }
 
+async fn nothing_is_written_between_two_equal_pulses(bench: &Bench, elsewhere: &dyn Store) {
+    let table = bench.numbered().await;
+    let pulse = async || bench.store.pulse().await.expect("a pulse, or none");
+    let before = pulse().await;
+    let mut other = elsewhere.begin(&table.view).await.expect("begin elsewhere");
+    other.write(Arc::new(Changes::inserting(table.page_of(&numbered_rows(1..3))))).await.expect("write elsewhere");
+    let meanwhile = pulse().await;
+    assert!(meanwhile.is_none() || meanwhile != before, "what is about to be committed was not there before");
+    other.commit().await.expect("commit elsewhere");
+    let after = pulse().await;
+    for earlier in [before, meanwhile] {
+        assert!(after.is_none() || after != earlier, "rows were committed");
+    }
+}
+
 async fn a_dropped_transaction_leaves_nothing(bench: &Bench) {
     let table = bench.numbered().await;
     let mut transaction = bench.store.begin(&table.view).await.expect("begin");
@@ -633,6 +650,19 @@ async fn raw_pages_move_between_equal_tables(bench: &Bench) {
         latest.digests(&table.view, &[KeyRange::ALL], DigestKind::Stream, SALT).await.expect("a digest")
     };
     assert_eq!(digest(&from).await, digest(&to).await);
+}
+
+async fn raw_rows_taken_apart_are_those_of_a_page_of_fields(bench: &Bench) {
+    let table = bench.table(&all_types(), 1).await;
+    let Some(decoder) = bench.store.decoder(&table.view) else { return };
+    table.insert(&rows_of_all_types()).await;
+    let latest = table.latest().await;
+    let page =
+        async |form| latest.page(&table.view, &PageRequest { form, ..asking(KeyRange::ALL) }).await.expect("a page");
+    let (raw, fields) = (page(Form::Raw).await, page(Form::Fields).await);
+    let taken_apart = decoder.decode(&raw).expect("rows of their own table");
+    assert_eq!((taken_apart.form, &taken_apart.last_key), (Form::Fields, &fields.last_key));
+    assert_eq!(taken_apart.rows().collect::<Vec<_>>(), fields.rows().collect::<Vec<_>>());
 }
 
 /// Whatever bytes it foresees, once they are in the table they mean what was to be written.

@@ -29,6 +29,11 @@ fn the_page_about_failures_is_up_to_date() {
 }
 
 #[test]
+fn the_page_about_metrics_is_up_to_date() {
+    check("docs/metrics.md", &rowsync::metrics_manual::metrics_md());
+}
+
+#[test]
 fn the_defaults_are_up_to_date() {
     check("config/default.toml", &manual::default_toml());
 }

@@ -1,0 +1,172 @@
+//! The exposition: all metrics of this process as the text that Prometheus reads, in the order of the catalogue, each with
+//! what it means, also those of which nothing is known yet.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::sync::OnceLock;
+
+use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
+use rowsync_actors::meters::{SyncMeters, TableMeters, gauge};
+use rowsync_engine::metrics::{
+    BUILD_INFO, CATALOGUE, EXECUTION_SECONDS, EXECUTION_SECONDS_BOUNDS, Kind, Metric, Unit, find,
+};
+use rowsync_engine::report::{RunReport, RunStatus};
+
+use crate::problem::Problem;
+use crate::settings::{SyncSettings, TableSelection};
+use crate::state::{Command, Standing, State};
+
+const NANOSECONDS: f64 = 1e9;
+
+/// All metrics of the process, for whoever asks.
+#[derive(Clone)]
+pub struct Exposition {
+    handle: PrometheusHandle,
+}
+
+static OF_THE_PROCESS: OnceLock<Exposition> = OnceLock::new();
+
+impl Exposition {
+    /// From now on this process counts. A second start finds what the first one began.
+    ///
+    /// # Errors
+    /// When somebody else counts already.
+    pub fn start() -> Result<Exposition, Problem> {
+        if let Some(started) = OF_THE_PROCESS.get() {
+            return Ok(started.clone());
+        }
+        let internal = |error: String| Problem::Internal(format!("metrics cannot be counted: {error}"));
+        let (recorder, exposition) = Exposition::new().map_err(|error| internal(error.to_string()))?;
+        metrics::set_global_recorder(recorder).map_err(|error| internal(error.to_string()))?;
+        gauge(&BUILD_INFO, &[env!("CARGO_PKG_VERSION")]).set(1.0);
+        Ok(OF_THE_PROCESS.get_or_init(|| exposition).clone())
+    }
+
+    /// With a recorder that is not installed yet.
+    ///
+    /// # Errors
+    /// When the bounds of the histogram are none.
+    pub fn new() -> Result<(PrometheusRecorder, Exposition), BuildError> {
+        let durations = Matcher::Full(EXECUTION_SECONDS.name.to_owned());
+        let builder = PrometheusBuilder::new().set_buckets_for_metric(durations, EXECUTION_SECONDS_BOUNDS)?;
+        let recorder = builder.build_recorder();
+        let handle = recorder.handle();
+        Ok((recorder, Exposition { handle }))
+    }
+
+    /// The text that Prometheus reads.
+    pub fn text(&self) -> String {
+        let rendered = self.handle.render();
+        let mut blocks: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+        for line in rendered.lines().filter(|line| !line.starts_with('#') && !line.is_empty()) {
+            if let Some(metric) = metric_of(line) {
+                blocks.entry(metric.name).or_default().push(in_its_unit(metric, line));
+            }
+        }
+        let mut text = String::new();
+        for metric in CATALOGUE {
+            let mut lines = blocks.remove(metric.name).unwrap_or_default();
+            if metric.kind != Kind::Histogram {
+                lines.sort_unstable();
+            }
+            text.push_str(&head(metric));
+            lines.iter().for_each(|line| {
+                text.push_str(line);
+                text.push('\n');
+            });
+        }
+        text
+    }
+}
+
+/// What is known of a sync before it runs: every metric of it and of the tables that its file names, at zero or as the
+/// history left it. Nothing of one that is not to be run, which nobody has to wait for.
+pub async fn expect(settings: &SyncSettings) {
+    if !settings.enabled {
+        return;
+    }
+    let sync = SyncMeters::of(&settings.name);
+    for table in named_tables(settings) {
+        drop(TableMeters::of(&settings.name, table));
+    }
+    if let Err(error) = recall(settings, &sync).await {
+        tracing::warn!(sync = %settings.name, %error, "the metrics begin without what the history knows");
+    }
+}
+
+fn named_tables(settings: &SyncSettings) -> impl Iterator<Item = &str> {
+    let named = match &settings.tables {
+        TableSelection::All => &[][..],
+        TableSelection::Named(tables) => tables,
+    };
+    named.iter().map(|table| table.name.as_str())
+}
+
+/// Executions of the history that are looked at.
+const REMEMBERED: u32 = 100;
+
+/// When the sync last succeeded, and when each table was last proven: nobody is to be alarmed because a process is new.
+async fn recall(settings: &SyncSettings, sync: &SyncMeters) -> Result<(), Problem> {
+    let Some(state) = State::look_back(&settings.state).await? else { return Ok(()) };
+    let mut successes = Vec::new();
+    let mut proofs: BTreeMap<String, f64> = BTreeMap::new();
+    for execution in state.executions(&settings.name, REMEMBERED).await? {
+        let Standing::Ended { finished_at, report, .. } = execution.standing else { continue };
+        let (Ok(at), Ok(report)) = (finished_at.parse::<jiff::Timestamp>(), RunReport::from_json(&report)) else {
+            continue;
+        };
+        let at = at.as_millisecond() as f64 / 1e3;
+        if execution.command == Command::Run && report.status == RunStatus::Completed {
+            successes.push(at);
+        }
+        for table in report.tables.into_iter().filter(|table| table.verified) {
+            let last = proofs.entry(table.table).or_insert(at);
+            *last = last.max(at);
+        }
+    }
+    if let Some(last) = successes.into_iter().reduce(f64::max) {
+        sync.last_success.set(last);
+    }
+    for (table, at) in proofs {
+        TableMeters::of(&settings.name, &table).verified.set(at);
+    }
+    Ok(())
+}
+
+fn head(metric: &Metric) -> String {
+    let kind = match metric.kind {
+        Kind::Counter => "counter",
+        Kind::Gauge => "gauge",
+        Kind::Histogram => "histogram",
+    };
+    let about = about(metric).replace('\\', "\\\\");
+    format!("# HELP {name} {about}\n# TYPE {name} {kind}\n", name = metric.name)
+}
+
+/// Doc comments begin their lines with a space.
+pub fn about(metric: &Metric) -> String {
+    metric.about.trim().to_owned()
+}
+
+/// Whose line this is; those of a histogram have a word more in their name.
+fn metric_of(line: &str) -> Option<&'static Metric> {
+    let name = line.split(['{', ' ']).next()?;
+    let parts = ["_bucket", "_sum", "_count"];
+    find(name).or_else(|| parts.iter().find_map(|part| find(name.strip_suffix(part)?)))
+}
+
+/// A line as it is to be read: seconds were counted in whole nanoseconds.
+fn in_its_unit(metric: &Metric, line: &str) -> String {
+    if (metric.kind, metric.unit) != (Kind::Counter, Unit::Seconds) {
+        return line.to_owned();
+    }
+    let Some((series, nanoseconds)) = line.rsplit_once(' ') else { return line.to_owned() };
+    let mut told = series.to_owned();
+    let seconds = nanoseconds.parse::<f64>().map(|nanoseconds| nanoseconds / NANOSECONDS);
+    // A text that is written to memory takes all.
+    let _ = match seconds {
+        Ok(seconds) => write!(told, " {seconds}"),
+        Err(_) => write!(told, " {nanoseconds}"),
+    };
+    told
+}

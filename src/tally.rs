@@ -1,0 +1,75 @@
+//! The tally of an execution: what its end adds to the metrics of its sync. What happens on the way is counted by the
+//! actors, batch by batch.
+
+use std::time::Instant;
+
+use rowsync_actors::board::Board;
+use rowsync_actors::meters::{Raised, SyncMeters};
+use rowsync_engine::metrics::Outcome;
+use rowsync_engine::report::{ErrorReport, RunReport, RunStatus, TableReport, TableStatus};
+
+use crate::problem::Problem;
+use crate::state::Command;
+
+pub struct Tally {
+    command: Command,
+    meters: SyncMeters,
+    board: Board,
+    begun: Instant,
+    _running: Raised,
+}
+
+impl Tally {
+    pub fn begin(command: Command, sync: &str, board: &Board) -> Tally {
+        let meters = SyncMeters::of(sync);
+        let _running = Raised::new(&meters.running);
+        Tally { command, meters, board: board.clone(), begun: Instant::now(), _running }
+    }
+
+    pub fn end(self, ended: &Result<RunReport, Problem>) {
+        let outcome = match ended {
+            Ok(report) => {
+                let Some(outcome) = outcome_of(report.status) else { return };
+                report.tables.iter().for_each(|table| self.add_table(table));
+                report.errors.iter().for_each(|error| self.add_error(error));
+                outcome
+            }
+            Err(Problem::Interrupted) => Outcome::Interrupted,
+            Err(problem) => {
+                self.add_error(&problem.in_report());
+                Outcome::Failed
+            }
+        };
+        self.meters.ended(outcome, self.begun.elapsed());
+        if self.command == Command::Run && outcome == Outcome::Completed {
+            self.meters.succeeded();
+        }
+    }
+
+    fn add_table(&self, report: &TableReport) {
+        let progress = self.board.table(&report.table);
+        let meters = &progress.meters;
+        meters.skipped.increment(report.skipped);
+        meters.failed.increment(report.failed);
+        report.errors.iter().for_each(|error| meters.errors[error.class as usize].increment(1));
+        // Tables that were not begun have no actor that says so.
+        if matches!(report.status, TableStatus::Failed | TableStatus::Blocked) {
+            meters.parked.set(1.0);
+        }
+    }
+
+    fn add_error(&self, error: &ErrorReport) {
+        self.meters.errors[error.class as usize].increment(1);
+    }
+}
+
+/// None of a plan, which executes nothing.
+fn outcome_of(status: RunStatus) -> Option<Outcome> {
+    match status {
+        RunStatus::Completed => Some(Outcome::Completed),
+        RunStatus::CompletedWithErrors => Some(Outcome::CompletedWithErrors),
+        RunStatus::Failed => Some(Outcome::Failed),
+        RunStatus::Interrupted => Some(Outcome::Interrupted),
+        RunStatus::Planned => None,
+    }
+}

@@ -1,0 +1,126 @@
+//! What the program tells of itself in numbers.
+
+use std::collections::BTreeMap;
+
+use rowsync::exposition::Exposition;
+use rowsync_actors::meters::{SyncMeters, TableMeters};
+use rowsync_engine::metrics::{CATALOGUE, Kind, Outcome};
+
+use crate::support::{CHINOOK, Desk};
+
+/// Each series with its value, as Prometheus would read it.
+pub fn series_of(text: &str) -> BTreeMap<String, f64> {
+    let lines = text.lines().filter(|line| !line.starts_with('#'));
+    let read = |line: &str| {
+        let (series, value) = line.rsplit_once(' ').unwrap_or_else(|| panic!("{line:?} has no value"));
+        (series.to_owned(), value.parse().unwrap())
+    };
+    lines.map(read).collect()
+}
+
+/// A run that keeps its metrics in a file, and what stands in it afterwards.
+fn run_with_file(desk: &Desk, arguments: &[&str]) -> (Option<i32>, BTreeMap<String, f64>) {
+    let ended = desk.rowsync(&[arguments, &["--metrics-file", "shop.prom"]].concat());
+    let text = std::fs::read_to_string(desk.path("shop.prom")).unwrap_or_else(|_| panic!("{}", ended.stderr));
+    (ended.code, series_of(&text))
+}
+
+fn shop() -> Desk {
+    let desk = Desk::new();
+    let (source, target) = (desk.sample("chinook.sqlite"), desk.sqlite("copy.sqlite"));
+    desk.sync("shop", &source, &target, "");
+    desk
+}
+
+#[test]
+fn the_text_describes_every_metric_once_in_the_order_of_the_catalogue_even_where_nothing_is_known() {
+    let (_recorder, exposition) = Exposition::new().unwrap();
+    let text = exposition.text();
+    let typed: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")).collect();
+    let kind = |kind| match kind {
+        Kind::Counter => "counter",
+        Kind::Gauge => "gauge",
+        Kind::Histogram => "histogram",
+    };
+    let expected: Vec<String> =
+        CATALOGUE.iter().map(|metric| format!("{} {}", metric.name, kind(metric.kind))).collect();
+    assert_eq!(typed, expected);
+    assert_eq!(text.lines().filter(|line| line.starts_with("# HELP ")).count(), CATALOGUE.len());
+}
+
+#[test]
+fn seconds_are_told_in_seconds_and_names_with_quotes_are_escaped() {
+    let (recorder, exposition) = Exposition::new().unwrap();
+    metrics::with_local_recorder(&recorder, || {
+        let meters = SyncMeters::of("s");
+        meters.ended(Outcome::Failed, std::time::Duration::from_millis(700));
+        let table = TableMeters::of("s", r#"a "quoted" table"#);
+        table.skipped.increment(3);
+    });
+    let series = series_of(&exposition.text());
+    assert_eq!(series[r#"rowsync_executions_total{sync="s",outcome="failed"}"#], 1.0);
+    assert_eq!(series[r#"rowsync_execution_seconds_sum{sync="s"}"#], 0.7);
+    assert_eq!(series[r#"rowsync_execution_seconds_bucket{sync="s",le="0.5"}"#], 0.0);
+    assert_eq!(series[r#"rowsync_execution_seconds_bucket{sync="s",le="1"}"#], 1.0);
+    assert_eq!(series[r#"rowsync_records_skipped_total{sync="s",table="a \"quoted\" table"}"#], 3.0);
+}
+
+#[test]
+fn a_run_leaves_its_numbers_in_a_file_for_node_exporter() {
+    let desk = shop();
+    let (code, series) = run_with_file(&desk, &["run", "shop.json"]);
+    assert_eq!(code, Some(0));
+    let of_all = |metric: &str| -> f64 {
+        CHINOOK.iter().map(|table| series[&format!(r#"{metric}{{sync="shop",table="{table}"}}"#)]).sum()
+    };
+    assert_eq!(of_all("rowsync_records_added_total"), 15607.0);
+    assert_eq!(of_all("rowsync_records_failed_total"), 0.0);
+    assert_eq!(of_all("rowsync_table_parked"), 0.0);
+    let write_seconds = of_all("rowsync_write_seconds_total");
+    assert!(write_seconds > 0.0 && write_seconds < 600.0, "{write_seconds}");
+    assert_eq!(series[r#"rowsync_executions_total{sync="shop",outcome="completed"}"#], 1.0);
+    assert_eq!(series[r#"rowsync_executions_running{sync="shop"}"#], 0.0);
+    assert_eq!(series[r#"rowsync_table_rows{sync="shop",table="Track",side="target"}"#], 3503.0);
+    assert!(series[r#"rowsync_last_success_timestamp_seconds{sync="shop"}"#] > 1.7e9);
+    assert!(series.contains_key(&format!(r#"rowsync_build_info{{version="{}"}}"#, env!("CARGO_PKG_VERSION"))));
+}
+
+#[test]
+fn a_run_that_fails_counts_its_errors_and_knows_from_the_history_when_it_last_went_well() {
+    let desk = shop();
+    let (_, first) = run_with_file(&desk, &["run", "shop.json"]);
+    desk.in_sqlite(
+        "copy.sqlite",
+        "drop table InvoiceLine; create table InvoiceLine (InvoiceLineId integer primary key)",
+    );
+    let (code, series) = run_with_file(&desk, &["run", "shop.json"]);
+    assert_eq!(code, Some(1));
+    assert_eq!(series[r#"rowsync_executions_total{sync="shop",outcome="completed_with_errors"}"#], 1.0);
+    assert_eq!(series[r#"rowsync_errors_total{sync="shop",table="InvoiceLine",class="schema"}"#], 1.0);
+    assert_eq!(series[r#"rowsync_table_parked{sync="shop",table="InvoiceLine"}"#], 1.0);
+    assert_eq!(series[r#"rowsync_table_parked{sync="shop",table="Track"}"#], 0.0);
+    let last_success = r#"rowsync_last_success_timestamp_seconds{sync="shop"}"#;
+    assert!((series[last_success] - first[last_success]).abs() < 1.0);
+    let verified = r#"rowsync_verified_timestamp_seconds{sync="shop",table="InvoiceLine"}"#;
+    assert!((series[verified] - first[verified]).abs() < 5.0);
+}
+
+#[test]
+fn a_database_that_cannot_be_reached_is_a_failed_execution_with_an_error_of_its_class() {
+    let desk = Desk::new();
+    let source = desk.sqlite("nothing.sqlite");
+    desk.sync("shop", &source, &desk.sqlite("copy.sqlite"), "");
+    let (code, series) = run_with_file(&desk, &["run", "shop.json"]);
+    assert_eq!(code, Some(4));
+    assert_eq!(series[r#"rowsync_executions_total{sync="shop",outcome="failed"}"#], 1.0);
+    assert_eq!(series[r#"rowsync_errors_total{sync="shop",table="",class="connection"}"#], 1.0);
+}
+
+#[test]
+fn a_metrics_file_that_cannot_be_written_stops_the_run_before_it_begins() {
+    let desk = shop();
+    let ended = desk.rowsync(&["run", "shop.json", "--metrics-file", "no/such/folder/shop.prom"]);
+    assert_eq!(ended.code, Some(2));
+    assert!(ended.stderr.contains("`--metrics-file` no/such/folder/shop.prom"), "{}", ended.stderr);
+    assert!(!desk.path("copy.sqlite").exists());
+}
