@@ -139,6 +139,20 @@ fn a_slow_line_is_no_fault() {
 }
 
 #[test]
+fn a_long_way_is_gone_with_as_few_connections_as_there_may_be() {
+    let (desk, target) = (Desk::new(), Database::new());
+    let (from, far) = (source(&desk), Duration::from_millis(15));
+    // The second one is opened ahead; where there may be only one, none is kept beside the pool.
+    for (connections_max, opened) in [(8, 2), (2, 2), (1, 2)] {
+        let proxy = Proxy::before(&target.url).slow(far);
+        desk.sync("far", &from, &proxy.url, &format!(r#""max_connections": {connections_max},"#));
+        let planned = desk.command(&["plan", "far.json"]).output().unwrap();
+        assert!(planned.status.success(), "{planned:?}");
+        assert_eq!(proxy.connections(), opened, "of at most {connections_max}");
+    }
+}
+
+#[test]
 fn a_line_that_comes_and_goes_brings_every_row_in_the_end() {
     let (desk, target) = (Desk::new(), Database::new());
     let proxy = (1..12).fold(Proxy::before(&target.url), |proxy, n| proxy.when("COMMIT", 3 * n, Act::Cut));

@@ -88,6 +88,11 @@ impl Proxy {
         self.shared.shut.store(false, SeqCst);
     }
 
+    /// How many connections were opened since it was opened.
+    pub fn connections(&self) -> usize {
+        self.shared.open.lock().unwrap().len() / 2
+    }
+
     /// How many of the rules were carried out; a test whose fault never happened has proven nothing.
     pub fn done(&self) -> usize {
         self.shared.done.load(SeqCst)

@@ -1,7 +1,7 @@
 //! How a connection is opened and set up.
 
 use std::str::FromStr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rowsync_engine::error::{Kind, StoreError};
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
@@ -24,6 +24,18 @@ const LATE_MIN: Duration = Duration::from_millis(500);
 const LATE_MAX: Duration = Duration::from_secs(10);
 /// Idle connections are given back to the server after this.
 const IDLE_MAX: Duration = Duration::from_secs(60);
+
+/// A server that answers sooner than this is on this machine or in this network, where bytes cost next to nothing.
+pub const NEAR: Duration = Duration::from_millis(1);
+/// What a first answer takes of a server that is near, however busy the machine: one that took longer is far away.
+pub const FAR: Duration = Duration::from_millis(10);
+
+/// A connection that was opened beside all pools.
+pub struct Opened {
+    pub connection: PgConnection,
+    /// How long its first answer took: a round trip, and next to nothing beside it.
+    pub answered_in: Duration,
+}
 
 /// Everything that it takes to open a connection.
 #[derive(Clone)]
@@ -59,10 +71,12 @@ impl Door {
     }
 
     /// Opens one connection beside all pools.
-    pub async fn open(&self) -> Result<PgConnection, StoreError> {
+    pub async fn open(&self) -> Result<Opened, StoreError> {
         let opening = async {
             let mut connection = PgConnection::connect_with(&self.options).await.map_err(|e| self.refused(&e))?;
+            let asked = Instant::now();
             prepare(&mut connection, &self.setup, None).await.map_err(|e| self.refused(&e))?;
+            let answered_in = asked.elapsed();
             if let Some(joining) = &self.joining {
                 run(&mut connection, joining).await.map_err(|e| {
                     StoreError::new(
@@ -73,7 +87,7 @@ impl Door {
                     .caused_by(e)
                 })?;
             }
-            Ok(connection)
+            Ok(Opened { connection, answered_in })
         };
         match tokio::time::timeout(self.wait, opening).await {
             Ok(answer) => answer,

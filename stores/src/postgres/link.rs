@@ -1,6 +1,8 @@
 //! How connections are lent out, so that none comes back in a state that nobody knows.
 
 use std::ops::{Deref, DerefMut};
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::{Acquire, Release};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
@@ -13,7 +15,10 @@ use sqlx::{AssertSqlSafe, Connection as _, Either, Executor, Row as _};
 use tokio::sync::Notify;
 
 use super::classify::classify;
-use super::connection::{Door, TRUSTED_IDLE};
+use super::connection::{Door, FAR, Opened, TRUSTED_IDLE};
+
+/// A single connection is no reason to open another, and somebody else may need the rest.
+const OPEN_AHEAD_FROM: u32 = 2;
 
 /// A pool, the connections that were used a moment ago, and the door for a second look when the pool has none for us.
 ///
@@ -21,6 +26,7 @@ use super::connection::{Door, TRUSTED_IDLE};
 /// trip, during which the next one who wants a connection has to open another, which are six. So connections that come
 /// back in good order are kept beside the pool, and lent out again as they are.
 pub struct Link {
+    answered_in: Option<Duration>,
     pool: RwLock<PgPool>,
     spares: Arc<Spares>,
     connections_max: u32,
@@ -29,17 +35,48 @@ pub struct Link {
 
 impl Link {
     pub fn new(door: Door, connections_max: u32) -> Link {
-        Link { pool: RwLock::new(door.pool(connections_max)), spares: Arc::default(), connections_max, door }
+        Link {
+            answered_in: None,
+            pool: RwLock::new(door.pool(connections_max)),
+            spares: Arc::default(),
+            connections_max,
+            door,
+        }
     }
 
-    /// The same with a connection that is open already.
-    pub fn beginning_with(door: Door, first: PgConnection, connections_max: u32) -> Link {
-        // It counts as one of them.
-        let link = Link::new(door, connections_max - u32::from(connections_max > 1));
+    /// The same with a connection that is open already. Where the way is long, a second one is opened at once: whoever
+    /// needs it would have to wait for as many round trips as everything before took.
+    pub fn beginning_with(door: Door, first: Opened, connections_max: u32) -> Link {
+        let opens_ahead = first.answered_in > FAR && connections_max > OPEN_AHEAD_FROM;
+        // They count among the others.
+        let own = u32::from(connections_max > 1) + u32::from(opens_ahead);
+        let link = Link { answered_in: Some(first.answered_in), ..Link::new(door, connections_max - own) };
         if connections_max > 1 {
-            link.spares.give_back(Held::Own(Box::new(first)), 0);
+            link.spares.give_back(Held::Own(Box::new(first.connection)), 0);
+        }
+        if opens_ahead {
+            link.open_ahead();
         }
         link
+    }
+
+    /// How long the first answer took, where a connection was open from the beginning.
+    pub fn answered_in(&self) -> Option<Duration> {
+        self.answered_in
+    }
+
+    /// Opens a connection that nobody has asked for yet. If it does not come, that is told to the next one who needs one.
+    fn open_ahead(&self) {
+        self.spares.opening.store(true, Release);
+        let (spares, door) = (Arc::clone(&self.spares), self.door.clone());
+        tokio::spawn(async move {
+            if let Ok(opened) = door.open().await {
+                spares.give_back(Held::Own(Box::new(opened.connection)), 0);
+            }
+            spares.opening.store(false, Release);
+            spares.own_is_back.notify_waiters();
+            spares.own_is_back.notify_one();
+        });
     }
 
     /// Drops all connections and begins with none. Those that are lent out go when their operation ends.
@@ -65,7 +102,7 @@ impl Link {
         let mut acquiring = std::pin::pin!(pool.acquire());
         let acquired = loop {
             tokio::select! {
-                acquired = &mut acquiring => break acquired,
+                acquired = &mut acquiring, if !self.spares.opening.load(Acquire) => break acquired,
                 () = self.spares.own_is_back.notified() => {
                     if let Some((held, generation)) = self.spares.take() {
                         return Ok(lease(held, generation));
@@ -85,7 +122,7 @@ impl Link {
         match self.door.open().await {
             Err(refusal) => refusal,
             Ok(spare) => {
-                let _ = spare.close().await;
+                let _ = spare.connection.close().await;
                 StoreError::new(Kind::Busy, operation, "all connections are in use")
             }
         }
@@ -134,6 +171,8 @@ struct Spares {
     shelf: Mutex<Shelf>,
     /// Those who wait for the pool would not see a connection that is not of the pool.
     own_is_back: Notify,
+    /// One of our own is being opened: it will be there sooner than one that the pool would open now.
+    opening: AtomicBool,
 }
 
 #[derive(Default)]

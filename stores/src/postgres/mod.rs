@@ -83,7 +83,7 @@ impl Postgres {
     pub async fn connect(connection: &Connection) -> Result<Arc<Postgres>> {
         let door = Door::new(connection)?;
         let first = door.open().await?;
-        let major_version = first.server_version_num().unwrap_or_default() / 10_000;
+        let major_version = first.connection.server_version_num().unwrap_or_default() / 10_000;
         if major_version < OLDEST_MAJOR_VERSION {
             let message =
                 format!("PostgreSQL {major_version} is older than {OLDEST_MAJOR_VERSION}, the oldest that works");
@@ -141,7 +141,7 @@ impl Store for Postgres {
         self.link.renew();
         // By ourselves: the pool would try again and again until its own timeout.
         let first = self.door.open().await?;
-        let _ = first.close().await;
+        let _ = first.connection.close().await;
         Ok(())
     }
 
@@ -256,7 +256,7 @@ impl Store for Postgres {
     }
 
     async fn measure_link(&self) -> Result<LinkSpeed> {
-        measure::measure(self.link.lease("ping").await?).await
+        measure::measure(self.link.lease("ping").await?, self.link.answered_in()).await
     }
 
     async fn missing_index(&self, view: &TableView) -> Result<Option<String>> {

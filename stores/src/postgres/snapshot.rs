@@ -32,7 +32,7 @@ impl Reading {
 
     /// All answers are of this moment. It has connections of its own, each of which is born inside the snapshot.
     pub async fn frozen(door: &Door, connections_max: u32) -> Result<Reading> {
-        let mut keeper = door.open().await?;
+        let mut keeper = door.open().await?.connection;
         let failed = |e: sqlx::Error| classify("snapshot", &e);
         keeper.execute(sqlx::raw_sql(AssertSqlSafe(BEGIN_FROZEN))).await.map_err(failed)?;
         let row = keeper.fetch_one(sqlx::raw_sql("SELECT pg_export_snapshot()")).await.map_err(failed)?;
