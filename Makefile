@@ -1,4 +1,4 @@
-# make setup   what the tests need: a PostgreSQL server, if none is installed
+# make setup   what the tests need: a PostgreSQL server and Prometheus, if none is installed
 # make test    all tests, with a throwaway PostgreSQL server beside them
 # make check   format, lints, documentation, tests: what has to pass before a change is handed in
 # make soak    kills rowsync at 200 random moments for each pair of engines; KILLS=50, SEED=17 and PAIR=between_files choose
@@ -12,6 +12,7 @@ KILLS ?= 200
 
 setup:
 	tests/install-postgres.sh
+	tests/install-prometheus.sh
 
 test: setup
 	tests/with-postgres.sh cargo test --workspace --no-fail-fast

@@ -52,6 +52,11 @@ pub enum Command {
     /// List the rows that the target refused, or try them again.
     #[command(after_help = "Example:\n  rowsync errors shop.json\n  rowsync errors shop.json replay --table Track")]
     Errors(ErrorsArgs),
+    /// Log which rows of the source change, by triggers, so that incremental runs read nothing else.
+    #[command(
+        after_help = "Example:\n  rowsync track shop.json install\n  rowsync track shop.json status --table Track"
+    )]
+    Track(TrackArgs),
     /// Write a commented starter file.
     #[command(after_help = "Example:\n  rowsync init shop.json")]
     Init(InitArgs),
@@ -147,6 +152,28 @@ pub enum ErrorsAction {
     List,
     /// Run the tables again that such rows are in, with nothing taken on trust.
     Replay,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct TrackArgs {
+    /// The settings file.
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// What to do with the triggers.
+    #[arg(value_name = "ACTION", value_enum, default_value_t = TrackAction::Status)]
+    pub action: TrackAction,
+    #[command(flatten)]
+    pub common: CommonArgs,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum TrackAction {
+    /// Make them, or make them anew; needs the right to make triggers on the source's tables.
+    Install,
+    /// Remove them and what they logged.
+    Remove,
+    /// Tell which tables are tracked, and how many changes wait.
+    Status,
 }
 
 #[derive(Clone, Debug, Args)]

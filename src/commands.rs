@@ -9,7 +9,8 @@ use serde::Serialize;
 
 use crate::check;
 use crate::cli::{
-    Command, CommonArgs, ErrorsAction, ErrorsArgs, FileArgs, HistoryArgs, InitArgs, Output, UndoArgs, VerifyArgs,
+    Command, CommonArgs, ErrorsAction, ErrorsArgs, FileArgs, HistoryArgs, InitArgs, Output, TrackArgs, UndoArgs,
+    VerifyArgs,
 };
 use crate::execute::{Hooks, execute};
 use crate::history::{self, History};
@@ -19,7 +20,7 @@ use crate::problem::{Exit, Problem};
 use crate::progress::Bars;
 use crate::row_errors::RowErrors;
 use crate::settings::{self, Environment, SyncSettings};
-use crate::{row_errors, run, shutdown, telemetry, undo};
+use crate::{row_errors, run, shutdown, telemetry, track, undo};
 
 /// Carries a command out. Problems are told on stderr, reports on stdout.
 pub fn carry_out(command: Command) -> Exit {
@@ -31,6 +32,7 @@ pub fn carry_out(command: Command) -> Exit {
         Command::Undo(args) => on_system(&args.common.clone(), |desk| undo(args, desk)),
         Command::Errors(args) => on_system(&args.common.clone(), |desk| errors(args, desk)),
         Command::Check(args) => on_system(&args.common.clone(), |desk| check(args, desk)),
+        Command::Track(args) => on_system(&args.common.clone(), |desk| track(args, desk)),
         Command::History(args) => on_system(&args.common.clone(), |desk| history(args, desk)),
     }
 }
@@ -145,6 +147,12 @@ async fn check(args: FileArgs, desk: Desk) -> Result<Exit, Problem> {
     let report = check::check(&desk.settings(&args.file)?).await?;
     desk.print(&report, check::text)?;
     Ok(if report.problems() == 0 { Exit::Done } else { Exit::Usage })
+}
+
+async fn track(args: TrackArgs, desk: Desk) -> Result<Exit, Problem> {
+    let report = track::track(&desk.settings(&args.file)?, args.action).await?;
+    desk.print(&report, track::text)?;
+    Ok(Exit::Done)
 }
 
 async fn history(args: HistoryArgs, desk: Desk) -> Result<Exit, Problem> {

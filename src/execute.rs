@@ -25,6 +25,7 @@ use rowsync_engine::search::SideName;
 use rowsync_engine::store::{Consistency, Store};
 use rowsync_stores::Access;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 use uuid::Uuid;
 
 use crate::closing::close_tables;
@@ -36,6 +37,7 @@ use crate::roster::{Entry, Missing, Roster, wished_foreign_keys};
 use crate::settings::{ConnectionSettings, SyncSettings, TuningSettings};
 use crate::state::{Command, Place, State, StateError};
 use crate::tally::Tally;
+use crate::tracking::{acknowledge, log_owner, logs_read};
 use crate::undo::journal::ExecutionJournal;
 
 /// What goes with an execution: where progress is shown, and how it is stopped.
@@ -53,7 +55,8 @@ pub async fn execute(settings: &SyncSettings, goal: Goal, hooks: &Hooks) -> Resu
     hooks.board.begin(&settings.name);
     let tally = command_of(goal).map(|command| Tally::begin(command, &settings.name, &hooks.board));
     let mut kept = Kept::new(Uuid::now_v7(), now(), None);
-    let ended = see_through(settings, goal, hooks, &mut kept).await;
+    let span = tracing::info_span!("sync_run", sync = %settings.name, execution = %kept.execution_id);
+    let ended = see_through(settings, goal, hooks, &mut kept).instrument(span).await;
     kept.end(&settings.name, &ended, now()).await;
     if let Some(tally) = tally {
         tally.end(&ended);
@@ -90,6 +93,7 @@ async fn see_through(
         tracing::warn!("foreign keys form a cycle: {cycle}");
     }
     let (target, leave) = (Arc::clone(&job.shared.target), Arc::clone(&job.shared.leave));
+    let source = job.shared.source.store();
     let outcomes = Supervisor.start().send(StartRun { job }).await;
     let outcomes = outcomes.map_err(|_| {
         Problem::Internal("the supervisor ended before it reported; this is a mistake in rowsync".into())
@@ -118,7 +122,11 @@ async fn see_through(
     with_own_errors(&mut report);
     match state {
         Some(state) if writes => {
+            let logs = logs_read(&outcomes);
             let recorded = state.record(&place, &report, &remembered_as(&roster, outcomes)).await;
+            if recorded.is_ok() {
+                acknowledge(&*source, &roster, &place, &logs).await;
+            }
             let remedy = "the rows are written; mend the state, and the next run compares again";
             tell_whether_recorded(recorded, remedy, settings, &state, &mut report).await;
         }
@@ -276,6 +284,7 @@ async fn make_job(
             earlier: remembered(entry, footing.state.as_deref(), &place).await?,
             target_missing: entry.target_missing,
             has_children: roster.order.has_children[index],
+            log_owner: log_owner(&entry.settings.tuning, &place),
             notes: if entry.created { vec!["the target's table was created".into()] } else { Vec::new() },
             keeping,
         });
@@ -302,6 +311,7 @@ async fn make_job(
         target_link: ends.links.target,
         failures_max: settings.max_error_loop,
         dice,
+        span: tracing::Span::current(),
     };
     let order = without(&roster.order, &parked);
     Ok((RunJob { tables, order, tables_at_once: settings.max_parallel_tables, shared }, parked))

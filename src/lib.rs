@@ -33,5 +33,7 @@ pub mod shutdown;
 pub mod state;
 pub mod tally;
 pub mod telemetry;
+pub mod track;
+pub mod tracking;
 pub mod turns;
 pub mod undo;

@@ -11,8 +11,8 @@ use crate::exposition::{Exposition, expect};
 use crate::problem::Problem;
 use crate::settings::SyncSettings;
 
-/// How often it is written anew; as often as Prometheus usually asks.
-const EVERY: Duration = Duration::from_secs(15);
+/// How often it is written anew: more often than anybody collects it, so that what is collected is not old already.
+const EVERY: Duration = Duration::from_secs(5);
 
 /// Keeps the file up to date as long as it lives, and leaves the last word in it.
 pub struct MetricsFile {

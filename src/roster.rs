@@ -402,7 +402,7 @@ fn refers_to_itself(table: &TableSchema) -> bool {
 }
 
 pub fn pair_options(tuning: &TuningSettings) -> PairOptions {
-    let by_time = tuning.change_tracking != ChangeTracking::None;
+    let by_time = matches!(tuning.change_tracking, ChangeTracking::Auto | ChangeTracking::ModifyTime);
     PairOptions {
         key: tuning.primary_key_field.clone().unwrap_or_default(),
         modify_time: if by_time { tuning.modify_time_field.clone() } else { String::new() },

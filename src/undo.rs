@@ -26,6 +26,7 @@ use rowsync_engine::report::{ErrorReport, RunReport, TableReport, TableStatus};
 use rowsync_engine::search::SideName;
 use rowsync_engine::store::Consistency;
 use rowsync_stores::Access;
+use tracing::Instrument as _;
 use uuid::Uuid;
 
 use crate::closing::close_tables;
@@ -56,7 +57,9 @@ pub async fn undo(settings: &SyncSettings, execution_id: &str, hooks: &Hooks) ->
     let mut kept = Kept::new(Uuid::now_v7(), now(), Some(execution_id.clone()));
     hooks.board.begin(&settings.name);
     let tally = Tally::begin(Command::Undo, &settings.name, &hooks.board);
-    let ended = see_through(settings, &execution_id, hooks, &mut kept).await;
+    let span =
+        tracing::info_span!("sync_run", sync = %settings.name, execution = %kept.execution_id, undoes = %execution_id);
+    let ended = see_through(settings, &execution_id, hooks, &mut kept).instrument(span).await;
     kept.end(&settings.name, &ended, now()).await;
     tally.end(&ended);
     ended

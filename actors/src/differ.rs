@@ -32,12 +32,14 @@ use rowsync_engine::sightings::{Mark, Pulse};
 use rowsync_engine::store::{Decoder, Encoder, PageRequest, Store};
 use tokio_util::sync::CancellationToken;
 
+use tracing::{Instrument as _, Span};
+
 use crate::board::Progress;
 use crate::failure::Failure;
 use crate::found::Found;
 use crate::job::TableOptions;
 use crate::ledger::Ledger;
-use crate::messages::{CompareChanged, CompareRange, CopyTable, DeleteKeys, ProveRanges};
+use crate::messages::{CompareChanged, CompareKeys, CompareRange, CopyTable, DeleteKeys, ProveRanges};
 use crate::ports::{ReaderPort, WriterPort};
 
 /// What a row is taken to be before the first one was seen, in bytes.
@@ -46,6 +48,8 @@ const ROW_BYTES_GUESS: usize = 256;
 /// Finds differences of one table.
 pub struct Differ {
     desk: Arc<Desk>,
+    /// Of the table; made within it.
+    span: Span,
 }
 
 /// What every piece of the differ's work needs.
@@ -76,7 +80,7 @@ pub struct Desk {
 impl Differ {
     pub fn new(desk: Desk) -> Differ {
         desk.row_bytes.store(ROW_BYTES_GUESS, Relaxed);
-        Differ { desk: Arc::new(desk) }
+        Differ { desk: Arc::new(desk), span: Span::current() }
     }
 
     /// One piece of work at a time; it ends with the actor.
@@ -84,7 +88,7 @@ impl Differ {
     where
         F: Future<Output = Result<T, Failure>> + 'static,
     {
-        AtomicResponse::new(Box::pin(work(Arc::clone(&self.desk)).into_actor(self)))
+        AtomicResponse::new(Box::pin(work(Arc::clone(&self.desk)).instrument(self.span.clone()).into_actor(self)))
     }
 }
 
@@ -182,6 +186,14 @@ impl Handler<CompareChanged> for Differ {
 
     fn handle(&mut self, message: CompareChanged, _: &mut Context<Self>) -> Self::Result {
         self.work(|desk| changed::write_changed(desk, message.since))
+    }
+}
+
+impl Handler<CompareKeys> for Differ {
+    type Result = AtomicResponse<Self, Result<Found, Failure>>;
+
+    fn handle(&mut self, message: CompareKeys, _: &mut Context<Self>) -> Self::Result {
+        self.work(|desk| changed::compare_keys(desk, message.keys, message.act))
     }
 }
 

@@ -5,12 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rowsync_engine::budget::Budget;
+use rowsync_engine::change_log::LogSeen;
 use rowsync_engine::cost::{CompareMethod, LinkSpeed};
 use rowsync_engine::order::Order;
 use rowsync_engine::pair::Pair;
 use rowsync_engine::plan::Strategy;
 use rowsync_engine::value::Value;
 use tokio_util::sync::CancellationToken;
+use tracing::Span;
 
 use crate::board::Board;
 use crate::end::{Dice, End};
@@ -48,6 +50,8 @@ pub struct Shared {
     /// Failures in a row, without a written row in between, after which a table is given up: `max_error_loop`.
     pub failures_max: u32,
     pub dice: Dice,
+    /// The run, to which its tables belong in the log.
+    pub span: Span,
 }
 
 /// From here on a round trip takes as long as hashing thousands of rows.
@@ -90,14 +94,18 @@ pub struct TableJob {
     pub has_children: bool,
     /// What a person may want to know.
     pub notes: Vec<String>,
+    /// Whose log of changes is followed; none where no log is.
+    pub log_owner: Option<String>,
     /// None where nothing is kept for an undo.
     pub keeping: Option<Keeping>,
 }
 
 /// What an earlier successful run saw.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Earlier {
     pub newest: Option<Value>,
+    /// Of the log of changes, where it was looked at.
+    pub log: Option<LogSeen>,
 }
 
 /// The tuning keys that a table works by; names and defaults are the configuration's.

@@ -10,6 +10,8 @@ use rowsync_engine::metrics::ActorName;
 use rowsync_engine::recovery::{Verdict, remedy};
 use rowsync_engine::search::SideName;
 
+use tracing::{Instrument as _, Span};
+
 use crate::board::Progress;
 use crate::end::pause_unless;
 use crate::failure::Failure;
@@ -28,18 +30,34 @@ pub struct Keeper {
     table: Option<Addr<Table>>,
     past: Past,
     ledger: Arc<Ledger>,
+    span: Span,
 }
 
 impl Keeper {
     pub fn new(job: TableJob, shared: Shared) -> Keeper {
-        let recovery = Recovery::new(&job.name, &shared).start();
-        Keeper { job, shared, recovery, judges_lost: 0, table: None, past: Past::default(), ledger: Arc::default() }
+        let span = tracing::info_span!(parent: &shared.span, "sync_table", table = %job.name);
+        let recovery = span.in_scope(|| Recovery::new(&job.name, &shared)).start();
+        Keeper {
+            span,
+            job,
+            shared,
+            recovery,
+            judges_lost: 0,
+            table: None,
+            past: Past::default(),
+            ledger: Arc::default(),
+        }
     }
 
     /// One pass, begun again until the table stands or is given up.
     pub async fn see_through(&mut self, pass: Pass) -> Standing {
+        let span = self.span.clone();
+        self.bring_to_its_end(pass).instrument(span).await
+    }
+
+    async fn bring_to_its_end(&mut self, pass: Pass) -> Standing {
         loop {
-            let broken = match self.table().send(SyncTable { pass }).await {
+            let broken = match self.table().send(SyncTable { pass, span: self.span.clone() }).await {
                 Ok(Standing::Broken(broken)) => *broken,
                 Ok(standing) => return standing,
                 Err(_) => self.panicked(pass).await,
@@ -119,7 +137,7 @@ impl Keeper {
             let verdict = Verdict::Park { remedy: remedy(Kind::Panic) };
             return Err(Failure::Judged { error: Arc::clone(failure), verdict });
         }
-        self.recovery = Recovery::new(&self.job.name, &self.shared).start();
+        self.recovery = self.span.in_scope(|| Recovery::new(&self.job.name, &self.shared)).start();
         Ok(())
     }
 

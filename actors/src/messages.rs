@@ -5,6 +5,7 @@ use std::sync::Arc;
 use actix::Message;
 use rowsync_engine::budget::Permit;
 use rowsync_engine::change::{Applied, Changes};
+use rowsync_engine::change_log::{LogPage, LogStanding};
 use rowsync_engine::digest::{Digest, DigestKind};
 use rowsync_engine::error::{Class, StoreError};
 use rowsync_engine::key::{Key, KeyRange};
@@ -14,6 +15,7 @@ use rowsync_engine::search::SearchOptions;
 use rowsync_engine::sightings::Sightings;
 use rowsync_engine::store::{PageRequest, Survey};
 use rowsync_engine::value::Value;
+use tracing::Span;
 
 use crate::failure::Failure;
 use crate::found::Found;
@@ -35,6 +37,8 @@ pub struct TableOutcome {
     pub report: TableReport,
     /// The newest modify time of the source as this run saw it.
     pub newest: Option<Value>,
+    /// What the log of changes told, where all of it is in the target now.
+    pub log: Option<LogStanding>,
     /// Rows that the target refused.
     pub failed_rows: Vec<FailedRow>,
     /// It was worked through, whatever became of single rows, so the tables that refer to it can be begun.
@@ -70,6 +74,8 @@ pub enum Pass {
 #[rtype(result = "Standing")]
 pub struct SyncTable {
     pub pass: Pass,
+    /// The table in the log. All that its actors do is told beneath it.
+    pub span: Span,
 }
 
 impl Pass {
@@ -216,6 +222,30 @@ pub struct CopyTable {
 #[rtype(result = "Result<Found, Failure>")]
 pub struct CompareChanged {
     pub since: Option<Value>,
+}
+
+/// table -> differ. Answer: what differed in the rows with these keys, and was written where it was to be.
+#[derive(Message)]
+#[rtype(result = "Result<Found, Failure>")]
+pub struct CompareKeys {
+    pub keys: Vec<Key>,
+    pub act: Act,
+}
+
+/// table -> reader. Answer: what the log of changes tells; none where there is none.
+#[derive(Message)]
+#[rtype(result = "Result<Option<LogStanding>, StoreError>")]
+pub struct AskLog {
+    pub owner: String,
+}
+
+/// table -> reader. Answer: the changes of the log behind a number.
+#[derive(Message)]
+#[rtype(result = "Result<LogPage, StoreError>")]
+pub struct ReadLog {
+    pub owner: String,
+    pub after: i64,
+    pub changes: usize,
 }
 
 /// table -> differ. Answer: what was deleted.

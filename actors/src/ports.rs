@@ -5,6 +5,7 @@ use actix::{Actor, Addr, Handler, Message, Recipient};
 use metrics::Gauge;
 use rowsync_engine::budget::Permit;
 use rowsync_engine::change::{Applied, Changes};
+use rowsync_engine::change_log::{LogPage, LogStanding};
 use rowsync_engine::digest::{Digest, DigestKind};
 use rowsync_engine::error::StoreError;
 use rowsync_engine::key::{Key, KeyRange};
@@ -16,8 +17,8 @@ use std::sync::Arc;
 use crate::differ::Differ;
 use crate::failure::Failure;
 use crate::messages::{
-    ChangeSet, CountRows, DigestRanges, EstimateRows, FindNewest, FindRecent, GatherRows, ReadKeys, ReadRange,
-    SplitRanges,
+    AskLog, ChangeSet, CountRows, DigestRanges, EstimateRows, FindNewest, FindRecent, GatherRows, ReadKeys, ReadLog,
+    ReadRange, SplitRanges,
 };
 use crate::meters::Raised;
 use crate::reader::Reader;
@@ -137,6 +138,29 @@ impl ReaderPort {
 
     pub async fn keys(&self, keys: Vec<Key>) -> Result<RowPage, Failure> {
         ask(&self.keys, &self.depth, ReadKeys { keys }, "reader").await
+    }
+}
+
+/// The log of changes of the source.
+#[derive(Clone)]
+pub struct LogPort {
+    standing: Recipient<AskLog>,
+    changes: Recipient<ReadLog>,
+    owner: String,
+    depth: Gauge,
+}
+
+impl LogPort {
+    pub fn new(reader: &Addr<Reader>, owner: String, depth: Gauge) -> LogPort {
+        LogPort { standing: reader.clone().recipient(), changes: reader.clone().recipient(), owner, depth }
+    }
+
+    pub async fn standing(&self) -> Result<Option<LogStanding>, Failure> {
+        ask(&self.standing, &self.depth, AskLog { owner: self.owner.clone() }, "reader").await
+    }
+
+    pub async fn changes(&self, after: i64, changes: usize) -> Result<LogPage, Failure> {
+        ask(&self.changes, &self.depth, ReadLog { owner: self.owner.clone(), after, changes }, "reader").await
     }
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use actix::{Actor, ActorFutureExt, Context, Handler, ResponseActFuture, WrapFuture};
+use rowsync_engine::change_log::{LogPage, LogStanding};
 use rowsync_engine::digest::{Digest, DigestKind};
 use rowsync_engine::error::{Kind, StoreError};
 use rowsync_engine::key::Key;
@@ -14,9 +15,12 @@ use rowsync_engine::store::{Result, Snapshot, Survey};
 use tokio::sync::Semaphore;
 use tokio_util::task::AbortOnDropHandle;
 
+use tracing::{Instrument as _, Span};
+
 use crate::board::{Progress, Spent};
 use crate::messages::{
-    CountRows, DigestRanges, EstimateRows, FindNewest, FindRecent, GatherRows, ReadKeys, ReadRange, SplitRanges,
+    AskLog, CountRows, DigestRanges, EstimateRows, FindNewest, FindRecent, GatherRows, ReadKeys, ReadLog, ReadRange,
+    SplitRanges,
 };
 
 /// Most questions that one reader works on at once; the others wait their turn.
@@ -28,11 +32,20 @@ pub struct Reader {
     view: Arc<TableView>,
     progress: Arc<Progress>,
     window: Arc<Semaphore>,
+    /// Of the table; made within it.
+    span: Span,
 }
 
 impl Reader {
     pub fn new(side: SideName, snapshot: Arc<dyn Snapshot>, view: Arc<TableView>, progress: Arc<Progress>) -> Reader {
-        Reader { side, snapshot, view, progress, window: Arc::new(Semaphore::new(QUESTIONS_MAX)) }
+        Reader {
+            side,
+            snapshot,
+            view,
+            progress,
+            window: Arc::new(Semaphore::new(QUESTIONS_MAX)),
+            span: Span::current(),
+        }
     }
 
     /// Works on a question on any core; the work ends with the actor or with whoever asked.
@@ -47,14 +60,15 @@ impl Reader {
     {
         let work = question(Arc::clone(&self.snapshot), Arc::clone(&self.view));
         let (window, progress, side) = (Arc::clone(&self.window), Arc::clone(&self.progress), self.side);
-        let task = AbortOnDropHandle::new(tokio::spawn(async move {
+        let asked = async move {
             let _turn = window.acquire_owned().await;
             let begun = Instant::now();
             let answer = work.await;
             progress.spend(spent, side, begun);
             progress.queried(side, answer.as_ref().map_or(0, bytes));
             answer
-        }));
+        };
+        let task = AbortOnDropHandle::new(tokio::spawn(asked.instrument(self.span.clone())));
         let view = Arc::clone(&self.view);
         let answer = async move { task.await.unwrap_or_else(|_| Err(panicked(&view))).map_err(|error| error.on(side)) };
         Box::pin(answer.into_actor(self).map(|answer, _, _| answer))
@@ -135,6 +149,24 @@ impl Handler<ReadRange> for Reader {
             |page: &RowPage| page.bytes_read,
             |rows, view| async move { rows.page(&view, &message.request).await },
         )
+    }
+}
+
+impl Handler<AskLog> for Reader {
+    type Result = ResponseActFuture<Self, Result<Option<LogStanding>>>;
+
+    fn handle(&mut self, message: AskLog, _: &mut Context<Self>) -> Self::Result {
+        self.answer(Spent::Read, nothing, |rows, view| async move { rows.log(&view, &message.owner).await })
+    }
+}
+
+impl Handler<ReadLog> for Reader {
+    type Result = ResponseActFuture<Self, Result<LogPage>>;
+
+    fn handle(&mut self, message: ReadLog, _: &mut Context<Self>) -> Self::Result {
+        self.answer(Spent::Read, nothing, |rows, view| async move {
+            rows.changes_since(&view, &message.owner, message.after, message.changes).await
+        })
     }
 }
 

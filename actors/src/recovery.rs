@@ -9,6 +9,8 @@ use rowsync_engine::error::{Kind, StoreError};
 use rowsync_engine::recovery::{History, Step, Verdict, judge};
 use rowsync_engine::search::SideName;
 
+use tracing::Span;
+
 use crate::board::Progress;
 use crate::end::{Dice, Patience, what_failed};
 use crate::job::Shared;
@@ -24,6 +26,8 @@ pub struct Recovery {
     /// Failures in a row, and what the table had written by the last of them: whoever comes on is not in a row.
     failures: u32,
     rows_written: u64,
+    /// Of the table; made within it.
+    span: Span,
 }
 
 /// What to do, and how long to wait before it.
@@ -51,6 +55,7 @@ impl Recovery {
             dice: Arc::clone(&shared.dice),
             failures: 0,
             rows_written: 0,
+            span: Span::current(),
             table,
         }
     }
@@ -93,6 +98,8 @@ impl Handler<Judge> for Recovery {
     type Result = MessageResult<Judge>;
 
     fn handle(&mut self, message: Judge, _: &mut Context<Self>) -> Self::Result {
+        let span = self.span.clone();
+        let _of_the_table = span.enter();
         let error = &message.failure;
         self.count(error.kind);
         let patience = self.patience(error);

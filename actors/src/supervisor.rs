@@ -157,5 +157,5 @@ fn failed(job: &TableJob, message: &str) -> TableOutcome {
         message: message.to_owned(),
         remedy: "this is a mistake in rowsync; please report it with the log".into(),
     });
-    TableOutcome { report, newest: None, failed_rows: Vec::new(), worked_through: false, abort: false }
+    TableOutcome { report, newest: None, log: None, failed_rows: Vec::new(), worked_through: false, abort: false }
 }

@@ -6,6 +6,7 @@
 mod compare;
 mod doubt;
 mod drift;
+mod log;
 mod rejects;
 mod settle;
 mod standing;
@@ -22,6 +23,8 @@ use rowsync_engine::pair::Pair;
 use rowsync_engine::search::SideName;
 use rowsync_engine::store::Decoder;
 
+use tracing::Instrument as _;
+
 use crate::differ::{Desk, Differ};
 use crate::end::{End, Rows};
 use crate::failure::Failure;
@@ -29,7 +32,7 @@ use crate::job::{Shared, TableJob};
 use crate::keeper::Seen;
 use crate::ledger::Ledger;
 use crate::messages::{Pass, Standing, SyncTable};
-use crate::ports::{DifferPort, ReaderPort, WriterPort};
+use crate::ports::{DifferPort, LogPort, ReaderPort, WriterPort};
 use crate::reader::Reader;
 use crate::recovery::Recovery;
 use crate::writer::{Pen, Writer};
@@ -54,6 +57,7 @@ impl Table {
 pub(crate) struct Children {
     pub(crate) source: ReaderPort,
     pub(crate) target: ReaderPort,
+    pub(crate) log: Option<LogPort>,
     pub(crate) differ: DifferPort,
     pub(crate) writer: Addr<Writer>,
     pub(crate) seen: Seen,
@@ -66,11 +70,18 @@ impl Children {
         let (source_rows, target_rows) = (shared.source.rows().await?, shared.target.rows().await?);
         let seen = Seen { source: source_rows.generation, target: target_rows.generation };
         let reader = |side, rows: Rows, view: &Arc<_>| {
-            let reader = Reader::new(side, rows.snapshot, Arc::clone(view), Arc::clone(&progress));
-            ReaderPort::from(&reader.start()).gauged(progress.meters.mailbox(ActorName::reader(side)))
+            Reader::new(side, rows.snapshot, Arc::clone(view), Arc::clone(&progress)).start()
+        };
+        let port = |side, reader: &Addr<Reader>| {
+            ReaderPort::from(reader).gauged(progress.meters.mailbox(ActorName::reader(side)))
         };
         let source = reader(SideName::Source, source_rows, &job.pair.source);
-        let target = reader(SideName::Target, target_rows, &job.pair.target);
+        let log = job
+            .log_owner
+            .clone()
+            .map(|owner| LogPort::new(&source, owner, progress.meters.mailbox(ActorName::reader(SideName::Source))));
+        let source = port(SideName::Source, &source);
+        let target = port(SideName::Target, &reader(SideName::Target, target_rows, &job.pair.target));
         let pen = Pen {
             store: shared.target.store(),
             view: Arc::clone(&job.pair.target),
@@ -104,7 +115,7 @@ impl Children {
             far: shared.is_far(),
             row_bytes: AtomicUsize::new(0),
         });
-        Ok(Children { source, target, differ: DifferPort::new(differ.start(), differs), writer, seen })
+        Ok(Children { source, target, log, differ: DifferPort::new(differ.start(), differs), writer, seen })
     }
 }
 
@@ -124,10 +135,10 @@ impl Handler<SyncTable> for Table {
 
     fn handle(&mut self, message: SyncTable, _: &mut Context<Self>) -> Self::Result {
         let work = self.work.take();
-        let pass = message.pass;
+        let SyncTable { pass, span } = message;
         let done = async move {
             let mut work = work.expect("messages come one at a time, and each puts the work back");
-            let standing = walk(&mut work, pass).await;
+            let standing = walk(&mut work, pass).instrument(span).await;
             (work, standing)
         };
         AtomicResponse::new(Box::pin(done.into_actor(self).map(|(work, standing), table, _| {

@@ -19,6 +19,8 @@ use rowsync_engine::search::SideName;
 use rowsync_engine::store::{Result, Store, Transaction};
 use tokio_util::task::AbortOnDropHandle;
 
+use tracing::{Instrument as _, Span};
+
 use crate::board::{Progress, Spent};
 use crate::job::TableOptions;
 use crate::journal::Keeping;
@@ -29,6 +31,10 @@ use crate::phase::Phase;
 
 pub struct Writer {
     pen: Arc<Pen>,
+    /// Of the table; made within it.
+    span: Span,
+    /// Sets that it was given.
+    batches: u64,
 }
 
 /// What writing takes, on whichever core it is done.
@@ -52,7 +58,7 @@ pub struct Pen {
 
 impl Writer {
     pub fn new(pen: Pen) -> Writer {
-        Writer { pen: Arc::new(pen) }
+        Writer { pen: Arc::new(pen), span: Span::current(), batches: 0 }
     }
 }
 
@@ -67,11 +73,17 @@ impl Handler<ChangeSet> for Writer {
     fn handle(&mut self, message: ChangeSet, _: &mut Context<Self>) -> Self::Result {
         let pen = Arc::clone(&self.pen);
         let ChangeSet { changes, permit } = message;
-        let task = AbortOnDropHandle::new(tokio::spawn(async move {
+        self.batches += 1;
+        let (inserts, updates, deletes) = (changes.inserts.len(), changes.updates.len(), changes.deletes.len());
+        let span = tracing::debug_span!(parent: &self.span, "batch", batch = self.batches, inserts, updates, deletes);
+        // Where batches are not told apart, they are told of as their table's.
+        let span = if span.is_disabled() { self.span.clone() } else { span };
+        let writing = async move {
             let applied = pen.write(changes).await;
             drop(permit);
             applied
-        }));
+        };
+        let task = AbortOnDropHandle::new(tokio::spawn(writing.instrument(span)));
         let table = self.pen.view.table.clone();
         let panicked = move || StoreError::new(Kind::Panic, "write", "the adapter panicked").at(&table);
         let applied = async move {
@@ -154,6 +166,7 @@ impl Pen {
         match (transaction.commit().await, witness) {
             (Ok(()), _) => {
                 Phase::BatchCommitted.reached();
+                tracing::debug!(applied.inserted, applied.updated, applied.deleted, "batch committed");
                 let filled = self.ledger.fill(applied.updated);
                 // What is held back is wanted again when it is found again.
                 self.ledger.want_less(filled + held_back);

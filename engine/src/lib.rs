@@ -6,6 +6,7 @@ pub mod backoff;
 pub mod budget;
 pub mod canonical;
 pub mod change;
+pub mod change_log;
 pub mod compare;
 pub mod conflict;
 pub mod cost;

@@ -47,6 +47,12 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// The plan that the log of changes makes; its counts are estimates, 0 where none is to be had.
+    pub fn by_log(changes: u64, source_count: u64, target_count: u64) -> Plan {
+        let operations = if changes == 0 { Vec::new() } else { vec![Incremental] };
+        Plan { operations, reason: BY_LOG.to_owned(), source_count, target_count, changed: changes }
+    }
+
     pub fn has(&self, operation: Operation) -> bool {
         self.operations.contains(&operation)
     }
@@ -95,6 +101,7 @@ enum Trust {
 use Operation::{Add, Changed, Delete, Incremental};
 
 const DELETE_EXTRAS: &str = "target has more rows => delete extras";
+const BY_LOG: &str = "incremental => rows that the log of changes names";
 const BY_MODIFY_TIME: &str = "incremental => rows changed by modify time";
 
 type Row = (Counts, Changes, Trust, &'static [Operation], &'static str);

@@ -18,6 +18,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use crate::change::{Applied, Changes};
+use crate::change_log::{LogPage, LogStanding};
 use crate::cost::LinkSpeed;
 use crate::digest::{Digest, DigestKind};
 use crate::error::{Kind, StoreError};
@@ -149,6 +150,24 @@ pub trait Store: Send + Sync {
         Ok(LinkSpeed::LOCAL)
     }
 
+    /// Makes triggers that log the keys of the rows that change from now on, for the sync called `owner`; anew where there
+    /// are some. Returns what a person has to know: changes that triggers do not see.
+    async fn install_log(&self, view: &Arc<TableView>, _owner: &str) -> Result<Vec<String>> {
+        Err(StoreError::new(Kind::Forbidden, "track", "this database has no triggers to track changes by")
+            .at(&view.table))
+    }
+
+    /// Removes triggers and log; `false` where there are none.
+    async fn remove_log(&self, _view: &Arc<TableView>, _owner: &str) -> Result<bool> {
+        Ok(false)
+    }
+
+    /// Forgets the logged changes that a snapshot saw, by what it told in `LogStanding::through`, and no others: one
+    /// that commits later may have an earlier number. Also where the store is only read.
+    async fn acknowledge(&self, _view: &Arc<TableView>, _owner: &str, _through: &str) -> Result<()> {
+        Ok(())
+    }
+
     /// The statement that would serve reading by this view, where the database lacks an index for it.
     async fn missing_index(&self, _view: &TableView) -> Result<Option<String>> {
         Ok(None)
@@ -271,6 +290,22 @@ pub trait Snapshot: Send + Sync {
 
     /// The rows with these keys, in any order; keys without a row are left out. `Fields` form.
     async fn rows_by_key(&self, view: &Arc<TableView>, keys: &[Key]) -> Result<RowPage>;
+
+    /// What the log of changes tells; `None` where the sync called `owner` has none for this table.
+    async fn log(&self, _view: &Arc<TableView>, _owner: &str) -> Result<Option<LogStanding>> {
+        Ok(None)
+    }
+
+    /// The changes behind a number, in their order, at most so many.
+    async fn changes_since(
+        &self,
+        view: &Arc<TableView>,
+        _owner: &str,
+        _after: i64,
+        _changes: usize,
+    ) -> Result<LogPage> {
+        Err(StoreError::new(Kind::Bug, "read", "there is no log of changes").at(&view.table))
+    }
 }
 
 /// Writes to one table; all or nothing.

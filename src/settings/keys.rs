@@ -288,7 +288,7 @@ const COMPARE_METHODS: &[Word] = &[
     Word::now("raw"),
     Word::now("ordered"),
 ];
-const TRACKINGS: &[Word] = &[Word::now("auto"), Word::not_yet("triggers"), Word::now("modify_time"), Word::now("none")];
+const TRACKINGS: &[Word] = &[Word::now("auto"), Word::now("triggers"), Word::now("modify_time"), Word::now("none")];
 
 /// All keys, in the order of the manual.
 pub fn all() -> impl Iterator<Item = &'static Key> {

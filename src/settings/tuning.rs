@@ -69,6 +69,8 @@ pub struct TuningSettings {
 pub enum ChangeTracking {
     /// The best way that the table offers.
     Auto,
+    /// By the log that triggers write.
+    Triggers,
     ModifyTime,
     /// Not at all: every row counts as changed.
     None,
@@ -77,6 +79,7 @@ pub enum ChangeTracking {
 impl ChangeTracking {
     fn named(name: &str) -> ChangeTracking {
         match name {
+            "triggers" => ChangeTracking::Triggers,
             "modify_time" => ChangeTracking::ModifyTime,
             "none" => ChangeTracking::None,
             // The check let only known words pass.

@@ -2,6 +2,7 @@
 
 use rowsync_actors::job::Earlier;
 use rowsync_actors::messages::TableOutcome;
+use rowsync_engine::change_log::LogSeen;
 use rowsync_engine::overlap::no_later_than;
 use rowsync_engine::report::{RunReport, TableStatus};
 use rowsync_engine::value::Value;
@@ -20,12 +21,13 @@ impl State {
     }
 
     async fn read_earlier(&self, place: &Place, table: &str, shape: &str) -> Result<Option<Earlier>, sqlx::Error> {
-        let sql =
-            "select newest from sync_change_tracking where sync = $1 and ends = $2 and table_name = $3 and shape = $4";
+        let sql = "select newest, log_mark, log_last from sync_change_tracking where sync = $1 and ends = $2 and table_name = $3 and shape = $4";
         let select = Statement::new(sql).bind(&place.sync).bind(&place.ends).bind(table).bind(shape);
         let Some(found) = self.database.session().await?.fetch_optional(select).await? else { return Ok(None) };
         let newest: Option<String> = found.get("newest")?;
-        Ok(Some(Earlier { newest: newest.as_deref().and_then(parse_moment) }))
+        let (mark, last): (Option<String>, Option<i64>) = (found.get("log_mark")?, found.get("log_last")?);
+        let log = mark.zip(last).map(|(mark, last)| LogSeen { mark, last });
+        Ok(Some(Earlier { newest: newest.as_deref().and_then(parse_moment), log }))
     }
 }
 
@@ -40,17 +42,21 @@ pub(super) async fn write(
     if outcome.report.status != TableStatus::Completed || !outcome.report.verified {
         return Ok(());
     }
-    let sql = "insert into sync_change_tracking (sync, ends, table_name, shape, newest, execution_id)
-        values ($1, $2, $3, $4, $5, $6)
+    let sql =
+        "insert into sync_change_tracking (sync, ends, table_name, shape, newest, execution_id, log_mark, log_last)
+        values ($1, $2, $3, $4, $5, $6, $7, $8)
         on conflict (sync, ends, table_name)
-        do update set shape = excluded.shape, newest = excluded.newest, execution_id = excluded.execution_id";
+        do update set shape = excluded.shape, newest = excluded.newest, execution_id = excluded.execution_id,
+            log_mark = excluded.log_mark, log_last = excluded.log_last";
     let insert = Statement::new(sql)
         .bind(&place.sync)
         .bind(&place.ends)
         .bind(&outcome.report.table)
         .bind(shape)
         .bind(newest_of(outcome, &report.started_at).as_ref().and_then(moment_text))
-        .bind(&report.execution_id);
+        .bind(&report.execution_id)
+        .bind(outcome.log.as_ref().map(|log| log.mark.clone()))
+        .bind(outcome.log.as_ref().map(|log| log.last));
     transaction.execute(insert).await.map(drop)
 }
 

@@ -312,7 +312,8 @@ fn a_state_of_the_first_version_is_upgraded_with_all_that_it_knows() {
     old.execute_batch(
         "insert into _sqlx_migrations select * from new._sqlx_migrations where version <= 3;
          insert into sync_executions select id, sync, status, started_at, finished_at, report from new.sync_executions;
-         insert into sync_change_tracking select * from new.sync_change_tracking;
+         insert into sync_change_tracking
+           select sync, ends, table_name, shape, newest, execution_id from new.sync_change_tracking;
          insert into sync_row_errors select sync, ends, table_name, '{\"id\":9}', 'update', 'data', 'no', null, 3,
              execution_id, execution_id from sync_change_tracking;",
     )

@@ -2,7 +2,9 @@
 //! they differ; and deleting by key.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
+use rowsync_engine::budget::Permit;
 use rowsync_engine::change::Changes;
 use rowsync_engine::compare::compare;
 use rowsync_engine::error::Class;
@@ -12,8 +14,10 @@ use rowsync_engine::sightings::Sightings;
 use rowsync_engine::value::Value;
 
 use super::Desk;
+use super::hunt::collect;
 use crate::failure::Failure;
 use crate::found::Found;
+use crate::messages::Act;
 
 pub(super) async fn write_changed(desk: Arc<Desk>, since: Option<Value>) -> Result<Found, Failure> {
     let mut sum = Found::default();
@@ -50,6 +54,80 @@ pub(super) async fn write_changed(desk: Arc<Desk>, since: Option<Value>) -> Resu
         }
         after = source.last_key;
     }
+}
+
+/// Brings the rows with these keys in line: what the source has of them is written, and what only the target has is
+/// collected, or deleted where that is what is to be done.
+pub(super) async fn compare_keys(desk: Arc<Desk>, mut keys: Vec<Key>, act: Act) -> Result<Found, Failure> {
+    keys.sort_unstable();
+    keys.dedup();
+    let mut sum = Found::default();
+    let mut rest = keys.as_slice();
+    while !rest.is_empty() {
+        desk.check_stop()?;
+        let rows =
+            (desk.options.page_bytes / desk.row_bytes.load(Relaxed).max(1)).clamp(1, desk.options.batch_rows.get());
+        let (some, others) = rest.split_at(rows.min(rest.len()));
+        compare_some(&desk, some, act, &mut sum).await?;
+        rest = others;
+    }
+    Ok(sum)
+}
+
+async fn compare_some(desk: &Desk, some: &[Key], act: Act, sum: &mut Found) -> Result<(), Failure> {
+    let mut permit = desk.budget.take(2 * desk.options.page_bytes).await;
+    let since = desk.mark().await?;
+    let both = (desk.source.keys(some.to_vec()), desk.target.keys(some.to_vec()));
+    let (source, target) = futures_util::try_join!(both.0, both.1)?;
+    desk.learn(&source);
+    permit.settle(source.bytes() + target.bytes());
+    let findings = compare(&source, &target, &desk.domains())
+        .map_err(|error| Failure::of_compare(error, &desk.pair.source.table))?;
+    let mut changes = findings.changes;
+    let extras = (std::mem::take(&mut changes.deletes), findings.extras.at(since));
+    sum.looked_at.0 += source.len() as u64;
+    sum.looked_at.1 += target.len() as u64;
+    desk.progress.rows_done(some.len() as u64);
+    if act == Act::DeleteExtras {
+        let (keys, seen) = extras;
+        sum.extra += keys.len() as u64;
+        let gone = keys.clone();
+        let changes = Changes { seen: Some(Arc::new(seen)), ..Changes::deleting(keys, desk.key_len()) };
+        return if changes.is_empty() {
+            Ok(())
+        } else {
+            write_and_see(desk, changes, permit, &source, gone, sum).await
+        };
+    }
+    sum.missing += changes.inserts.len() as u64;
+    sum.different += changes.updates.len() as u64;
+    sum.extra += extras.0.len() as u64;
+    sum.equal += findings.equal;
+    collect(desk, sum, extras.0, extras.1);
+    if changes.is_empty() {
+        return Ok(());
+    }
+    let written: Vec<Key> = keys(&changes.inserts).into_iter().chain(keys(&changes.updates)).collect();
+    write_and_see(desk, changes.known_since(since), permit, &source, written, sum).await
+}
+
+/// Writes, and reads back what was written: rows as the source has them, and none where it has none.
+async fn write_and_see(
+    desk: &Desk,
+    changes: Changes,
+    permit: Permit,
+    source: &RowPage,
+    mut written: Vec<Key>,
+    sum: &mut Found,
+) -> Result<(), Failure> {
+    let applied = desk.writer.write(changes, permit).await?;
+    sum.applied += applied;
+    written.retain(|key| !desk.ledger.is_rejected(key));
+    // Where rows were held back the table is compared again, and these with it; so it is where they wait for others.
+    if applied.held_back == 0 && !desk.ledger.owes() {
+        read_back(desk, source, written).await?;
+    }
+    Ok(())
 }
 
 pub(super) fn keys(page: &RowPage) -> Vec<Key> {

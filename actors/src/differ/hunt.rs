@@ -13,6 +13,7 @@ use rowsync_engine::row::RowPage;
 use rowsync_engine::search::{Ask, Search, SearchStats, Seek, Step};
 use rowsync_engine::sightings::{Mark, Sightings};
 use tokio_util::task::AbortOnDropHandle;
+use tracing::{Instrument as _, Span};
 
 use super::leaf::{Leaf, compare_some};
 use super::newest::explain_gap;
@@ -150,11 +151,17 @@ async fn compare_all(
 ) -> Result<(), Failure> {
     let (act, at_once) = (basket.act, leaves_at_once(desk));
     let mut running = FuturesUnordered::new();
+    // Of this step of the search; what the ranges hold is nobody's business in a log.
+    let mut number = 0u64;
     loop {
         while running.len() < at_once {
             let Some(ranges) = open.pop_front() else { break };
             // Comparing takes a core for a while, so it is not done on the actors' thread.
-            running.push(AbortOnDropHandle::new(tokio::spawn(compare_some(Arc::clone(desk), ranges, act))));
+            number += 1;
+            let span = tracing::debug_span!("range", range = number, ranges = ranges.len());
+            let span = if span.is_disabled() { Span::current() } else { span };
+            let comparing = compare_some(Arc::clone(desk), ranges, act).instrument(span);
+            running.push(AbortOnDropHandle::new(tokio::spawn(comparing)));
         }
         let Some(leaf) = running.next().await else { return Ok(()) };
         let leaf = leaf.map_err(|_| Failure::Gone("comparing task"))??;

@@ -103,6 +103,7 @@ fn judge(
     let (source, target, equal) = taken_apart.as_ref().map_or((source, target, 0), |(s, t, equal)| (s, t, *equal));
     let findings = if by_keys(act) { compare_keys(source, target) } else { compare(source, target, &desk.domains()) };
     let mut findings = findings.map_err(|error| Failure::of_compare(error, &desk.pair.source.table))?;
+    tracing::debug!(source_rows, target_rows, differing = findings.changes.len(), "range compared");
     findings.equal += equal;
     let samples = match act {
         Act::Observe { samples_max, explain } => samples(desk, &findings, target, samples_max, explain),

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
+use rowsync_engine::change_log::LogStanding;
 use rowsync_engine::digest::{DigestKind, miss_probability};
 use rowsync_engine::error::StoreError;
 use rowsync_engine::plan::Plan;
@@ -38,6 +39,10 @@ pub(crate) struct TableState {
     pub(crate) fell_back: bool,
     /// Extra rows were deleted first because a constraint was in the way.
     pub(crate) cleared: bool,
+    /// What the log of changes told, where there is one.
+    pub(crate) log: Option<LogStanding>,
+    /// Only what the log names is looked at.
+    pub(crate) follows_log: bool,
     /// The end of the table that is not compared now, as it is to be copied.
     pub(crate) tail: Option<Tail>,
     pub(crate) tail_copied: bool,
@@ -98,6 +103,8 @@ impl TableState {
             covered: false,
             fell_back: false,
             cleared: false,
+            log: None,
+            follows_log: false,
             tail: None,
             tail_copied: false,
             verified: false,
@@ -132,6 +139,7 @@ impl TableState {
             report: self.report(job, progress, &failed_rows),
             failed_rows,
             newest: self.source.newest.clone(),
+            log: self.log.clone().filter(|_| self.verified && self.status == TableStatus::Completed),
             worked_through: self.worked_through,
             abort: self.abort,
         }

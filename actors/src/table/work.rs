@@ -28,7 +28,7 @@ use crate::ports::{DifferPort, ReaderPort};
 use crate::recovery::{Judgement, Recovery};
 
 /// Smaller tables may lose any share of their rows; a share says little there.
-const MASS_DELETE_ROWS_MIN: u64 = 100;
+pub(super) const MASS_DELETE_ROWS_MIN: u64 = 100;
 
 /// Counting fewer rows takes no time that anybody would notice.
 const LONG_TO_COUNT: u64 = 100_000;
@@ -71,10 +71,13 @@ impl Work {
         }
         self.ledger.end_filling();
         self.dispel_doubts().await?;
-        self.count().await?;
+        let by_log = self.plan_by_log().await?;
+        if by_log.is_none() {
+            self.count().await?;
+        }
         Phase::Counted.reached();
         self.count_what_was_lost();
-        self.state.plan = Some(self.decide());
+        self.state.plan = Some(by_log.unwrap_or_else(|| self.decide()));
         self.state.notes.extend(self.why_not_incremental());
         Phase::Planned.reached();
         match self.shared.goal {
@@ -84,7 +87,10 @@ impl Work {
             Goal::Sync { .. } if self.too_little_to_do() => self.skip(),
             Goal::Sync { .. } => {
                 self.state.past.writes = true;
-                self.refuse_mass_delete(self.gap())?;
+                // Estimates are no reason to refuse anything.
+                if !self.state.follows_log {
+                    self.refuse_mass_delete(self.gap())?;
+                }
                 self.carry_out().await?;
                 return self.settle(pass).await;
             }
@@ -204,7 +210,9 @@ impl Work {
         let (source, target) = (&self.state.source, &self.state.target);
         let has_times = self.job.pair.source.modify_time.is_some();
         let knows_changes = self.job.earlier.is_some() && has_times;
-        let follows = self.job.options.strategy == Strategy::Incremental && knows_changes;
+        // A log with a gap is no reason to trust modify times instead, which do not show what was deleted.
+        let is_new = self.state.log.is_none() && !matches!(self.shared.goal, Goal::Verify { .. });
+        let follows = self.job.options.strategy == Strategy::Incremental && knows_changes && is_new;
         let facts = Facts {
             source_count: source.rows,
             target_count: target.rows,
@@ -221,10 +229,15 @@ impl Work {
     fn why_not_incremental(&self) -> Option<String> {
         let plan = self.plan();
         let compares = plan.has(Operation::Changed) || plan.has(Operation::Delete);
-        if self.job.options.strategy != Strategy::Incremental || !compares {
+        let is_told = self.state.log.is_some() || matches!(self.shared.goal, Goal::Verify { .. });
+        if self.job.options.strategy != Strategy::Incremental || !compares || is_told {
             return None;
         }
         Some(match self.job.pair.source.modify_time {
+            _ if self.lacks_log() && self.job.pair.source.modify_time.is_none() => {
+                "compared: nothing tells which rows have changed; `rowsync track FILE install` makes triggers that do"
+                    .into()
+            }
             None => "compared: nothing tells which rows have changed; name a column in `modify_time_field`".into(),
             Some(_) => "compared: what has changed is told from the next run on, since none before is known".into(),
         })
@@ -271,6 +284,9 @@ impl Work {
 
     async fn carry_out(&mut self) -> Result<(), Failure> {
         let plan = self.plan().clone();
+        if self.state.follows_log {
+            return self.follow_log(Act::Upsert).await;
+        }
         if plan.operations.is_empty() {
             // Nothing to do by the plan; both empty is equal, and otherwise the counts will be looked at.
             self.state.covered = plan.source_count == 0;
@@ -330,7 +346,7 @@ impl Work {
         Ok(())
     }
 
-    async fn count_exactly(&mut self) -> Result<(), Failure> {
+    pub(super) async fn count_exactly(&mut self) -> Result<(), Failure> {
         if self.state.estimated {
             self.state.source = self.children().source.count(self.since()).await?;
             self.state.estimated = false;
@@ -340,6 +356,7 @@ impl Work {
 
     /// Compares every row; what was found belongs to the sum.
     pub(super) async fn cover(&mut self, act: Act) -> Result<(), Failure> {
+        self.leave_log().await?;
         let compared = match act {
             Act::Upsert => self.bring_in_line().await,
             _ => self.compare_every_row(act).await,
@@ -411,12 +428,16 @@ impl Work {
         if let Some(plan) = &mut self.state.plan {
             plan.then_delete();
         }
+        self.count_before_deleting().await?;
         self.refuse_mass_delete(extras + self.state.sum.applied.deleted)?;
         Phase::Deleting.reached();
         let mut found = if self.state.sum.extra_keys.len() as u64 == extras {
             let (keys, seen) =
                 (std::mem::take(&mut self.state.sum.extra_keys), std::mem::take(&mut self.state.sum.extra_seen));
             self.differ().send(DeleteKeys { keys, seen }).await?
+        } else if self.state.follows_log {
+            self.follow_log(Act::DeleteExtras).await?;
+            Found::default()
         } else {
             // They are too many to hold, and a search by counts need not have seen all: count before deleting.
             let all = self.search_differences(Act::CollectExtras).await?.extra;

@@ -66,7 +66,7 @@ fn rows_deleted_from_the_source_are_searched_by_counts() {
     on_system(async {
         let mut world = world(10..200, 0..200).await;
         world.options.trust_modify_id = true;
-        world.earlier = Some(Earlier { newest: Some(Value::Timestamp(500)) });
+        world.earlier = Some(Earlier { newest: Some(Value::Timestamp(500)), log: None });
         let report = &world.reports().await[0];
         assert_eq!(report.plan.as_ref().unwrap().operations, [Operation::Delete]);
         assert_eq!((report.deleted, report.method, report.verified), (10, Method::BinarySearch, true));
@@ -78,7 +78,7 @@ fn a_trusted_run_reads_only_what_the_modify_time_names() {
     on_system(async {
         let mut world = world(0..200, 0..200).await;
         world.options.trust_modify_id = true;
-        world.earlier = Some(Earlier { newest: Some(Value::Timestamp(199)) });
+        world.earlier = Some(Earlier { newest: Some(Value::Timestamp(199)), log: None });
         let mut rows = world.source.rows("t");
         rows[5] = row(5, Some("changed"), 300);
         // Nobody said that this one changed, so a trusted run leaves it.
@@ -98,7 +98,7 @@ fn nothing_changed_is_nothing_to_do_unless_all_tables_are_to_be_checked() {
     on_system(async {
         let mut world = world(0..200, 1..201).await;
         world.options.trust_modify_id = true;
-        world.earlier = Some(Earlier { newest: Some(Value::Timestamp(500)) });
+        world.earlier = Some(Earlier { newest: Some(Value::Timestamp(500)), log: None });
         let report = &world.reports().await[0];
         assert_eq!((report.plan.as_ref().unwrap().reason.as_str(), report.added), ("no changes", 0));
         world.options.check_all_tables = true;
@@ -115,7 +115,7 @@ fn counts_that_stay_unequal_lead_to_a_full_compare() {
         world.target.fill("t", (0..155).chain(161..200).map(|id| row(id, Some("x"), id))).unwrap();
         world.options.trust_modify_id = true;
         world.options.recent_first = 0;
-        world.earlier = Some(Earlier { newest: Some(Value::Timestamp(500)) });
+        world.earlier = Some(Earlier { newest: Some(Value::Timestamp(500)), log: None });
         let report = &world.reports().await[0];
         assert!(report.notes.iter().any(|note| note.contains("fallback full compare on mismatch")), "{report:#?}");
         assert_eq!((report.added, report.deleted, report.verified), (1, 5, true));
@@ -129,7 +129,7 @@ fn without_the_fallback_a_mismatch_is_an_error() {
         let mut world = world((0..150).chain(160..200), (0..155).chain(161..200)).await;
         world.options.fallback_full_compare = false;
         world.options.trust_modify_id = true;
-        world.earlier = Some(Earlier { newest: Some(Value::Timestamp(500)) });
+        world.earlier = Some(Earlier { newest: Some(Value::Timestamp(500)), log: None });
         let report = &world.reports().await[0];
         assert!(!report.verified && !report.errors.is_empty(), "{report:#?}");
     });
@@ -185,7 +185,7 @@ fn what_fell_back_is_not_taken_on_trust_again() {
         rows[199] = row(199, Some("drift"), 199);
         world.target.fill("t", rows).unwrap();
         world.options.trust_modify_id = true;
-        world.earlier = Some(Earlier { newest: Some(Value::Timestamp(199)) });
+        world.earlier = Some(Earlier { newest: Some(Value::Timestamp(199)), log: None });
         let report = &world.reports().await[0];
         assert!(report.verified, "{report:#?}");
         assert_eq!(world.target.rows("t"), world.source.rows("t"));
@@ -216,7 +216,7 @@ fn an_empty_source_never_empties_a_large_target_by_itself() {
 fn few_changes_may_be_left_for_later() {
     on_system(async {
         let mut world = world(0..205, 0..200).await;
-        world.earlier = Some(Earlier { newest: Some(Value::Timestamp(199)) });
+        world.earlier = Some(Earlier { newest: Some(Value::Timestamp(199)), log: None });
         world.options.min_rows_to_sync = 10;
         let report = &world.reports().await[0];
         assert_eq!((report.status, report.added), (TableStatus::Skipped, 0));

@@ -329,7 +329,7 @@ fn an_actor_that_panics_in_the_midst_of_its_work_is_replaced() {
             let mut world = world().await;
             world.source.fill("t", (3..60).map(|id| row(id, Some("x"), id))).unwrap();
             world.options.trust_modify_id = true;
-            world.earlier = Some(rowsync_actors::job::Earlier { newest: Some(Value::Timestamp(500)) });
+            world.earlier = Some(rowsync_actors::job::Earlier { newest: Some(Value::Timestamp(500)), log: None });
             // Set already where another test of this process was quicker.
             let _ = tracing::subscriber::set_global_default(PanicsAtWords);
             FATAL_WORDS.set(Some(words));

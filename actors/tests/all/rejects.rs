@@ -108,7 +108,7 @@ fn a_row_that_was_mended_is_written_by_the_next_run() {
 
         // And where modify times are trusted.
         world.options.trust_modify_id = true;
-        world.earlier = Some(Earlier { newest: Some(Value::Timestamp(50)) });
+        world.earlier = Some(Earlier { newest: Some(Value::Timestamp(50)), log: None });
         let mut rows = rows(&BTreeSet::new());
         (rows[3], rows[4]) = (row(3, Some(BAD), 61), row(4, Some("y"), 62));
         world.source.fill("t", rows).unwrap();

@@ -194,6 +194,7 @@ impl World {
                 target_link: LinkSpeed::LOCAL,
                 failures_max: self.failures_max,
                 dice: Arc::new(|| 1.0),
+                span: tracing::Span::none(),
             },
         }
     }
@@ -216,6 +217,7 @@ impl World {
             target_missing: false,
             has_children,
             notes: vec![],
+            log_owner: None,
             keeping: None,
         }
     }

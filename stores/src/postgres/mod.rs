@@ -19,6 +19,7 @@ mod histogram;
 mod index;
 mod link;
 mod literal;
+mod log;
 mod lookup3;
 mod mark;
 mod measure;
@@ -257,6 +258,27 @@ impl Store for Postgres {
 
     async fn measure_link(&self) -> Result<LinkSpeed> {
         measure::measure(self.link.lease("ping").await?, self.link.answered_in()).await
+    }
+
+    async fn install_log(&self, view: &Arc<TableView>, owner: &str) -> Result<Vec<String>> {
+        let mut lease = self.link.lease("track").await.map_err(|e| e.at(&view.table))?;
+        let notes = log::install(&mut lease, view, owner).await.map_err(|e| e.at(&view.table))?;
+        lease.release();
+        Ok(notes)
+    }
+
+    async fn remove_log(&self, view: &Arc<TableView>, owner: &str) -> Result<bool> {
+        let mut lease = self.link.lease("track").await.map_err(|e| e.at(&view.table))?;
+        let removed = log::remove(&mut lease, view, owner).await.map_err(|e| e.at(&view.table))?;
+        lease.release();
+        Ok(removed)
+    }
+
+    async fn acknowledge(&self, view: &Arc<TableView>, owner: &str, through: &str) -> Result<()> {
+        let mut lease = self.link.lease("track").await.map_err(|e| e.at(&view.table))?;
+        log::acknowledge(&mut lease, view, owner, through).await.map_err(|e| e.at(&view.table))?;
+        lease.release();
+        Ok(())
     }
 
     async fn missing_index(&self, view: &TableView) -> Result<Option<String>> {

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use rowsync_engine::change_log::LOG_PREFIX;
 use rowsync_engine::error::{Kind, StoreError};
 use rowsync_engine::schema::{Column, DataType, Filled, ForeignKey, TableName, TableSchema, find_name};
 
@@ -16,12 +17,13 @@ fn schema_expression(schema: Option<&str>) -> String {
     schema.map_or("current_schema()".into(), text_literal)
 }
 
-/// Tables of one schema, without partitions and without those that belong to an extension.
+/// Tables of one schema, without partitions, logs of changes, and without those that belong to an extension.
 pub async fn tables(lease: &mut Lease, schema: Option<&str>) -> Result<Vec<TableName>, StoreError> {
     let statement = format!(
         "SELECT n.nspname::text, c.relname::text FROM pg_catalog.pg_class c \
          JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
-         WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND n.nspname = {} AND NOT EXISTS \
+         WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND n.nspname = {} \
+         AND NOT starts_with(c.relname::text, '{LOG_PREFIX}') AND NOT EXISTS \
          (SELECT FROM pg_catalog.pg_depend d WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e') \
          ORDER BY c.relname COLLATE \"C\"",
         schema_expression(schema)

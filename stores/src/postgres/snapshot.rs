@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
+use rowsync_engine::change_log::{LogPage, LogStanding};
 use rowsync_engine::digest::{Digest, DigestKind};
 use rowsync_engine::error::StoreError;
 use rowsync_engine::key::{Key, KeyRange};
@@ -16,7 +17,7 @@ use sqlx::{AssertSqlSafe, Executor, Row};
 use super::classify::classify;
 use super::connection::{BEGIN_FROZEN, Door};
 use super::link::Link;
-use super::{digest, portable, read, split, stream, survey};
+use super::{digest, log, portable, read, split, stream, survey};
 
 pub struct Reading {
     link: Arc<Link>,
@@ -112,5 +113,13 @@ impl Snapshot for Reading {
 
     async fn rows_by_key(&self, view: &Arc<TableView>, keys: &[Key]) -> Result<RowPage> {
         of(view, async { read::rows_by_key(self.link.lease("read").await?, view, keys).await }).await
+    }
+
+    async fn log(&self, view: &Arc<TableView>, owner: &str) -> Result<Option<LogStanding>> {
+        of(view, async { log::standing(self.link.lease("read").await?, view, owner).await }).await
+    }
+
+    async fn changes_since(&self, view: &Arc<TableView>, owner: &str, after: i64, changes: usize) -> Result<LogPage> {
+        of(view, async { log::changes(self.link.lease("read").await?, view, owner, after, changes).await }).await
     }
 }

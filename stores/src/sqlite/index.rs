@@ -36,6 +36,11 @@ impl Index {
         self.terms.iter().map(|term| term.column.clone()).collect()
     }
 
+    /// The same, each with its collation.
+    pub fn collated_columns(&self) -> Option<Vec<(String, String)>> {
+        self.terms.iter().map(|term| Some((term.column.clone()?, term.collation.clone()))).collect()
+    }
+
     /// Whether walking it is walking the view's key in order.
     fn serves(&self, view: &TableView) -> bool {
         let key = view.key_columns();

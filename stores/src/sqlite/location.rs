@@ -26,6 +26,8 @@ pub struct Location {
     pub timeout: Duration,
     access: Access,
     creates: bool,
+    /// The URL forbids to write.
+    for_reading: bool,
 }
 
 impl Location {
@@ -36,7 +38,13 @@ impl Location {
             let message = format!("{} is opened with mode=ro, but has to be written to", path.display());
             return Err(StoreError::new(Kind::Forbidden, "connect", message));
         }
-        Ok(Location { path, timeout: connection.timeout, access, creates: mode != Mode::Existing })
+        Ok(Location {
+            path,
+            timeout: connection.timeout,
+            access,
+            creates: mode != Mode::Existing,
+            for_reading: mode == Mode::ForReading,
+        })
     }
 
     pub fn is_writable(&self) -> bool {
@@ -61,6 +69,16 @@ impl Location {
         let connection = self.open(OpenFlags::SQLITE_OPEN_READ_WRITE | create)?;
         tune_for_writing(&connection).map_err(|error| classify(error, "connect"))?;
         Ok(connection)
+    }
+
+    /// A connection that writes to a file that is somebody else's: its journal mode and its safety stay as they are.
+    pub fn open_beside(&self) -> Result<Connection, StoreError> {
+        if self.for_reading {
+            let message =
+                format!("{} is opened with mode=ro, but a log of changes has to be written", self.path.display());
+            return Err(StoreError::new(Kind::Forbidden, "connect", message));
+        }
+        self.open(OpenFlags::SQLITE_OPEN_READ_WRITE)
     }
 
     fn check_that_it_can_be_made(&self) -> Result<(), StoreError> {

@@ -17,6 +17,7 @@ mod filter;
 mod flush;
 mod index;
 mod location;
+mod log;
 mod mark;
 mod park;
 mod raw;
@@ -83,6 +84,18 @@ impl Sqlite {
         let readers = (0..READERS).map(|_| location.open_to_read()).collect::<Result<Vec<_>>>()?;
         let readers = Arc::new(Threads::start("read", readers)?);
         Ok(Arc::new(Sqlite { location, readers, writer }))
+    }
+
+    /// Runs a job on a connection of its own, which writes although this side need only be read.
+    async fn beside<T: Send + 'static>(
+        &self,
+        view: &Arc<TableView>,
+        job: impl FnOnce(&rusqlite::Connection, &TableView) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let (location, asked) = (self.location.clone(), Arc::clone(view));
+        let done = tokio::task::spawn_blocking(move || job(&location.open_beside()?, &asked)).await;
+        let done = done.map_err(|error| StoreError::new(Kind::Bug, "track", "writing did not end").caused_by(error))?;
+        done.map_err(|error| error.at(&view.table))
     }
 
     fn writer(&self, operation: &'static str) -> Result<&Writer> {
@@ -169,6 +182,21 @@ impl Store for Sqlite {
             Some(writer) => writer.alone(|connection| flush::flush(connection)).await,
             None => Ok(()),
         }
+    }
+
+    async fn install_log(&self, view: &Arc<TableView>, owner: &str) -> Result<Vec<String>> {
+        let owner = owner.to_owned();
+        self.beside(view, move |connection, view| log::install(connection, view, &owner)).await
+    }
+
+    async fn remove_log(&self, view: &Arc<TableView>, owner: &str) -> Result<bool> {
+        let owner = owner.to_owned();
+        self.beside(view, move |connection, view| log::remove(connection, view, &owner)).await
+    }
+
+    async fn acknowledge(&self, view: &Arc<TableView>, owner: &str, through: &str) -> Result<()> {
+        let (owner, through) = (owner.to_owned(), through.to_owned());
+        self.beside(view, move |connection, view| log::acknowledge(connection, view, &owner, &through)).await
     }
 
     async fn missing_index(&self, view: &TableView) -> Result<Option<String>> {

@@ -1,5 +1,6 @@
 //! What tables there are and what they look like, as SQLite's own pragmas tell it.
 
+use rowsync_engine::change_log::LOG_PREFIX;
 use rowsync_engine::error::StoreError;
 use rowsync_engine::schema::{Column, Filled, ForeignKey, TableName, TableSchema, find_name};
 use rusqlite::{Connection, Row};
@@ -17,11 +18,12 @@ pub fn failed(error: rusqlite::Error) -> StoreError {
     classify(error, "describe")
 }
 
-/// Ordinary tables by name; none of SQLite's own, and no virtual ones nor what those keep behind.
+/// Ordinary tables by name; none of SQLite's own, no logs of changes, and no virtual ones nor what those keep behind.
 pub fn tables(connection: &Connection) -> Result<Vec<TableName>> {
     let text = "SELECT name FROM pragma_table_list
-                WHERE schema = 'main' AND type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name";
-    Ok(all(connection, text, "", |row| row.get::<_, String>(0))?.into_iter().map(TableName::new).collect())
+                WHERE schema = 'main' AND type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'
+                AND substr(name, 1, length(?1)) <> ?1 ORDER BY name";
+    Ok(all(connection, text, LOG_PREFIX, |row| row.get::<_, String>(0))?.into_iter().map(TableName::new).collect())
 }
 
 /// A table, or `None` where there is none of this name.

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
+use rowsync_engine::change_log::{LogPage, LogStanding};
 use rowsync_engine::digest::{Digest, DigestKind};
 use rowsync_engine::error::{Kind, StoreError};
 use rowsync_engine::filter::Filter;
@@ -17,7 +18,7 @@ use rusqlite::Connection;
 use super::location::Location;
 use super::split::Cut;
 use super::thread::{Caller, Threads};
-use super::{digest, read, split};
+use super::{digest, log, read, split};
 
 type Result<T> = std::result::Result<T, StoreError>;
 
@@ -136,5 +137,15 @@ impl Snapshot for ThreadSnapshot {
     async fn rows_by_key(&self, view: &Arc<TableView>, keys: &[Key]) -> Result<RowPage> {
         let keys = keys.to_vec();
         self.ask(view, move |connection, view, caller| read::rows_by_key(connection, view, &keys, caller)).await
+    }
+
+    async fn log(&self, view: &Arc<TableView>, owner: &str) -> Result<Option<LogStanding>> {
+        let owner = owner.to_owned();
+        self.ask(view, move |connection, view, _| log::standing(connection, view, &owner)).await
+    }
+
+    async fn changes_since(&self, view: &Arc<TableView>, owner: &str, after: i64, changes: usize) -> Result<LogPage> {
+        let owner = owner.to_owned();
+        self.ask(view, move |connection, view, _| log::changes(connection, view, &owner, after, changes)).await
     }
 }

@@ -63,7 +63,9 @@ impl Threads {
     {
         let place = Arc::clone(&self.places).acquire_owned().await.map_err(|_| gone())?;
         let (answer, answered) = oneshot::channel();
+        let span = tracing::Span::current();
         self.send(Box::new(move |connection| {
+            let _asked_from = span.enter();
             if !answer.is_closed() {
                 let result = run(connection, &Caller { has_left: &|| answer.is_closed() }, job);
                 let _ = answer.send(result);
