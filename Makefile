@@ -1,5 +1,6 @@
-# make setup   what the tests need: a PostgreSQL server and Prometheus, if none is installed
+# make setup   what the tests need: a PostgreSQL server and Prometheus, if none is installed, and tools that judge the API
 # make test    all tests, with a throwaway PostgreSQL server beside them
+# make test-api   only those that lay the API before other tools
 # make check   format, lints, documentation, tests: what has to pass before a change is handed in
 # make soak    kills rowsync at 200 random moments for each pair of engines; KILLS=50, SEED=17 and PAIR=between_files choose
 # make bench   the benches against their floors; ARGS="--only find_100_pg --runs 5" chooses
@@ -8,14 +9,18 @@
 
 KILLS ?= 200
 
-.PHONY: setup test soak check format lint doc bench bench-compare setup-bench
+.PHONY: setup test test-api soak check format lint doc bench bench-compare setup-bench
 
 setup:
 	tests/install-postgres.sh
+	tests/install-api-tools.sh
 	tests/install-prometheus.sh
 
 test: setup
 	tests/with-postgres.sh cargo test --workspace --no-fail-fast
+
+test-api: setup
+	tests/with-postgres.sh cargo test -p rowsync --test all -- api:: intruders::
 
 # The seed of each pair is printed, and repeats its moments.
 soak: setup

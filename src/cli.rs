@@ -52,6 +52,11 @@ pub enum Command {
     /// List the rows that the target refused, or try them again.
     #[command(after_help = "Example:\n  rowsync errors shop.json\n  rowsync errors shop.json replay --table Track")]
     Errors(ErrorsArgs),
+    /// Run as a service: the HTTP API, health and metrics, for all of the files at once.
+    #[command(
+        after_help = "Example:\n  rowsync serve shop.json sales.json\n\nSIGHUP reads the files again; SIGTERM ends after the batch in hand."
+    )]
+    Serve(ServeArgs),
     /// Log which rows of the source change, by triggers, so that incremental runs read nothing else.
     #[command(
         after_help = "Example:\n  rowsync track shop.json install\n  rowsync track shop.json status --table Track"
@@ -79,6 +84,16 @@ pub struct RunArgs {
     /// Keep the metrics in this file, for the textfile collector of node_exporter.
     #[arg(long, value_name = "PATH")]
     pub metrics_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub common: CommonArgs,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct ServeArgs {
+    /// The settings files, one sync each. The first one says where configurations made through the API are kept and which
+    /// connections they may name, and may be about the service alone.
+    #[arg(value_name = "FILE", required = true)]
+    pub files: Vec<PathBuf>,
     #[command(flatten)]
     pub common: CommonArgs,
 }

@@ -9,16 +9,18 @@ use serde::Serialize;
 
 use crate::check;
 use crate::cli::{
-    Command, CommonArgs, ErrorsAction, ErrorsArgs, FileArgs, HistoryArgs, InitArgs, Output, TrackArgs, UndoArgs,
-    VerifyArgs,
+    Command, CommonArgs, ErrorsAction, ErrorsArgs, FileArgs, HistoryArgs, InitArgs, Output, ServeArgs, TrackArgs,
+    UndoArgs, VerifyArgs,
 };
 use crate::execute::{Hooks, execute};
 use crate::history::{self, History};
 use crate::init;
+use crate::orchestrator::system;
 use crate::printing::{plan_text, put, run_text, undo_text, verify_text};
 use crate::problem::{Exit, Problem};
 use crate::progress::Bars;
 use crate::row_errors::RowErrors;
+use crate::serve::{self, Sources};
 use crate::settings::{self, Environment, SyncSettings};
 use crate::{row_errors, run, shutdown, telemetry, track, undo};
 
@@ -27,6 +29,7 @@ pub fn carry_out(command: Command) -> Exit {
     match command {
         Command::Init(args) => init(&args),
         Command::Run(args) => on_system(&args.common.clone(), |desk| run::run(args, desk)),
+        Command::Serve(args) => on_system(&args.common.clone(), |desk| serve(args, desk)),
         Command::Plan(args) => on_system(&args.common.clone(), |desk| plan(args, desk)),
         Command::Verify(args) => on_system(&args.common.clone(), |desk| verify(args, desk)),
         Command::Undo(args) => on_system(&args.common.clone(), |desk| undo(args, desk)),
@@ -57,17 +60,11 @@ fn init(args: &InitArgs) -> Exit {
     }
 }
 
-/// Actors decide on one thread; what they spawn uses all cores.
 fn on_system<F: Future<Output = Result<Exit, Problem>>>(common: &CommonArgs, work: impl FnOnce(Desk) -> F) -> Exit {
     let bars = Bars::new(common);
     telemetry::start(common, &bars);
     let desk = Desk { common: common.clone(), bars: bars.clone(), hooks: Hooks::default() };
-    let runtime = || {
-        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-        runtime.expect("the system gives a process its first threads")
-    };
-    let system = actix::System::with_tokio_rt(runtime);
-    let ended = system.block_on(async {
+    let ended = system().block_on(async {
         let _signals =
             shutdown::listen(desk.hooks.stop.clone()).map_err(|error| Problem::Internal(error.to_string()))?;
         let _drawing = bars.follow(&desk.hooks.board, None);
@@ -96,6 +93,12 @@ impl Desk {
         put(&text);
         Ok(())
     }
+}
+
+async fn serve(args: ServeArgs, desk: Desk) -> Result<Exit, Problem> {
+    let sources = Sources { files: args.files, overrides: desk.common.overrides() };
+    // A service that was asked to end and did has done what it should.
+    serve::serve(sources, desk.hooks.stop.clone()).await.map(|()| Exit::Done)
 }
 
 async fn plan(args: FileArgs, desk: Desk) -> Result<Exit, Problem> {

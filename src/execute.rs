@@ -52,9 +52,22 @@ pub struct Hooks {
 /// # Errors
 /// When it cannot be begun: the settings do not fit the databases, or one of them cannot be reached.
 pub async fn execute(settings: &SyncSettings, goal: Goal, hooks: &Hooks) -> Result<RunReport, Problem> {
+    execute_as(Uuid::now_v7(), settings, goal, hooks).await
+}
+
+/// Carries a sync out under an id that somebody has been told already.
+///
+/// # Errors
+/// As [`execute`].
+pub async fn execute_as(
+    execution_id: Uuid,
+    settings: &SyncSettings,
+    goal: Goal,
+    hooks: &Hooks,
+) -> Result<RunReport, Problem> {
     hooks.board.begin(&settings.name);
     let tally = command_of(goal).map(|command| Tally::begin(command, &settings.name, &hooks.board));
-    let mut kept = Kept::new(Uuid::now_v7(), now(), None);
+    let mut kept = Kept::new(execution_id, now(), None);
     let span = tracing::info_span!("sync_run", sync = %settings.name, execution = %kept.execution_id);
     let ended = see_through(settings, goal, hooks, &mut kept).instrument(span).await;
     kept.end(&settings.name, &ended, now()).await;

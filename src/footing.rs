@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use rowsync_actors::leave::Leave;
-use rowsync_engine::report::{RunReport, RunStatus};
+use rowsync_engine::report::RunReport;
 use uuid::Uuid;
 
 use crate::lease::{Lease, system_clock};
@@ -79,18 +79,7 @@ impl Kept {
     /// Enters that the execution could not begin its work, and why.
     async fn record_failure(&self, sync: &str, problem: &Problem, finished_at: String) {
         let Some(state) = &self.entered else { return };
-        let interrupted = matches!(problem, Problem::Interrupted);
-        let report = RunReport {
-            execution_id: self.execution_id.to_string(),
-            sync: sync.to_owned(),
-            undoes: self.undoes.clone(),
-            status: if interrupted { RunStatus::Interrupted } else { RunStatus::Failed },
-            started_at: self.started_at.clone(),
-            finished_at,
-            tables: Vec::new(),
-            totals: RunReport::total(&[]),
-            errors: if interrupted { Vec::new() } else { vec![problem.in_report()] },
-        };
+        let report = problem.report(&self.execution_id, sync, self.undoes.as_deref(), &self.started_at, finished_at);
         if let Err(error) = state.record_report(self.command(), &report).await {
             tracing::warn!(%error, "the history does not hold how this execution ended");
         }

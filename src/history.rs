@@ -4,6 +4,7 @@ use comfy_table::{CellAlignment, ContentArrangement, Table};
 use jiff::Timestamp;
 use rowsync_engine::report::{RunReport, RunStatus, Totals};
 use serde::Serialize;
+use uuid::Uuid;
 
 use crate::cli::Output;
 use crate::printing::{run_text, undo_text, verify_text};
@@ -51,21 +52,12 @@ impl History {
 }
 
 impl Entry {
-    fn of(execution: &Execution) -> Result<Entry, Problem> {
-        let mut entry = Entry {
-            execution_id: execution.id.clone(),
-            command: execution.command,
-            status: String::new(),
-            started_at: execution.started_at.clone(),
-            finished_at: None,
-            seconds: None,
-            undoes: None,
-            totals: None,
-            differences: None,
-        };
+    /// # Errors
+    /// When its report is none of this version.
+    pub fn of(execution: &Execution) -> Result<Entry, Problem> {
+        let mut entry = Entry::begun(&execution.id, execution.command, execution.status(), &execution.started_at);
         match &execution.standing {
-            Standing::Running => "running".clone_into(&mut entry.status),
-            Standing::Interrupted => "interrupted".clone_into(&mut entry.status),
+            Standing::Running | Standing::Interrupted => {}
             Standing::Ended { status, finished_at, report } => {
                 let report = read(execution, report)?;
                 entry.status.clone_from(status);
@@ -79,6 +71,37 @@ impl Entry {
             }
         }
         Ok(entry)
+    }
+
+    /// A run of this process.
+    pub fn at_work(id: &Uuid, started_at: &str) -> Entry {
+        Entry::begun(&id.to_string(), Command::Run, "running", started_at)
+    }
+
+    /// A run that no state remembers.
+    pub fn of_report(report: &RunReport) -> Entry {
+        let status = serde_json::to_value(report.status).ok();
+        let status = status.as_ref().and_then(|status| status.as_str()).unwrap_or_default();
+        Entry {
+            finished_at: Some(report.finished_at.clone()),
+            seconds: seconds_between(&report.started_at, &report.finished_at),
+            totals: Some(report.totals),
+            ..Entry::begun(&report.execution_id, Command::Run, status, &report.started_at)
+        }
+    }
+
+    fn begun(id: &str, command: Command, status: &str, started_at: &str) -> Entry {
+        Entry {
+            execution_id: id.to_owned(),
+            command,
+            status: status.to_owned(),
+            started_at: started_at.to_owned(),
+            finished_at: None,
+            seconds: None,
+            undoes: None,
+            totals: None,
+            differences: None,
+        }
     }
 }
 

@@ -2,7 +2,8 @@
 
 use rowsync_engine::error::{Class, StoreError};
 use rowsync_engine::recovery::remedy;
-use rowsync_engine::report::ErrorReport;
+use rowsync_engine::report::{ErrorReport, RunReport, RunStatus};
+use uuid::Uuid;
 
 use crate::lease::Held;
 use crate::settings::SettingsError;
@@ -55,6 +56,29 @@ impl Problem {
         };
         let remedy = if remedy.is_empty() { "mend that, then run again" } else { remedy };
         ErrorReport { class, key: None, message, remedy: remedy.to_owned() }
+    }
+
+    /// The report of an execution that could not begin its work.
+    pub fn report(
+        &self,
+        execution_id: &Uuid,
+        sync: &str,
+        undoes: Option<&str>,
+        started_at: &str,
+        finished_at: String,
+    ) -> RunReport {
+        let interrupted = matches!(self, Problem::Interrupted);
+        RunReport {
+            execution_id: execution_id.to_string(),
+            sync: sync.to_owned(),
+            undoes: undoes.map(str::to_owned),
+            status: if interrupted { RunStatus::Interrupted } else { RunStatus::Failed },
+            started_at: started_at.to_owned(),
+            finished_at,
+            tables: Vec::new(),
+            totals: RunReport::total(&[]),
+            errors: if interrupted { Vec::new() } else { vec![self.in_report()] },
+        }
     }
 
     pub fn exit(&self) -> Exit {

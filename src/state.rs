@@ -2,6 +2,7 @@
 //! was, the rows that failed, what can be undone, and who may write.
 
 mod change_tracking;
+mod configurations;
 mod database;
 mod executions;
 mod leases;
@@ -19,7 +20,8 @@ use crate::settings::{Engine, StateSettings};
 use database::{Database, SQLITE_FULL, sqlite_code};
 use statement::{Row, Statement};
 
-pub use executions::{Command, Execution, Retention, Standing};
+pub use configurations::StoredConfiguration;
+pub use executions::{Command, Execution, Filter, Retention, Standing};
 pub use leases::{Claim, Holder};
 pub use row_errors::RowError;
 pub use undo::{Entry, Kept, Undoable};
@@ -144,6 +146,14 @@ impl State {
             }
         };
         Ok(self.database.session().await?.fetch_optional(Statement::new(sql)).await?.is_some())
+    }
+
+    /// Whether it can be asked anything at all.
+    ///
+    /// # Errors
+    /// When it cannot.
+    pub async fn answers(&self) -> Result<(), StateError> {
+        self.fetch(Statement::new("select 1 as one")).await.map(drop)
     }
 
     async fn execute(&self, statement: Statement) -> Result<u64, StateError> {

@@ -1,5 +1,5 @@
-//! The supervisor: has the keeper of each table start it when its parents are done, so many at a time, and walks back
-//! through those whose rows wait to be deleted, children first.
+//! The supervisor: has the keeper of each table start it when its parents are done, so many at a time, walks back
+//! through those whose rows wait to be deleted, children first, and once more to rows that were refused before that.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
@@ -29,7 +29,7 @@ impl Handler<StartRun> for Supervisor {
     }
 }
 
-/// Both passes over all tables.
+/// All passes over all tables.
 async fn drive(job: RunJob) -> Vec<TableOutcome> {
     let RunJob { tables, order, tables_at_once, shared } = job;
     let mut run = Run { outcomes: vec![None; tables.len()], waiting: BTreeMap::new(), abort: false };
@@ -38,8 +38,14 @@ async fn drive(job: RunJob) -> Vec<TableOutcome> {
     let mut walk = Walk::new(order.parents.clone(), (0..tables.len()).collect(), tables_at_once);
     walk.go(&mut run, &tables, Pass::Upserts, &mut keepers).await;
     let waiting: Vec<usize> = run.waiting.keys().copied().collect();
+    let any_waited = !waiting.is_empty();
     let mut walk = Walk::new(order.children(), waiting, tables_at_once);
     walk.go(&mut run, &tables, Pass::Deletes, &mut keepers).await;
+    if any_waited {
+        // What was in the way of a parent may have gone only now, and its children were refused before.
+        let mut walk = Walk::new(order.parents.clone(), run.with_failed_rows(), tables_at_once);
+        walk.go(&mut run, &tables, Pass::Deletes, &mut keepers).await;
+    }
     let finished = run.outcomes.into_iter().zip(&tables);
     finished.map(|(outcome, table)| outcome.unwrap_or_else(|| failed(table, "the table was never begun"))).collect()
 }
@@ -66,6 +72,13 @@ impl Run {
             }
             Standing::Broken(_) => debug_assert!(false, "the keeper goes on until the table stands"),
         }
+    }
+
+    /// Tables that are at their end but for rows that were refused.
+    fn with_failed_rows(&self) -> Vec<usize> {
+        let failed = |outcome: &TableOutcome| outcome.worked_through && !outcome.failed_rows.is_empty();
+        let places = self.outcomes.iter().enumerate();
+        places.filter(|(_, outcome)| outcome.as_ref().is_some_and(failed)).map(|(place, _)| place).collect()
     }
 
     /// The first of these tables that was not brought to a good end.

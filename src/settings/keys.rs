@@ -117,16 +117,18 @@ keys! {
     max_sleep_chunk_seconds: u64, SECONDS, MAX_SLEEP_CHUNK_SECONDS, Now;
     /// Puts each scheduled run off by up to so many seconds at random, so that many syncs do not begin at once.
     schedule_jitter_seconds: u64, JITTER, SCHEDULE_JITTER_SECONDS, Now;
-    /// Where the service listens. Anywhere but on this machine it needs `api_token`.
-    listen: String, Kind::Text, LISTEN, NotYet;
+    /// Where the service listens: an address with its port. Anywhere but on this machine it needs `api_token`.
+    listen: String, Kind::Text, LISTEN, Now;
     /// The bearer token that callers of the service send.
-    api_token: SecretText, Kind::Secret, NOTHING, NotYet;
-    /// Whether `/metrics` and `/healthz` are open to callers without a token.
-    metrics_open: bool, Kind::Flag, METRICS_OPEN, NotYet;
-    /// The certificate's file for serving over TLS.
-    tls_cert: String, Kind::Text, NOTHING, NotYet;
-    /// The private key's file for serving over TLS.
-    tls_key: String, Kind::Text, NOTHING, NotYet;
+    api_token: SecretText, Kind::Secret, NOTHING, Now;
+    /// Whether `/metrics`, `/healthz` and `/readyz` are open to callers without a token.
+    metrics_open: bool, Kind::Flag, METRICS_OPEN, Now;
+    /// The file of the certificate, in PEM, for serving over TLS.
+    tls_cert: String, Kind::Text, NOTHING, Now;
+    /// The file of its private key, in PEM.
+    tls_key: String, Kind::Text, NOTHING, Now;
+    /// Most requests that the service takes from one address in a second; twice as many at once, after a pause.
+    max_requests_per_second: u32, Kind::Number(1, 1_000_000), MAX_REQUESTS_PER_SECOND, Now;
 }
 
 keys! {

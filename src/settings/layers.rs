@@ -61,11 +61,63 @@ pub struct Merged {
 }
 
 pub fn merge(path: &Path, environment: &Environment, sets: &[String]) -> Result<Merged, SettingsError> {
-    let mut builder = Config::builder().add_source(built_in());
-    if let Some(beside) = defaults_beside(path) {
-        builder = builder.add_source(read(&beside)?);
+    let mut layers = below(path)?;
+    layers.push(read(path)?);
+    lay(path, layers, environment, sets)
+}
+
+/// Whether a file is meant to be a sync. One that names neither its ends nor its tables is about the service alone.
+pub fn is_sync(path: &Path) -> Result<bool, SettingsError> {
+    let Layer(map) = read(path)?;
+    Ok(["name", "source", "target", "tables"].iter().any(|key| map.contains_key(*key)))
+}
+
+/// What configurations made through the API are laid over: what stands beside and in the file of the service, as far as
+/// `keep` says.
+pub struct Ground {
+    path: PathBuf,
+    layers: Vec<Layer>,
+    environment: Environment,
+    sets: Vec<String>,
+}
+
+impl Ground {
+    pub fn new(
+        path: &Path,
+        keep: impl Fn(&str) -> bool,
+        environment: &Environment,
+        sets: &[String],
+    ) -> Result<Ground, SettingsError> {
+        let mut layers = below(path)?;
+        let Layer(mut own) = read(path)?;
+        own.retain(|name, _| keep(name));
+        layers.push(Layer(own));
+        Ok(Ground { path: path.to_owned(), layers, environment: environment.clone(), sets: sets.to_vec() })
     }
-    let merged = builder.add_source(read(path)?).build();
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub fn environment(&self) -> &Environment {
+        &self.environment
+    }
+
+    pub fn under(&self, request: Map<String, Value>) -> Result<Merged, SettingsError> {
+        let mut layers = self.layers.clone();
+        layers.push(Layer(request));
+        lay(&self.path, layers, &self.environment, &self.sets)
+    }
+}
+
+/// The layers that lie under every file.
+fn below(path: &Path) -> Result<Vec<Layer>, SettingsError> {
+    let beside = defaults_beside(path).map(|beside| read(&beside)).transpose()?;
+    Ok([built_in()].into_iter().chain(beside).collect())
+}
+
+fn lay(path: &Path, layers: Vec<Layer>, environment: &Environment, sets: &[String]) -> Result<Merged, SettingsError> {
+    let merged = layers.into_iter().fold(Config::builder(), |builder, layer| builder.add_source(layer)).build();
     let mut root = merged.map_err(|error| SettingsError::one(path.display().to_string(), error.to_string()))?.cache;
     let problems = overlay::lay_over(&mut root, environment, sets);
     Ok(Merged { root, problems })

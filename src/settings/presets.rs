@@ -145,4 +145,6 @@ presets! {
     LISTEN = Text("127.0.0.1:8080");
     /// Numbers tell a stranger about the business too.
     METRICS_OPEN = Flag(false);
+    /// More than any screen or script asks for, less than keeps a core busy.
+    MAX_REQUESTS_PER_SECOND = Number(100);
 }

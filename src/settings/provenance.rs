@@ -82,6 +82,11 @@ impl Provenance {
         }
     }
 
+    /// What brought a value in; nothing where it is the built-in default.
+    pub fn origin(&self, path: &str) -> Option<&str> {
+        self.origins.get(path).map(String::as_str)
+    }
+
     pub fn refuse(&mut self, path: &str, message: impl Into<String>) {
         let origin = self.origins.get(path).unwrap_or(&self.file).clone();
         self.refused.insert(path.to_owned());

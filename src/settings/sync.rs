@@ -147,7 +147,7 @@ impl SyncSettings {
     }
 }
 
-fn stem(path: &Path) -> String {
+pub(super) fn stem(path: &Path) -> String {
     path.file_stem().map_or_else(|| "sync".to_owned(), |stem| stem.to_string_lossy().into_owned())
 }
 
@@ -159,12 +159,7 @@ fn read_ends(raw: &RawSettings, provenance: &mut Provenance) -> Option<(Connecti
         provenance
             .miss("connections", "no connection is there; add the source's and the target's, each with its `url`");
     }
-    let mut connections = BTreeMap::new();
-    for (name, connection) in typed {
-        if let Some(connection) = ConnectionSettings::new(name, connection, &raw.link, provenance) {
-            connections.insert(name.as_str(), connection);
-        }
-    }
+    let mut connections = read_connections(raw, provenance);
     let source = end("source", raw.source.as_deref(), typed, provenance);
     let target = end("target", raw.target.as_deref(), typed, provenance);
     let (source, target) = (source?, target?);
@@ -178,6 +173,20 @@ fn read_ends(raw: &RawSettings, provenance: &mut Provenance) -> Option<(Connecti
             .refuse("target", "source and target lead to the same database and schema; a table cannot be its own copy");
     }
     Some((source, target))
+}
+
+/// Those that are good; what is wrong with the others is told.
+pub(super) fn read_connections<'a>(
+    raw: &'a RawSettings,
+    provenance: &mut Provenance,
+) -> BTreeMap<&'a str, ConnectionSettings> {
+    let mut connections = BTreeMap::new();
+    for (name, connection) in raw.connections.iter().flatten() {
+        if let Some(connection) = ConnectionSettings::new(name, connection, &raw.link, provenance) {
+            connections.insert(name.as_str(), connection);
+        }
+    }
+    connections
 }
 
 /// The connection that `source` or `target` names.
@@ -205,7 +214,8 @@ fn end<'a>(
     found
 }
 
-fn read_state(raw: &RawSettings, name: &str, provenance: &mut Provenance) -> Option<StateSettings> {
+/// Where the sync of a file remembers, or the service of a file that is no sync.
+pub(super) fn read_state(raw: &RawSettings, name: &str, provenance: &mut Provenance) -> Option<StateSettings> {
     let Some(typed) = &raw.state else {
         let url = format!("sqlite:{}.state.sqlite", file_name(name));
         return Some(StateSettings::new(Engine::Sqlite, SecretUrl::new(url.clone(), &url), &raw.link));

@@ -4,6 +4,7 @@ use jiff::{Timestamp, ToSpan as _};
 use rowsync_actors::messages::TableOutcome;
 use rowsync_engine::report::RunReport;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::leases::process_of;
 use super::session::Session;
@@ -12,7 +13,7 @@ use super::{Place, State, StateError, word};
 use crate::process::Process;
 
 /// What was asked for. Whoever only plans leaves no trace.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Command {
     Run,
@@ -24,6 +25,7 @@ pub enum Command {
 #[derive(Clone, Debug)]
 pub struct Execution {
     pub id: String,
+    pub sync: String,
     pub command: Command,
     pub started_at: String,
     pub standing: Standing,
@@ -43,6 +45,26 @@ pub enum Standing {
     },
 }
 
+impl Execution {
+    /// A status of a report, or `running`.
+    pub fn status(&self) -> &str {
+        match &self.standing {
+            Standing::Running => RUNNING,
+            Standing::Interrupted => INTERRUPTED,
+            Standing::Ended { status, .. } => status,
+        }
+    }
+}
+
+/// Which executions are asked for; all where nothing is said.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    pub sync: Option<String>,
+    pub status: Option<String>,
+    /// Only those that are older than this one.
+    pub before: Option<String>,
+}
+
 /// How many executions are remembered, and for how long; 0 sets no limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Retention {
@@ -53,6 +75,9 @@ pub struct Retention {
 /// Executions that are forgotten at the end of one: a limit that was lowered costs many runs a little, and none much.
 const FORGOTTEN_MAX: i64 = 100;
 const RUNNING: &str = "running";
+const INTERRUPTED: &str = "interrupted";
+/// Reports are read with their executions, and some are long.
+const PAGE: usize = 100;
 
 impl State {
     /// Writes down that an execution has begun; once, however often it is said.
@@ -127,6 +152,57 @@ impl State {
         self.read_executions(Statement::new(sql).bind(sync).bind(id)).await
     }
 
+    /// An execution of any sync.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub async fn execution(&self, id: &str) -> Result<Option<Execution>, StateError> {
+        let sql = self.select("e.id = $1");
+        Ok(self.read_executions(Statement::new(sql).bind(id)).await?.pop())
+    }
+
+    /// The newest executions that a filter lets through.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub async fn executions_like(&self, filter: &Filter, count_max: usize) -> Result<Vec<Execution>, StateError> {
+        let mut found = Vec::new();
+        let mut before = filter.before.clone();
+        loop {
+            let page = self.page(filter, before.as_deref()).await?;
+            let is_last = page.len() < PAGE;
+            before = page.last().map(|execution| execution.id.clone());
+            // Whether one that never ended is at work only its lease tells, and not its entry.
+            let fits =
+                |execution: &Execution| filter.status.as_deref().is_none_or(|status| status == execution.status());
+            found.extend(page.into_iter().filter(fits).take(count_max - found.len()));
+            if is_last || found.len() == count_max {
+                return Ok(found);
+            }
+        }
+    }
+
+    async fn page(&self, filter: &Filter, before: Option<&str>) -> Result<Vec<Execution>, StateError> {
+        let (mut which, mut values) = (vec!["true".to_owned()], Vec::new());
+        let mut place = |value: &str| {
+            values.push(value.to_owned());
+            format!("${}", values.len())
+        };
+        if let Some(sync) = &filter.sync {
+            which.push(format!("e.sync = {}", place(sync)));
+        }
+        if let Some(id) = before {
+            which.push(format!("e.id < {}", place(id)));
+        }
+        if let Some(status) = &filter.status {
+            // What was interrupted may still say that it is running.
+            let also = if status == INTERRUPTED { RUNNING } else { status };
+            which.push(format!("e.status in ({}, {})", place(status), place(also)));
+        }
+        let sql = self.select(&format!("{} order by e.id desc limit {PAGE}", which.join(" and ")));
+        self.read_executions(values.into_iter().fold(Statement::new(sql), Statement::bind)).await
+    }
+
     async fn read_executions(&self, select: Statement) -> Result<Vec<Execution>, StateError> {
         let own = Process::own();
         let work = async {
@@ -139,7 +215,7 @@ impl State {
     /// Executions with what their lease says, where they have one.
     fn select(&self, which: &str) -> String {
         format!(
-            "select e.id, e.command, e.status, e.started_at, e.finished_at, e.report,
+            "select e.id, e.sync, e.command, e.status, e.started_at, e.finished_at, e.report,
                 l.host, l.machine, l.process, l.process_began,
                 cast(case when l.until > {} then 1 else 0 end as bigint) as holds
             from sync_executions e left join sync_leases l on l.execution_id = e.id where {which}",
@@ -205,6 +281,7 @@ fn execution_of(row: &Row, own: &Process) -> Result<Execution, sqlx::Error> {
     let command: String = row.get("command")?;
     Ok(Execution {
         id: row.get("id")?,
+        sync: row.get("sync")?,
         command: match command.as_str() {
             "verify" => Command::Verify,
             "undo" => Command::Undo,

@@ -2,9 +2,11 @@
 
 #![allow(clippy::unwrap_used, reason = "the helpers of tests are tests too")]
 
+mod api;
 mod cluster;
 mod command_line;
 mod comparing;
+mod configurations;
 mod connection;
 mod copied;
 mod crashes;
@@ -17,12 +19,14 @@ mod filters;
 mod first_sync;
 mod history;
 mod incremental;
+mod intruders;
 mod kills;
 mod kinds;
 mod leases;
 mod log;
 mod metrics;
 mod oracle;
+mod orchestrator;
 mod others;
 mod permissions;
 mod prometheus;
@@ -30,10 +34,13 @@ mod proxy;
 mod recent;
 mod rejects;
 mod schedule;
+mod server;
+mod service;
 mod settings;
 mod small_disk;
 mod state;
 mod support;
+mod tls;
 mod tracking;
 mod traps;
 mod undo;

@@ -329,3 +329,49 @@ fn a_trigger_that_changes_or_swallows_updates_is_told() {
         assert!(table["errors"].to_string().contains("triggers"), "{effect}: {table}");
     }
 }
+
+/// The parent that has it in the target goes only when its children have gone, and the new one's children were refused by
+/// then.
+#[test]
+fn a_unique_value_that_a_new_parent_takes_from_one_that_goes_brings_its_children_along() {
+    let tables = "create table p (id integer primary key, name text not null unique);
+        create table c (id integer primary key, p integer not null references p);";
+    let source =
+        format!("{tables} insert into p values (2, 'x'), (3, 'y'); insert into c values (10, 2), (11, 3), (12, 2);");
+    let before = format!("{tables} insert into p values (1, 'x'), (3, 'y'); insert into c values (11, 3), (13, 1);");
+    let (desk, server) = (Desk::new(), Database::new());
+    desk.in_sqlite("s.sqlite", &source);
+    desk.in_sqlite("t.sqlite", &before);
+    server.sql(&before);
+    for (name, target) in [("file", desk.sqlite("t.sqlite")), ("server", server.url.clone())] {
+        desk.sync(name, &desk.sqlite("s.sqlite"), &target, r#""max_delete_percent": 100,"#);
+        assert_eq!(desk.run(name).totals(), (3, 0, 2), "{name}");
+        assert_eq!(desk.verify_code(name), Some(0), "{name}");
+    }
+    assert_eq!(server.sql("select string_agg(id || '-' || p, ' ' order by id) from c"), "10-2 11-3 12-2");
+}
+
+/// Where the children of the old one cannot go, the report says of every row what a person must do.
+#[test]
+fn a_unique_value_that_cannot_be_taken_is_told_with_the_children_that_wait_for_it() {
+    let (desk, target) = (Desk::new(), Database::new());
+    let tables = "create table p (id integer primary key, name text not null unique);
+        create table c (id integer primary key, p integer not null references p);";
+    desk.in_sqlite("s.sqlite", &format!("{tables} insert into p values (2, 'x'); insert into c values (10, 2);"));
+    let stranger = "create table stranger (p integer references p); insert into stranger values (1)";
+    target.sql(&format!("{tables} insert into p values (1, 'x'); {stranger}"));
+    desk.sync("held", &desk.sqlite("s.sqlite"), &target.url, r#""max_delete_percent": 100,"#);
+    let ended = desk.rowsync(&["run", "held.json"]);
+    assert_eq!(ended.code, Some(1), "{}", ended.stdout);
+    let report = ended.report();
+    for (table, keys) in [("p", vec![1, 2]), ("c", vec![10])] {
+        let tables = report["tables"].as_array().unwrap();
+        let errors = tables.iter().find(|told| told["table"] == table).unwrap()["errors"].as_array().unwrap().clone();
+        let mut told: Vec<i64> = errors.iter().map(|error| error["key"]["id"].as_i64().unwrap()).collect();
+        told.sort_unstable();
+        assert_eq!(told, keys, "{report:#}");
+        assert!(errors.iter().all(|error| error["remedy"].as_str().unwrap().len() > 20), "{report:#}");
+    }
+    target.sql("drop table stranger");
+    assert_eq!(desk.run("held").totals(), (2, 0, 1));
+}

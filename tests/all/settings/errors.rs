@@ -42,12 +42,11 @@ fn wrong_types_say_what_was_expected_and_found() {
 
 #[test]
 fn keys_without_effect_are_refused() {
-    let keys = r#""listen": "0.0.0.0:80", "sync_strategy": "full", "copy_all_json_keys": false,
+    let keys = r#""sync_strategy": "full", "copy_all_json_keys": false,
         "tables": [{ "name": "a", "set_default_value": true }]"#;
     insta::assert_snapshot!(error(keys), @r#"
-    the settings have 4 problems:
+    the settings have 3 problems:
       shop.json: copy_all_json_keys: `copy_all_json_keys` is known but has no effect yet in this version; remove it
-      shop.json: listen: `listen` is known but has no effect yet in this version; remove it
       shop.json: sync_strategy: `sync_strategy` "full" is known but has no effect yet in this version; remove it or use "compare"
       shop.json: tables[0].set_default_value: `set_default_value` is known but has no effect yet in this version; remove it
     "#);

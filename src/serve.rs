@@ -1,0 +1,95 @@
+//! `rowsync serve`: the service from its first file to its last batch.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
+
+use crate::exposition::{Exposition, expect};
+use crate::http::{self, Listening};
+use crate::problem::Problem;
+use crate::service::Service;
+use crate::settings::{self, Environment, ServiceFiles};
+
+/// What is read at the start, and again on SIGHUP.
+pub struct Sources {
+    pub files: Vec<PathBuf>,
+    pub overrides: Vec<String>,
+}
+
+impl Sources {
+    fn read(&self) -> Result<ServiceFiles, Problem> {
+        Ok(settings::load_service(&self.files, &Environment::of_process(), &self.overrides)?)
+    }
+}
+
+/// Serves until `stop` is cancelled. Then nothing new is begun, what is at work ends after the batch in hand, and the
+/// callers who wait for an answer get it.
+///
+/// # Errors
+/// When it cannot begin: the files are wrong, the state cannot be used, or the address is taken.
+pub async fn serve(sources: Sources, stop: CancellationToken) -> Result<(), Problem> {
+    let service = Service::start(sources.read()?, stop.clone()).await?;
+    let exposition = Exposition::start()?;
+    let Listening { server, address, scheme } = http::listen(&service, exposition)?;
+    let _expecting = AbortOnDropHandle::new(actix::spawn(expect_all(Arc::clone(&service))));
+    let handle = server.handle();
+    let serving = actix::spawn(server);
+    tracing::info!(syncs = service.configurations().len(), "listening on {scheme}://{address}");
+    let mut hangups = signal(SignalKind::hangup()).map_err(|error| Problem::Internal(error.to_string()))?;
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => break,
+            _ = hangups.recv() => reload(&service, &sources),
+        }
+    }
+    service.idle().await;
+    handle.stop(true).await;
+    // It ends with its handle; an error of the last connection is nobody's any more.
+    let _ = serving.await;
+    Ok(())
+}
+
+/// Every sync has its metrics before it runs for the first time.
+async fn expect_all(service: Arc<Service>) {
+    let mut changes = service.changes();
+    let mut expected = BTreeSet::new();
+    loop {
+        for configuration in service.configurations() {
+            if let Ok(settings) = &configuration.settings
+                && expected.insert(configuration.name.clone())
+            {
+                expect(settings).await;
+            }
+        }
+        // The sender lives as long as this does.
+        if changes.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+/// The old files hold where the new ones are wrong.
+fn reload(service: &Service, sources: &Sources) {
+    let before = service.settings();
+    let read = sources.read().and_then(|files| {
+        let is_rebound = files.service.listen != before.listen || files.service.tls != before.tls;
+        let is_moved = files.service.state != before.state;
+        service.reload(files)?;
+        Ok(is_rebound || is_moved)
+    });
+    match read {
+        Ok(needs_restart) => {
+            tracing::info!(syncs = service.configurations().len(), "the files were read again");
+            if needs_restart {
+                tracing::warn!(
+                    "`listen`, `tls_cert`, `tls_key` and the `state` of the service take effect when it is started again"
+                );
+            }
+        }
+        Err(problem) => tracing::error!("the files were not taken over, and the old ones hold: {problem}"),
+    }
+}

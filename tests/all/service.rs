@@ -1,0 +1,237 @@
+//! `rowsync serve`: a process that is asked over HTTP.
+
+use serde_json::{Value, json};
+
+use crate::server::{API, Held, Server};
+use crate::support::{Database, Desk};
+
+/// Keys of a service that a test asks as fast as it can.
+const FAST: &str = r#""listen": "127.0.0.1:0", "max_requests_per_second": 100000, "state": "sqlite:state.sqlite","#;
+
+fn shop(desk: &Desk, name: &str, more: &str) {
+    desk.in_sqlite(
+        name,
+        "create table item (id integer primary key, v text); insert into item values (1, 'a'), (2, 'b')",
+    );
+    desk.sync(name, &desk.sqlite(name), &desk.sqlite(&format!("{name}-copy")), &format!("{FAST} {more}"));
+}
+
+#[test]
+fn a_sync_of_a_file_is_executed_and_its_report_is_shown_as_run_prints_it() {
+    let desk = Desk::new();
+    shop(&desk, "shop", "");
+    let server = Server::start(&desk, &["shop.json"]);
+    let id = server.execute("shop");
+    let report = server.report(&id);
+    assert_eq!((&report["status"], &report["totals"]["added"]), (&json!("completed"), &json!(2)), "{report:#}");
+    assert_eq!((&report["configuration"], &report["sync"]), (&json!("shop"), &json!("shop")));
+    assert_eq!(desk.dump("shop-copy", "item"), desk.dump("shop", "item"));
+    // Shown again, and by the history of the command line, from the same state.
+    let shown = server.get(&format!("{API}/executions/{id}")).json();
+    assert_eq!(shown, report);
+    let printed: Value = serde_json::from_str(&desk.rowsync(&["history", "shop.json", &id]).stdout).unwrap();
+    for (key, value) in printed.as_object().unwrap() {
+        assert_eq!(&shown[key], value, "{key}");
+    }
+}
+
+#[test]
+fn executions_are_listed_the_newest_first_in_pages() {
+    let desk = Desk::new();
+    shop(&desk, "one", "");
+    shop(&desk, "two", r#""only_sync_plan": true,"#);
+    let server = Server::start(&desk, &["one.json", "two.json"]);
+    let reports = ["one", "two", "one"].map(|id| server.run(id));
+    let list = |query: &str| {
+        let page = server.get(&format!("{API}/executions{query}")).json();
+        let ids = page["executions"].as_array().unwrap().iter().map(|listed| listed["execution_id"].clone());
+        (ids.collect::<Vec<_>>(), page["next"].clone())
+    };
+    let ids = [2, 1, 0].map(|at: usize| reports[at]["execution_id"].clone()).to_vec();
+    assert_eq!(list(""), (ids.clone(), Value::Null));
+    assert_eq!(list("?configuration=one"), (vec![ids[0].clone(), ids[2].clone()], Value::Null));
+    assert_eq!(list("?status=planned"), (vec![ids[1].clone()], Value::Null));
+    assert_eq!(list("?status=running"), (vec![], Value::Null));
+    let (first, next) = list("?limit=2");
+    assert_eq!((first, &next), (ids[..2].to_vec(), &ids[1]));
+    assert_eq!(list(&format!("?limit=2&before={}", next.as_str().unwrap())), (ids[2..].to_vec(), Value::Null));
+    for wrong in ["?limit=0", "?limit=1001", "?limit=x", "?before=x", "?status=lost"] {
+        server.get(&format!("{API}/executions{wrong}")).refused(400);
+    }
+    server.get(&format!("{API}/executions?configuration=none")).refused(404);
+}
+
+#[test]
+fn a_sync_at_work_is_shown_live_refuses_a_second_execution_and_is_cancelled() {
+    let (desk, source) = (Desk::new(), Database::new());
+    source.sql("create table item (id int primary key, v text); insert into item values (1, 'a')");
+    desk.sync("shop", &source.url, &desk.sqlite("copy"), FAST);
+    let server = Server::start(&desk, &["shop.json"]);
+    let held = Held::table(&source, "item");
+    let id = server.execute("shop");
+    let shown = server.get(&format!("{API}/executions/{id}")).json();
+    assert_eq!((&shown["status"], &shown["finished_at"]), (&json!("running"), &Value::Null));
+    let list = server.get(&format!("{API}/executions?status=running")).json();
+    assert_eq!(list["executions"][0]["execution_id"], json!(id));
+    let again = server.ask("POST", &format!("{API}/configurations/shop/execute"), "", "");
+    assert!(again.refused(409).contains(&id));
+    let cancelled = server.ask("POST", &format!("{API}/executions/{id}/cancel"), "", "");
+    assert_eq!(cancelled.status, 202);
+    held.release();
+    assert_eq!(server.report(&id)["status"], "interrupted");
+    let again = server.ask("POST", &format!("{API}/executions/{id}/cancel"), "", "");
+    assert!(again.refused(409).contains("it is interrupted"));
+    // And the next one does what is left.
+    assert_eq!(server.run("shop")["totals"]["added"], 1);
+}
+
+#[test]
+fn an_execution_that_cannot_begin_is_in_the_history_with_its_reason() {
+    let desk = Desk::new();
+    desk.sync("shop", &desk.sqlite("nowhere"), &desk.sqlite("copy"), &format!("{FAST} \"retry_count\": 0,"));
+    let server = Server::start(&desk, &["shop.json"]);
+    let report = server.run("shop");
+    assert_eq!(report["status"], "failed");
+    assert!(report["errors"][0]["message"].as_str().unwrap().contains("source `a`"), "{report:#}");
+    let history = desk.rowsync(&["history", "shop.json"]).report();
+    assert_eq!(history["executions"][0]["status"], "failed");
+}
+
+#[test]
+fn a_sync_that_is_not_enabled_is_not_executed() {
+    let desk = Desk::new();
+    shop(&desk, "shop", r#""enabled": false,"#);
+    let server = Server::start(&desk, &["shop.json"]);
+    let answer = server.ask("POST", &format!("{API}/configurations/shop/execute"), "", "");
+    assert!(answer.refused(409).contains("not enabled"));
+    server.ask("POST", &format!("{API}/configurations/none/execute"), "", "").refused(404);
+    server.get(&format!("{API}/executions/019ab3c4-0001-7000-8000-000000000000")).refused(404);
+    server.get(&format!("{API}/executions/none/events")).refused(404);
+}
+
+#[test]
+fn health_and_readiness_are_told_apart() {
+    let (desk, state) = (Desk::new(), Database::new());
+    desk.in_sqlite("shop", "create table item (id integer primary key)");
+    let keys = FAST.replace("sqlite:state.sqlite", &state.url);
+    desk.sync("shop", &desk.sqlite("shop"), &desk.sqlite("copy"), &keys);
+    let mut server = Server::start(&desk, &["shop.json"]);
+    assert_eq!((server.get("/healthz").status, server.get("/readyz").status), (200, 200));
+    // The state is gone, and the process is not.
+    state.sql("alter table sync_executions rename to gone");
+    drop(state);
+    let refused = server.get("/readyz");
+    refused.refused(503);
+    assert!(server.is_alive());
+    server.logged("not ready");
+}
+
+#[test]
+fn asked_to_end_it_ends_after_the_batch_in_hand_and_takes_nothing_new() {
+    let (desk, source) = (Desk::new(), Database::new());
+    source.sql("create table item (id int primary key, v text); insert into item values (1, 'a')");
+    desk.sync("shop", &source.url, &desk.sqlite("copy"), FAST);
+    let mut server = Server::start(&desk, &["shop.json"]);
+    let held = Held::table(&source, "item");
+    let id = server.execute("shop");
+    server.signal("-TERM");
+    server.logged("stopping after the batch in hand");
+    let refused = server.ask("POST", &format!("{API}/configurations/shop/execute"), "", "").refused(503);
+    assert!(refused.contains("stopping"));
+    server.get("/readyz").refused(503);
+    held.release();
+    assert_eq!(server.ended().code(), Some(0));
+    let history = desk.rowsync(&["history", "shop.json", &id]);
+    assert_eq!(history.report()["status"], "interrupted");
+}
+
+#[test]
+fn files_are_read_again_on_a_signal_and_the_old_ones_hold_where_the_new_are_wrong() {
+    let desk = Desk::new();
+    shop(&desk, "shop", "");
+    let mut server = Server::start(&desk, &["shop.json"]);
+    assert_eq!(server.run("shop")["tables"].as_array().unwrap().len(), 1);
+
+    desk.in_sqlite("shop", "create table other (id integer primary key); insert into other values (7)");
+    let text = std::fs::read_to_string(desk.path("shop.json")).unwrap();
+    std::fs::write(desk.path("shop.json"), text.replace("\"source\": \"a\"", "\"source\": \"nobody\"")).unwrap();
+    server.signal("-HUP");
+    server.logged("the old ones hold");
+    assert_eq!(server.run("shop")["totals"]["added"], 1);
+
+    std::fs::write(desk.path("shop.json"), text.replace("\"name\": \"shop\"", "\"name\": \"store\"")).unwrap();
+    server.signal("-HUP");
+    server.logged("the files were read again");
+    let report = server.run("store");
+    assert_eq!((&report["sync"], &report["totals"]["added"]), (&json!("store"), &json!(0)));
+    server.ask("POST", &format!("{API}/configurations/shop/execute"), "", "").refused(404);
+}
+
+#[test]
+fn files_that_disagree_about_the_service_are_refused() {
+    let desk = Desk::new();
+    shop(&desk, "one", "");
+    shop(&desk, "two", "");
+    let serve = |files: &[&str]| {
+        let output = desk.command(&["serve"]).args(files).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    let keys = std::fs::read_to_string(desk.path("two.json")).unwrap();
+    std::fs::write(desk.path("two.json"), keys.replace("127.0.0.1:0", "127.0.0.1:1")).unwrap();
+    let (code, told) = serve(&["one.json", "two.json"]);
+    assert!(code == Some(2) && told.contains("two.json: listen: one.json says something else"), "{told}");
+
+    std::fs::write(desk.path("two.json"), keys.replace("\"two\"", "\"one\"")).unwrap();
+    let (code, told) = serve(&["one.json", "two.json"]);
+    assert!(code == Some(2) && told.contains("one.json is a sync of this name too"), "{told}");
+
+    for (listen, words) in [("0.0.0.0:0", "set `api_token`"), ("here", "expected an address with its port")] {
+        std::fs::write(desk.path("two.json"), keys.replace("127.0.0.1:0", listen)).unwrap();
+        let (code, told) = serve(&["two.json"]);
+        assert!(code == Some(2) && told.contains(words), "{told}");
+    }
+    std::fs::write(desk.path("two.json"), keys.replace("\"state\"", "\"tls_cert\": \"cert.pem\", \"state\"")).unwrap();
+    let (code, told) = serve(&["two.json"]);
+    assert!(code == Some(2) && told.contains("the certificate has no key"), "{told}");
+}
+
+#[test]
+fn without_its_token_nobody_gets_more_than_is_open() {
+    let desk = Desk::new();
+    shop(&desk, "shop", r#""api_token": "t0p-secret", "metrics_open": true,"#);
+    let mut server = Server::start(&desk, &["shop.json"]);
+    let execute = format!("{API}/configurations/shop/execute");
+    let wrong = [
+        "",
+        "Authorization: Bearer t0p-secre\r\n",
+        "Authorization: Basic t0p-secret\r\n",
+        "Authorization: t0p-secret\r\n",
+    ];
+    for header in wrong {
+        let answer = server.ask("POST", &execute, header, "");
+        answer.refused(401);
+        assert!(answer.head.contains("www-authenticate: bearer"), "{answer:?}");
+        for path in ["/api/v1/sync/sql-sync/executions", "/nowhere"] {
+            server.ask("GET", path, header, "").refused(401);
+        }
+    }
+    assert_eq!((server.get("/healthz").status, server.get("/readyz").status), (200, 200));
+    let right = server.ask("GET", &format!("{API}/executions"), "Authorization: Bearer t0p-secret\r\n", "");
+    assert_eq!(right.json()["executions"], json!([]));
+    assert!(server.is_alive());
+}
+
+#[test]
+fn what_was_done_is_counted_and_told_to_prometheus() {
+    let desk = Desk::new();
+    shop(&desk, "shop", r#""tables": ["item"],"#);
+    let server = Server::start(&desk, &["shop.json"]);
+    let added = |server: &Server| {
+        let answer = server.get("/metrics");
+        assert!(answer.head.contains("content-type: text/plain; version=0.0.4"), "{answer:?}");
+        let line = answer.body.lines().find(|line| line.starts_with("rowsync_records_added_total{")).map(str::to_owned);
+        line.map(|line| line.rsplit(' ').next().unwrap().to_owned())
+    };
+    server.run("shop");
+    assert_eq!(added(&server).as_deref(), Some("2"));
+}
