@@ -300,7 +300,7 @@ async fn make_job(
         tables.push(TableJob {
             name: entry.settings.name.clone(),
             pair: if keeping.is_some() { Arc::new(Pair { raw: false, ..Pair::clone(pair) }) } else { Arc::clone(pair) },
-            options: table_options(&entry.settings.tuning, budget_bytes, settings.max_parallel_tables),
+            options: options_of(entry, budget_bytes, settings.max_parallel_tables),
             earlier: remembered(entry, footing.state.as_deref(), &place).await?,
             target_missing: entry.target_missing,
             has_children: roster.order.has_children[index],
@@ -338,6 +338,14 @@ async fn make_job(
     };
     let order = without(&roster.order, &parked);
     Ok((RunJob { tables, order, tables_at_once: settings.max_parallel_tables, shared }, parked))
+}
+
+fn options_of(entry: &Entry, budget_bytes: usize, tables_at_once: NonZeroUsize) -> TableOptions {
+    let options = table_options(&entry.settings.tuning, budget_bytes, tables_at_once);
+    // Rows of this kind that only the target has may go to another kind before they are to be deleted: they are not
+    // remembered, but searched again.
+    let keys_max = if entry.settings.kind.is_some() { 0 } else { options.keys_max };
+    TableOptions { keys_max, ..options }
 }
 
 fn keeping(footing: &Footing, ends: &Ends, entry: &Entry, pair: &Pair) -> Result<Option<Keeping>, Problem> {

@@ -1,22 +1,43 @@
 //! Which rows of a pair of tables take part, as the settings say it, and whether the databases understand it.
 
-use std::sync::Arc;
-
 use rowsync_engine::error::{Class, StoreError};
 use rowsync_engine::filter::{Filter, Term};
-use rowsync_engine::store::Store;
 
 use crate::ends::{Ends, told};
 use crate::problem::Problem;
-use crate::roster::Entry;
-use crate::settings::{ConnectionSettings, SyncSettings, TuningSettings};
+use crate::roster::{Entry, pair_options, target_column};
+use crate::settings::{ConnectionSettings, SyncSettings};
 
-/// The filters of the source and of the target.
-pub fn filters(tuning: &TuningSettings) -> [Filter; 2] {
-    [&tuning.source_where, &tuning.target_where].map(|text| {
-        let terms = text.iter().map(|text| Term::Sql(text.clone()));
-        Filter { terms: terms.collect() }
-    })
+/// The rows that take part on both sides.
+pub struct Rows {
+    pub source: Filter,
+    pub target: Filter,
+    /// Those of the target that are of any kind, where the table is one of several kinds of record.
+    pub kin: Option<Filter>,
+}
+
+/// The filters of a table, by the names of its columns on both sides.
+pub fn filters(entry: &Entry) -> Rows {
+    let tuning = &entry.settings.tuning;
+    let [source, target] = [&tuning.source_where, &tuning.target_where]
+        .map(|text| Filter { terms: text.iter().map(|text| Term::Sql(text.clone())).collect() });
+    let (Some(kind), Some(field)) = (&entry.settings.kind, &tuning.record_type_field) else {
+        return Rows { source, target, kin: None };
+    };
+    let one_of = |filter: &Filter, column: &str, values: &[String]| {
+        let term = Term::OneOf { column: column.to_owned(), values: values.to_vec() };
+        Filter { terms: filter.terms.iter().cloned().chain([term]).collect() }
+    };
+    let own = entry.source.column(field).map_or(field.as_str(), |column| &column.name);
+    let mapped = target_column(&entry.source, &pair_options(tuning), own);
+    let found = entry.target.as_ref().and_then(|target| target.column(&mapped));
+    let theirs = found.map_or(mapped.as_str(), |column| &column.name);
+    let kind = std::slice::from_ref(kind);
+    Rows {
+        source: one_of(&source, own, kind),
+        kin: Some(one_of(&target, theirs, &tuning.record_types)),
+        target: one_of(&target, theirs, kind),
+    }
 }
 
 /// Has both databases look at the filters, before anything is read or made by them. The target's is taken at its word
@@ -26,25 +47,15 @@ pub fn filters(tuning: &TuningSettings) -> [Filter; 2] {
 /// When a filter is none, or a database fails.
 pub async fn check_filters(settings: &SyncSettings, ends: &Ends, entries: &[Entry]) -> Result<(), Problem> {
     for entry in entries {
-        let [source, target] = filters(&entry.settings.tuning);
-        let checked = ends.source.check_filter(&entry.source.name, &source).await;
+        let rows = filters(entry);
+        let checked = ends.source.check_filter(&entry.source.name, &rows.source).await;
         checked.map_err(|error| refused("source", "where", &settings.source, entry, error))?;
         if let Some(table) = &entry.target {
-            check_target(settings, &ends.target, entry, &table.name, &target).await?;
+            let checked = ends.target.check_filter(&table.name, &rows.target).await;
+            checked.map_err(|error| refused("target", "target_where", &settings.target, entry, error))?;
         }
     }
     Ok(())
-}
-
-async fn check_target(
-    settings: &SyncSettings,
-    store: &Arc<dyn Store>,
-    entry: &Entry,
-    table: &rowsync_engine::schema::TableName,
-    filter: &Filter,
-) -> Result<(), Problem> {
-    let checked = store.check_filter(table, filter).await;
-    checked.map_err(|error| refused("target", "target_where", &settings.target, entry, error))
 }
 
 fn refused(
@@ -54,6 +65,7 @@ fn refused(
     entry: &Entry,
     error: StoreError,
 ) -> Problem {
+    let key = if entry.settings.kind.is_some() { format!("{key}` or `record_type_field") } else { key.to_owned() };
     match error.class() {
         Class::Schema => Problem::Usage(format!(
             "`{key}` of table `{}` is no condition on the rows of {side} `{}`: {}; mend it",

@@ -10,7 +10,7 @@ use rowsync_engine::order::{Order, order};
 use rowsync_engine::pair::{Mismatch, Pair, PairOptions, Side, pair, refuse_one_way};
 use rowsync_engine::plan::Strategy;
 use rowsync_engine::report::{ErrorReport, TableReport, TableStatus};
-use rowsync_engine::schema::{Filled, ForeignKey, TableName, TableSchema, find_name};
+use rowsync_engine::schema::{Filled, ForeignKey, TableName, TableSchema, TableView, find_name};
 use rowsync_engine::store::Store;
 
 use crate::ends::{Ends, told};
@@ -127,7 +127,7 @@ async fn wanted_tables(settings: &SyncSettings, ends: &Ends) -> Result<Vec<Table
             let (state, source) = (&settings.state, &settings.source);
             let is_ours = |name: &str| state.is_beside(source) && State::has_table(source.engine, name);
             let names = names.into_iter().map(|name| name.name).filter(|name| !is_ours(name));
-            names.map(|name| with_top_tuning(settings, name)).collect()
+            names.flat_map(|name| with_top_tuning(settings, name).by_kind()).collect()
         }
     };
     let Some(only) = &settings.sync_table else {
@@ -135,9 +135,13 @@ async fn wanted_tables(settings: &SyncSettings, ends: &Ends) -> Result<Vec<Table
     };
     let mut chosen = Vec::new();
     for name in only {
-        match find_name(&tables, name, |table| &table.name) {
-            Some(table) => chosen.push(table.clone()),
-            None => {
+        let named = find_name(&tables, name, |table| &table.name).map(|table| &table.name);
+        let of_source: Vec<&str> =
+            tables.iter().map(|table| table.source.as_str()).collect::<BTreeSet<_>>().into_iter().collect();
+        match (named, find_name(&of_source, name, |source| source)) {
+            (Some(named), _) => chosen.extend(tables.iter().filter(|table| table.name == *named).cloned()),
+            (None, Some(source)) => chosen.extend(tables.iter().filter(|table| table.source == *source).cloned()),
+            (None, None) => {
                 return Err(no_such_table(
                     "source",
                     &settings.source.name,
@@ -151,7 +155,15 @@ async fn wanted_tables(settings: &SyncSettings, ends: &Ends) -> Result<Vec<Table
 }
 
 fn with_top_tuning(settings: &SyncSettings, name: String) -> TableSettings {
-    TableSettings { target: name.clone(), name, depends_on: Vec::new(), enabled: true, tuning: settings.tuning.clone() }
+    TableSettings {
+        target: name.clone(),
+        source: name.clone(),
+        name,
+        kind: None,
+        depends_on: Vec::new(),
+        enabled: true,
+        tuning: settings.tuning.clone(),
+    }
 }
 
 fn no_such_table<'a>(side: &str, connection: &str, name: &str, known: impl Iterator<Item = &'a str>) -> Problem {
@@ -162,7 +174,7 @@ fn no_such_table<'a>(side: &str, connection: &str, name: &str, known: impl Itera
 }
 
 async fn describe(settings: &SyncSettings, ends: &Ends, table: TableSettings) -> Result<Entry, Problem> {
-    let (source, target) = tokio::join!(look_up(&ends.source, &table.name), look_up(&ends.target, &table.target));
+    let (source, target) = tokio::join!(look_up(&ends.source, &table.source), look_up(&ends.target, &table.target));
     let source = source.map_err(|error| told("source", &settings.source, error))?;
     let target = target.map_err(|error| told("target", &settings.target, error))?;
     let Some(source) = source else {
@@ -170,7 +182,7 @@ async fn describe(settings: &SyncSettings, ends: &Ends, table: TableSettings) ->
         return Err(no_such_table(
             "source",
             &settings.source.name,
-            &table.name,
+            &table.source,
             known.iter().map(|name| name.name.as_str()),
         ));
     };
@@ -220,17 +232,24 @@ fn refuse_missing(settings: &SyncSettings, entries: &[Entry], missing: Missing) 
 fn sort(entries: &[Entry]) -> Order {
     let mut edges = Vec::new();
     for (child, entry) in entries.iter().enumerate() {
-        let place = |name: &str, of: fn(&Entry) -> &str| entries.iter().position(|e| of(e).eq_ignore_ascii_case(name));
-        let source =
-            entry.source.foreign_keys.iter().filter_map(|key| place(&key.parent.name, |e| &e.source.name.name));
+        // A table may be there once for each kind of record.
+        let places = |name: &str, of: fn(&Entry) -> &str| {
+            let named = |(place, e): (usize, &Entry)| of(e).eq_ignore_ascii_case(name).then_some(place);
+            entries.iter().enumerate().filter_map(named).collect::<Vec<_>>()
+        };
+        let source = entry.source.foreign_keys.iter().flat_map(|key| places(&key.parent.name, |e| &e.source.name.name));
         let target = entry.target.iter().flat_map(|target| &target.foreign_keys);
-        let target = target.filter_map(|key| {
-            place(&key.parent.name, |e| e.target.as_ref().map_or(e.settings.target.as_str(), |t| &t.name.name))
+        let target = target.flat_map(|key| {
+            places(&key.parent.name, |e| e.target.as_ref().map_or(e.settings.target.as_str(), |t| &t.name.name))
         });
-        let added = entry.settings.depends_on.iter().filter_map(|name| place(name, |e| &e.settings.name));
+        let added = entry.settings.depends_on.iter().flat_map(|name| places(name, |e| &e.settings.name));
         edges.extend(source.chain(target).chain(added).map(|parent| (parent, child)));
     }
-    order(entries.len(), &edges)
+    let mut order = order(entries.len(), &edges);
+    // A row that changes its kind is moved by the kind that it comes to; only then is it known which ones have gone.
+    let of_a_kind = entries.iter().zip(&mut order.has_children).filter(|(entry, _)| entry.settings.kind.is_some());
+    of_a_kind.for_each(|(_, waits)| *waits = true);
+    order
 }
 
 async fn create_missing(
@@ -250,9 +269,13 @@ async fn create_missing(
         let target_failed = |error| told("target", &settings.target, error);
         leave.to_write().await.map_err(target_failed)?;
         let created = ends.target.create_table(&like, &foreign_keys).await.map_err(target_failed)?;
-        tracing::info!(table = %entries[*place].settings.name, target = %created.name, "created the missing table");
-        entries[*place].target = Some(created);
-        made.insert(entries[*place].settings.name.clone());
+        tracing::info!(table = %entries[*place].settings.source, target = %created.name, "created the missing table");
+        let (source, target) = (entries[*place].settings.source.clone(), entries[*place].settings.target.clone());
+        let of_the_same = |entry: &&mut Entry| entry.settings.source == source && entry.settings.target == target;
+        for entry in entries.iter_mut().filter(of_the_same) {
+            entry.target = Some(created.clone());
+            made.insert(entry.settings.name.clone());
+        }
     }
     if made.is_empty() {
         return Ok(());
@@ -284,7 +307,7 @@ pub fn wished_table(entry: &Entry) -> TableSchema {
     }
 }
 
-fn target_column(source: &TableSchema, options: &PairOptions, name: &str) -> String {
+pub fn target_column(source: &TableSchema, options: &PairOptions, name: &str) -> String {
     let own = source.column(name).map_or(name, |column| column.name.as_str());
     let mapped =
         options.field_mapping.iter().find(|(from, _)| source.column(from).is_some_and(|column| column.name == own));
@@ -330,18 +353,52 @@ fn lay(ends: &Ends, entry: &mut Entry, in_cycle: bool) -> Result<Arc<Pair>, Mism
     if merges {
         refuse_one_way(&pair, &entry.source)?;
     }
-    let [source_rows, target_rows] = filters(&entry.settings.tuning);
-    Arc::make_mut(&mut pair.source).filter = source_rows;
-    Arc::make_mut(&mut pair.target).filter = target_rows;
+    let rows = filters(entry);
+    if let Some(kin) = rows.kin {
+        refuse_kinds_both_ways(merges)?;
+        refuse_unseen_kind(entry, &pair)?;
+        pair.kin = Some(Arc::new(TableView { filter: kin, ..TableView::clone(&pair.target) }));
+        pair.raw = false;
+    }
+    Arc::make_mut(&mut pair.source).filter = rows.source;
+    Arc::make_mut(&mut pair.target).filter = rows.target;
     let refers_to_itself = refers_to_itself(&entry.source) || entry.target.as_ref().is_some_and(refers_to_itself);
     if in_cycle || refers_to_itself {
-        Arc::make_mut(&mut pair.target).in_cycle = true;
+        let views = std::iter::once(&mut pair.target).chain(&mut pair.kin);
+        views.for_each(|view| Arc::make_mut(view).in_cycle = true);
         Arc::make_mut(&mut pair.source).in_cycle = merges;
     }
     if in_cycle {
         pair.notes.push("lies on a cycle of foreign keys".into());
     }
     Ok(Arc::new(pair))
+}
+
+/// A row that is written without its kind would be of none.
+fn refuse_unseen_kind(entry: &Entry, pair: &Pair) -> Result<(), Mismatch> {
+    let Some(field) = &entry.settings.tuning.record_type_field else { return Ok(()) };
+    let name = entry.source.column(field).map(|column| &column.name);
+    if pair.source.columns.iter().any(|column| Some(&column.column.name) == name) {
+        return Ok(());
+    }
+    Err(Mismatch {
+        message: format!(
+            "the column {field} tells the kinds of records of {} apart and does not take part",
+            entry.source.name
+        ),
+        remedy: "do not exclude it, and have the target hold it".into(),
+    })
+}
+
+/// A row that changes its kind on one side leaves one merge and comes up in another, which would take it for deleted.
+fn refuse_kinds_both_ways(merges: bool) -> Result<(), Mismatch> {
+    match merges {
+        true => Err(Mismatch {
+            message: "kinds of records are not merged both ways".into(),
+            remedy: "leave `record_types` out, or take another `sync_strategy`".into(),
+        }),
+        false => Ok(()),
+    }
 }
 
 /// Columns of the target that refer to its own table or to one on its cycle, and can be NULL, by their place in the pair.
@@ -362,7 +419,7 @@ fn refers_to_itself(table: &TableSchema) -> bool {
     table.foreign_keys.iter().any(|key| key.parent.name.eq_ignore_ascii_case(&table.name.name))
 }
 
-fn pair_options(tuning: &TuningSettings) -> PairOptions {
+pub fn pair_options(tuning: &TuningSettings) -> PairOptions {
     let by_time = matches!(tuning.change_tracking, ChangeTracking::Auto | ChangeTracking::ModifyTime);
     PairOptions {
         key: tuning.primary_key_field.clone().unwrap_or_default(),

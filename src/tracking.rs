@@ -9,10 +9,11 @@ use crate::roster::Roster;
 use crate::settings::{ChangeTracking, TuningSettings};
 use crate::state::Place;
 
-/// Whose log a table's changes are written to, where they may be followed by one.
+/// Whose log a table's changes are written to, where they may be followed by one. The kinds of record of one table would
+/// share its log, and what one of them has read is not what all of them have.
 pub fn log_owner(tuning: &TuningSettings, place: &Place) -> Option<String> {
     let by_log = matches!(tuning.change_tracking, ChangeTracking::Auto | ChangeTracking::Triggers);
-    (tuning.sync_strategy == Strategy::Incremental && by_log).then(|| owner(place))
+    (tuning.sync_strategy == Strategy::Incremental && by_log && tuning.record_types.is_empty()).then(|| owner(place))
 }
 
 /// A log belongs to one sync between two databases: what one target has, another one need not have.

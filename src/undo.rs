@@ -206,6 +206,7 @@ impl Begun {
             side: SideName::Target,
             store: self.tools.target.store(),
             view: whole(&pair.target),
+            kin: None,
             progress: hooks.board.table(&entry.settings.name),
             ledger: Arc::default(),
             leave: Arc::clone(&self.leave),

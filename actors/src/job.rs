@@ -97,7 +97,7 @@ pub struct TableJob {
     pub notes: Vec<String>,
     /// Whose log of changes is followed; none where no log is.
     pub log_owner: Option<String>,
-    /// None where nothing is kept for an undo. Else the pair moves its rows as fields, which tell their keys.
+    /// None where nothing is kept for an undo.
     pub keeping: Option<Keeping>,
     /// None where rows go one way.
     pub merge: Option<Merge>,
@@ -159,6 +159,12 @@ pub struct TableOptions {
 }
 
 impl TableJob {
+    /// Whether rows have to move as fields, which tell their keys: what is kept for an undo goes by them, and so does a row
+    /// that changes its kind.
+    pub fn moves_fields(&self) -> bool {
+        self.keeping.is_some() || self.pair.kin.is_some()
+    }
+
     /// Takes nothing on trust any more.
     pub(crate) fn distrust(&mut self) {
         self.earlier = None;

@@ -2,6 +2,7 @@
 //! target refuses.
 
 mod doubt;
+mod moves;
 mod narrow;
 mod together;
 
@@ -47,6 +48,8 @@ pub struct Pen {
     pub side: SideName,
     pub store: Arc<dyn Store>,
     pub view: Arc<TableView>,
+    /// See `Pair::kin`.
+    pub kin: Option<Arc<TableView>>,
     pub progress: Arc<Progress>,
     pub ledger: Arc<Ledger>,
     pub leave: Arc<dyn Leave>,
@@ -139,7 +142,7 @@ impl Pen {
             return applied;
         }
         let changes = self.with_doubt(changes);
-        let applied = match self.apply_or_doubt(&changes).await {
+        let applied = match self.apply_or_move(&changes).await {
             Err(error) => self.narrow(&changes, error).await,
             applied => applied,
         };

@@ -1,6 +1,6 @@
 //! What has to be written to make a target equal: whole rows to insert and update, keys to delete.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::key::Key;
@@ -119,6 +119,24 @@ impl Changes {
         let updates = RowPage::new(Form::Fields, self.updates.key_len);
         let is_less = changed > 0 || !self.updates.is_empty();
         is_less.then(|| (Changes { inserts, updates, deletes: self.deletes.clone(), seen: self.seen.clone() }, changed))
+    }
+
+    /// The same where some of the rows to insert stand in the target already, outside of the view: they are to replace
+    /// those. None where none of them does.
+    pub fn moving(&self, found: &RowPage) -> Option<Changes> {
+        let there: HashSet<&[u8]> = found.rows().map(|row| key_bytes(row, found.key_len)).collect();
+        let (mut inserts, mut updates) = (RowPage::new(Form::Fields, self.inserts.key_len), self.updates.clone());
+        for row in self.inserts.rows() {
+            let is_there = there.contains(key_bytes(row, self.inserts.key_len));
+            if is_there { updates.push_row(row) } else { inserts.push_row(row) }
+        }
+        let seen = self.seen.as_ref().map(|seen| {
+            let mut seen = Sightings::clone(seen);
+            let since = seen.since();
+            found.rows().for_each(|row| seen.note(row));
+            Arc::new(seen.at(since))
+        });
+        (inserts.len() < self.inserts.len()).then(|| Changes { inserts, updates, deletes: self.deletes.clone(), seen })
     }
 
     /// Takes over what another set holds.

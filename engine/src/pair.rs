@@ -52,6 +52,9 @@ pub struct Pair {
     /// Columns that may be NULL until all rows are there: those of the target that refer to its own table or to one on
     /// its cycle. Filled by whoever knows all tables.
     pub circular: Vec<usize>,
+    /// The target's rows of all kinds of record, where the table is one of several kinds: a row of another kind becomes one
+    /// of this where the source says so. Filled by whoever knows the kinds.
+    pub kin: Option<Arc<TableView>>,
 }
 
 /// Why two tables cannot be laid beside each other, and what to do.
@@ -118,6 +121,7 @@ pub fn pair(source: Side<'_>, target: Side<'_>, options: &PairOptions) -> Result
         raw,
         notes: notes(source.schema, target.schema, &columns),
         circular: Vec::new(),
+        kin: None,
     })
 }
 

@@ -167,10 +167,11 @@ keys! {
     /// The mirror of `where` on the target, in the SQL of the target: rows outside of it are never touched. `"true"` where
     /// the target is to hold nothing else, so that its other rows are deleted.
     target_where: String, Kind::Text, NOTHING, Now;
-    /// The column that tells the kinds of records in one table apart.
-    record_type_field: String, Kind::Text, NOTHING, NotYet;
-    /// The kinds of records, each planned, counted and reported on its own.
-    record_types: Vec<String>, Kind::NamesOrNone, NOTHING, NotYet;
+    /// The source's column that tells the kinds of records in one table apart.
+    record_type_field: String, Kind::Text, NOTHING, Now;
+    /// The kinds of records, each planned, counted, compared and reported on its own, as `product-work` and the like. Rows of
+    /// other kinds are left alone; a row whose kind has changed moves from one to the other.
+    record_types: Vec<String>, Kind::NamesOrNone, NOTHING, Now;
     /// A target column that the source lacks gets its default instead of an error.
     set_default_value: bool, Kind::Flag, SET_DEFAULT_VALUE, NotYet;
     /// Target columns that the source lacks, each with the value it gets.

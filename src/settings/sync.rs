@@ -131,6 +131,7 @@ impl SyncSettings {
         let tuning = TuningSettings::resolve(&raw.tuning, &RawTuning::default());
         tuning.check_columns("", provenance);
         tuning.check_filter("", provenance);
+        tuning.check_kinds("", provenance);
         let tables = TableSelection::new(raw.tables.as_deref(), &raw.tuning, provenance);
         let sync_table = raw.sync_table.as_deref().map(|names| tables.known(names, "sync_table", provenance));
         let state = read_state(&raw, &name, provenance);

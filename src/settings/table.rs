@@ -19,14 +19,38 @@ pub enum TableSelection {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TableSettings {
-    /// The name in the source.
+    /// The name in reports: the source's, and behind it the kind of record, as `product-work`.
     pub name: String,
+    /// The name in the source.
+    pub source: String,
+    /// The kind of record that is meant; none where the table is taken as a whole.
+    pub kind: Option<String>,
     /// The name in the target; the source's name where none was given.
     pub target: String,
     /// Names of other tables of this sync; there is no cycle.
     pub depends_on: Vec<String>,
     pub enabled: bool,
     pub tuning: TuningSettings,
+}
+
+impl TableSettings {
+    /// The table once for each kind of record, or as it is where it has none.
+    pub fn by_kind(self) -> Vec<TableSettings> {
+        if self.tuning.record_types.is_empty() {
+            return vec![self];
+        }
+        let of_kind = |kind: &String| TableSettings {
+            name: format!("{}-{kind}", self.name),
+            kind: Some(kind.clone()),
+            ..self.clone()
+        };
+        self.tuning.record_types.iter().map(of_kind).collect()
+    }
+
+    /// Whether this name means the table, alone or with all other kinds of record.
+    fn is_meant_by(&self, name: &str) -> bool {
+        self.name == name || self.source == name
+    }
 }
 
 impl TableSelection {
@@ -42,8 +66,7 @@ impl TableSelection {
     /// The selected tables among `names`, spelled as they are in `tables`; any name passes where all tables are meant.
     pub(super) fn known(&self, names: &[String], path: &str, provenance: &mut Provenance) -> Vec<String> {
         let TableSelection::Named(tables) = self else { return names.to_vec() };
-        let known: Vec<String> = tables.iter().map(|table| table.name.clone()).collect();
-        find_all(names, &known, path, provenance)
+        find_all(names, tables, path, provenance)
     }
 }
 
@@ -62,17 +85,22 @@ fn read_tables(raw: &[RawTable], top: &RawTuning, provenance: &mut Provenance) -
         if has_columns(&table.tuning) {
             tuning.check_columns(&path, provenance);
         }
+        if table.tuning.record_type_field.is_some() || table.tuning.record_types.is_some() {
+            tuning.check_kinds(&path, provenance);
+        }
         if table.tuning.r#where.is_some() || table.tuning.target_where.is_some() {
             tuning.check_filter(&path, provenance);
         }
         let table = TableSettings {
             target: table.target.clone().unwrap_or_else(|| name.clone()),
+            source: name.clone(),
+            kind: None,
             name,
             depends_on: table.depends_on.clone().unwrap_or_default(),
             enabled: table.enabled.unwrap_or(true),
             tuning,
         };
-        tables.push((path, table));
+        tables.extend(table.by_kind().into_iter().map(|table| (path.clone(), table)));
     }
     tables
 }
@@ -89,12 +117,13 @@ fn refuse_twins(tables: &[Placed], provenance: &mut Provenance) {
     let mut names: BTreeMap<&str, &str> = BTreeMap::new();
     let mut targets: BTreeMap<&str, (&str, bool)> = BTreeMap::new();
     for (path, table) in tables {
-        if let Some(first) = names.insert(&table.name, path) {
+        if let Some(first) = names.insert(&table.name, path).filter(|first| first != path) {
             provenance.refuse(path, format!("this table stands in {first} already; remove one of them"));
             continue;
         }
         let is_part = table.tuning.target_where.is_some();
         if let Some((first, first_is_part)) = targets.insert(&table.target, (path, is_part))
+            && first != path
             && !(is_part && first_is_part)
         {
             let message = format!(
@@ -106,24 +135,29 @@ fn refuse_twins(tables: &[Placed], provenance: &mut Provenance) {
 }
 
 fn resolve_parents(tables: &mut [Placed], provenance: &mut Provenance) {
-    let known: Vec<String> = tables.iter().map(|(_, table)| table.name.clone()).collect();
+    let known: Vec<TableSettings> = tables.iter().map(|(_, table)| table.clone()).collect();
     for (path, table) in tables {
         table.depends_on = find_all(&table.depends_on, &known, &member(path, "depends_on"), provenance);
     }
 }
 
-/// The known spelling of each name; those that are unknown are told and left out.
-fn find_all(names: &[String], known: &[String], path: &str, provenance: &mut Provenance) -> Vec<String> {
+/// The tables that each name means, as they are spelled; names that are unknown are told and left out.
+fn find_all(names: &[String], tables: &[TableSettings], path: &str, provenance: &mut Provenance) -> Vec<String> {
     // A table that stands twice is told elsewhere, and still known here.
-    let known: Vec<&String> = known.iter().collect::<BTreeSet<_>>().into_iter().collect();
+    let known = tables.iter().flat_map(|table| [table.name.as_str(), table.source.as_str()]);
+    let known: Vec<&str> = known.collect::<BTreeSet<_>>().into_iter().collect();
     let mut found = Vec::new();
     for (index, name) in names.iter().enumerate() {
         match find_name(&known, name, |known| known) {
-            Some(name) => found.push((*name).clone()),
+            Some(name) => {
+                let meant: BTreeSet<&str> =
+                    tables.iter().filter(|table| table.is_meant_by(name)).map(|table| table.name.as_str()).collect();
+                found.extend(meant.into_iter().map(str::to_owned));
+            }
             None => {
                 let path = if names.len() == 1 { path.to_owned() } else { entry(path, index) };
                 let shown = provenance.shown(&path, name);
-                let known = provenance.shown_names(known.iter().map(|known| known.as_str()));
+                let known = provenance.shown_names(known.iter().copied());
                 let hint = did_you_mean(&shown, known.iter().map(String::as_str));
                 provenance.refuse(&path, format!("`{shown}` is not in `tables`{hint}"));
             }

@@ -1,6 +1,6 @@
 //! How a table is worked on: what stands at the top, with what its entry says instead.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
@@ -39,6 +39,10 @@ pub struct TuningSettings {
     pub source_where: Option<String>,
     /// Which rows of the target take part, in its SQL. Set wherever `source_where` is.
     pub target_where: Option<String>,
+    /// The source's column that tells kinds of records apart; set where `record_types` are.
+    pub record_type_field: Option<String>,
+    /// None stands twice; empty: the table is taken as a whole.
+    pub record_types: Vec<String>,
     pub create_missing_tables: bool,
     pub trust_modify_id: bool,
     pub sync_all: bool,
@@ -144,6 +148,8 @@ impl TuningSettings {
             field_mapping: of!(field_mapping).unwrap_or_default(),
             fields: of!(fields),
             exclude_fields: of!(exclude_fields).unwrap_or_default(),
+            record_type_field: of!(record_type_field),
+            record_types: of!(record_types).unwrap_or_default(),
             create_missing_tables: set(of!(create_missing_tables)),
             trust_modify_id: set(of!(trust_modify_id)),
             sync_all: set(of!(sync_all)),
@@ -187,6 +193,23 @@ impl TuningSettings {
             let message = "`where` needs its mirror `target_where`, so that rows of the target outside of it are left alone: \
                 often the same condition, or `\"true\"` where the target is to hold nothing else";
             provenance.refuse(&member(path, "where"), message);
+        }
+    }
+
+    /// Refuses kinds of records that nothing tells apart.
+    pub(super) fn check_kinds(&self, path: &str, provenance: &mut Provenance) {
+        let types = member(path, "record_types");
+        match (&self.record_type_field, self.record_types.is_empty()) {
+            (None, false) => provenance.refuse(&types, "name the column that tells them apart in `record_type_field`"),
+            (Some(_), true) => {
+                let field = member(path, "record_type_field");
+                provenance.refuse(&field, "list the kinds of records in `record_types`");
+            }
+            _ => {}
+        }
+        let mut seen = BTreeSet::new();
+        if !self.record_types.iter().all(|kind| seen.insert(kind)) {
+            provenance.refuse(&types, "a kind stands twice; remove one of them");
         }
     }
 

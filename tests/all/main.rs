@@ -24,6 +24,7 @@ mod history;
 mod incremental;
 mod intruders;
 mod kills;
+mod kinds;
 mod leases;
 mod log;
 mod merge;

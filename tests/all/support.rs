@@ -193,6 +193,50 @@ impl Drop for Database {
     }
 }
 
+/// A side of a sync: a file, or a database on the server.
+pub enum Side {
+    File(&'static str),
+    Server(Database),
+}
+
+impl Side {
+    pub fn url(&self, desk: &Desk) -> String {
+        match self {
+            Side::File(name) => desk.sqlite(name),
+            Side::Server(database) => database.url.clone(),
+        }
+    }
+
+    pub fn run(&self, desk: &Desk, sql: &str) {
+        match self {
+            Side::File(name) => desk.in_sqlite(name, sql),
+            Side::Server(database) => drop(database.script(sql)),
+        }
+    }
+
+    /// The answer to a question for one text in each row.
+    pub fn lines(&self, desk: &Desk, sql: &str) -> Vec<String> {
+        match self {
+            Side::File(name) => {
+                let connection = rusqlite::Connection::open(desk.path(name)).unwrap();
+                let mut rows = connection.prepare(sql).unwrap();
+                rows.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+            }
+            Side::Server(database) => database.sql(sql).lines().map(str::to_owned).collect(),
+        }
+    }
+}
+
+/// Every pair of engines, each with databases of its own.
+pub fn sides() -> Vec<(Side, Side)> {
+    vec![
+        (Side::File("s.sqlite"), Side::File("t.sqlite")),
+        (Side::File("s.sqlite"), Side::Server(Database::new())),
+        (Side::Server(Database::new()), Side::File("t.sqlite")),
+        (Side::Server(Database::new()), Side::Server(Database::new())),
+    ]
+}
+
 pub fn psql(url: &str, sql: &str) -> String {
     let output = Command::new("psql")
         .args(["-qXtA", "-v", "ON_ERROR_STOP=1", url, "-c", sql])

@@ -28,7 +28,7 @@ impl Pen {
         let mut applied = Applied::default();
         let mut open = self.cut(batch, error)?;
         while let Some(part) = open.pop() {
-            match self.apply_or_doubt(&part).await {
+            match self.apply_or_move(&part).await {
                 Ok(done) => applied += done,
                 Err(error) if self.can_isolate(&part, &error) => open.extend(self.cut(&part, error)?),
                 Err(error) => return Err(error),

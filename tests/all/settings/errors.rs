@@ -42,13 +42,11 @@ fn wrong_types_say_what_was_expected_and_found() {
 
 #[test]
 fn keys_without_effect_are_refused() {
-    let keys = r#""sync_strategy": "merge", "copy_all_json_keys": false,
-        "tables": [{ "name": "a", "set_default_value": true, "record_types": ["work"] }]"#;
+    let keys = r#""copy_all_json_keys": false,
+        "tables": [{ "name": "a", "set_default_value": true }]"#;
     insta::assert_snapshot!(error(keys), @r#"
-    the settings have 4 problems:
+    the settings have 2 problems:
       shop.json: copy_all_json_keys: `copy_all_json_keys` is known but has no effect yet in this version; remove it
-      shop.json: sync_strategy: `sync_strategy` "merge" is known but has no effect yet in this version; remove it or use "compare"
-      shop.json: tables[0].record_types: `record_types` is known but has no effect yet in this version; remove it
       shop.json: tables[0].set_default_value: `set_default_value` is known but has no effect yet in this version; remove it
     "#);
 }
@@ -241,5 +239,19 @@ fn a_filter_needs_its_mirror() {
       shop.json: tables[0].where: `where` needs its mirror `target_where`, so that rows of the target outside of it are left alone: often the same condition, or `"true"` where the target is to hold nothing else
       shop.json: tables[3].target: tables[2] writes to this target too; each would delete the other's rows, unless both have a `target_where`
       shop.json: where: `where` needs its mirror `target_where`, so that rows of the target outside of it are left alone: often the same condition, or `"true"` where the target is to hold nothing else
+    "#);
+}
+
+#[test]
+fn kinds_of_records_have_a_column_and_stand_once() {
+    let keys = r#""tables": [{ "name": "a", "record_types": ["x"] }, { "name": "b", "record_type_field": "kind" },
+        { "name": "c", "record_type_field": "kind", "record_types": ["x", "x"] }, { "name": "c-x", "depends_on": ["c-y"] }]"#;
+    insta::assert_snapshot!(error(keys), @r#"
+    the settings have 5 problems:
+      shop.json: tables[0].record_types: name the column that tells them apart in `record_type_field`
+      shop.json: tables[1].record_type_field: list the kinds of records in `record_types`
+      shop.json: tables[2].record_types: a kind stands twice; remove one of them
+      shop.json: tables[3]: this table stands in tables[2] already; remove one of them
+      shop.json: tables[3].depends_on: `c-y` is not in `tables`; did you mean `c-x`?
     "#);
 }
