@@ -50,7 +50,9 @@ impl Turns {
 
     /// Nobody waits for it any more.
     pub fn leave(&self, name: &str) {
-        self.stands.send_modify(|stands| drop(stands.remove(name)));
+        self.stands.send_modify(|stands| {
+            stands.remove(name);
+        });
     }
 
     pub fn leaving(&self, name: &str) -> Leaving<'_> {
@@ -79,7 +81,9 @@ impl Turns {
     }
 
     fn stand(&self, name: &str, stand: Stand) {
-        self.stands.send_modify(|stands| drop(stands.insert(name.to_owned(), stand)));
+        self.stands.send_modify(|stands| {
+            stands.insert(name.to_owned(), stand);
+        });
     }
 }
 
