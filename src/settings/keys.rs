@@ -278,8 +278,7 @@ keys! {
     debug_connection_change: bool, Kind::Flag, DEBUG, NotYet;
 }
 
-const STRATEGIES: &[Word] =
-    &[Word::now("compare"), Word::now("full"), Word::now("incremental"), Word::now("merge")];
+const STRATEGIES: &[Word] = &[Word::now("compare"), Word::now("full"), Word::now("incremental"), Word::now("merge")];
 const RESOLUTIONS: &[Word] =
     &[Word::now("source_wins"), Word::now("target_wins"), Word::now("timestamp"), Word::now("manual")];
 const COMPARE_METHODS: &[Word] = &[

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use rowsync_engine::conflict::Resolution;
 use rowsync_actors::job::StatementLog;
+use rowsync_engine::conflict::Resolution;
 use rowsync_engine::cost::CompareMethod;
 use rowsync_engine::digest::DigestKind;
 use rowsync_engine::plan::Strategy;
