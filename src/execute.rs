@@ -124,6 +124,9 @@ async fn see_through(
         }
         errors.extend(finish_writing(&target, &*leave, settings.max_error_loop, &roster, &mut tables).await);
     }
+    // A view that stands still would keep the log of changes from being pruned.
+    let logged = source.store();
+    drop(source);
     let mut report = RunReport {
         execution_id: execution_id.to_string(),
         sync: settings.name.clone(),
@@ -141,7 +144,7 @@ async fn see_through(
             let logs = logs_read(&outcomes);
             let recorded = state.record(&place, &report, &remembered_as(&roster, outcomes)).await;
             if recorded.is_ok() {
-                acknowledge(&*source.store(), &roster, &place, &logs).await;
+                acknowledge(&*logged, &roster, &place, &logs).await;
             }
             let remedy = "the rows are written; mend the state, and the next run compares again";
             tell_whether_recorded(recorded, remedy, settings, &state, &mut report).await;

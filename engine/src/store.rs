@@ -321,7 +321,7 @@ pub trait Transaction: Send {
     /// the rows that it found until the transaction ends.
     async fn before(&mut self, view: &Arc<TableView>, keys: &[Key]) -> Result<RowPage>;
 
-    /// Deletes every row of a table to which no foreign key refers; how many there were.
+    /// Deletes every row of the view, to whose table no foreign key refers; how many there were.
     async fn clear(&mut self) -> Result<u64> {
         Err(StoreError::new(Kind::Bug, "write", "this database cannot empty a table at once"))
     }

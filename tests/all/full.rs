@@ -98,6 +98,23 @@ fn a_run_that_fails_half_way_leaves_the_target_as_it_was() {
     }
 }
 
+/// Only what the filter names is replaced; it once took the whole table.
+#[test]
+fn rows_outside_the_filter_are_not_replaced() {
+    for more in ["", r#""truncate_target": true,"#] {
+        for target in Target::all() {
+            let desk = Desk::new();
+            desk.in_sqlite("s.sqlite", &format!("{TABLE}{}", rows(2000, "new")));
+            target.execute(&desk, &format!("{TABLE}{} insert into t values (9001, 'theirs');", rows(2500, "old")));
+            let filtered = r#""sync_strategy": "full", "batch_size": 300, "tables": [{ "name": "t", "where": "id < 9000",
+                "target_where": "id < 9000" }],"#;
+            desk.sync("f", &desk.sqlite("s.sqlite"), &target.url(&desk), &format!("{filtered}{more}"));
+            assert_eq!((desk.run("f").totals(), target.seen(&desk).as_str()), ((2000, 0, 2500), "2001 theirs"));
+            assert_eq!(desk.verify_code("f"), Some(0));
+        }
+    }
+}
+
 #[test]
 fn an_undo_brings_back_what_was_replaced() {
     for target in Target::all() {

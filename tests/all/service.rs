@@ -281,7 +281,8 @@ fn a_service_that_was_away_makes_up_for_what_it_missed_once() {
     drop(server);
     desk.in_sqlite(
         "state.sqlite",
-        "update sync_executions set started_at = '2026-01-01T00:00:00Z', finished_at = '2026-01-01T00:01:00Z'",
+        "update sync_executions set started_at = strftime('%Y-%m-%dT%H:%M:%SZ', 'now', '-3 days'),
+             finished_at = strftime('%Y-%m-%dT%H:%M:%SZ', 'now', '-3 days', '+1 minute')",
     );
     let mut server = Server::start(&desk, &["shop.json"]);
     server.logged("Sync complete. Sleeping 86400 seconds until next run...");

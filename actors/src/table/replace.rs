@@ -11,6 +11,9 @@ use crate::phase::Phase;
 const REFERRED_TO: &str = "foreign keys refer to the table, so its rows cannot all go at once; it was compared instead, and \
     written batch by batch";
 
+const ONE_KIND: &str = "rows that have changed their kind would be there twice, so the rows of this kind were not replaced \
+    at once; they were compared, and written batch by batch";
+
 /// Pages that are in hand at once: one that is read, and the same on its way to the target.
 const PAGES: usize = 2;
 
@@ -18,6 +21,10 @@ impl Work {
     pub(super) async fn replace(&mut self) -> Result<(), Failure> {
         if self.job.has_children || self.job.pair.target.in_cycle || self.is_referenced().await? {
             self.state.notes.push(REFERRED_TO.into());
+            return self.cover(Act::Upsert).await;
+        }
+        if self.job.pair.kin.is_some() {
+            self.state.notes.push(ONE_KIND.into());
             return self.cover(Act::Upsert).await;
         }
         self.state.method = Method::Bulk;
@@ -35,7 +42,8 @@ impl Work {
 
     /// Empties the target and fills it like a new one; its readers see that.
     pub(super) async fn empty_and_copy(&mut self) -> Result<(), Failure> {
-        if self.job.keeping.is_some() || self.job.has_children || self.is_referenced().await? {
+        let one_kind = self.job.pair.kin.is_some();
+        if one_kind || self.job.keeping.is_some() || self.job.has_children || self.is_referenced().await? {
             return self.replace().await;
         }
         self.begin(true).await?;

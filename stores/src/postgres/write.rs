@@ -182,7 +182,8 @@ impl Transaction for Writing {
             return Err(failed_before(&self.view));
         }
         self.broken = true;
-        let statement = format!("DELETE FROM {}", table(&self.view.table));
+        let sql = ViewSql::new(&self.view);
+        let statement = format!("DELETE FROM {} WHERE true{}", sql.unfiltered, sql.also);
         let deleted = self.lease.execute(&statement).await.map_err(|e| as_write(e).at(&self.view.table))?;
         self.broken = false;
         Ok(deleted)

@@ -111,7 +111,9 @@ impl Transaction for WriteTransaction {
     async fn clear(&mut self) -> Result<u64> {
         self.check_whole()?;
         self.state = State::HalfWritten;
-        let text = format!("DELETE FROM {}", sql::table(&self.view));
+        // Without a condition SQLite empties the table page by page instead of row by row.
+        let condition = if self.view.filter.is_all() { String::new() } else { sql::in_view(&self.view) };
+        let text = format!("DELETE FROM {}{condition}", sql::table(&self.view));
         let deleted = self
             .thread
             .call(move |connection, _| connection.execute(&text, []).map_err(|error| classify(error, "write")));
