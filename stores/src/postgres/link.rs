@@ -102,9 +102,13 @@ impl Link {
         let pool = self.pool.read().unwrap_or_else(PoisonError::into_inner).clone();
         let mut acquiring = std::pin::pin!(pool.acquire());
         let acquired = loop {
+            // Listening begins before the look, so that nobody misses the end of an opening.
+            let mut back = std::pin::pin!(self.spares.own_is_back.notified());
+            back.as_mut().enable();
+            let is_opening = self.spares.opening.load(Acquire);
             tokio::select! {
-                acquired = &mut acquiring, if !self.spares.opening.load(Acquire) => break acquired,
-                () = self.spares.own_is_back.notified() => {
+                acquired = &mut acquiring, if !is_opening => break acquired,
+                () = back => {
                     if let Some((held, generation)) = self.spares.take() {
                         return Ok(lease(held, generation));
                     }
