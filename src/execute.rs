@@ -30,6 +30,7 @@ use tracing::Instrument as _;
 use uuid::Uuid;
 
 use crate::closing::{close_sources, close_tables};
+use crate::compatibility::columns_of;
 use crate::ends::{Ends, told};
 use crate::footing::{Footing, Kept};
 use crate::merging;
@@ -114,6 +115,9 @@ async fn see_through(
         Problem::Internal("the supervisor ended before it reported; this is a mistake in rowsync".into())
     })?;
     let mut tables = put_back(&roster, parked, &outcomes);
+    if goal == Goal::Plan {
+        tell_columns(&roster, &*source.store(), &*target.store(), &mut tables);
+    }
     let mut errors = Vec::new();
     Phase::TablesDone.reached();
     if writes {
@@ -154,6 +158,13 @@ async fn see_through(
     }
     Phase::Recorded.reached();
     Ok(report)
+}
+
+fn tell_columns(roster: &Roster, source: &dyn Store, target: &dyn Store, tables: &mut [TableReport]) {
+    for table in tables {
+        let entry = roster.entries.iter().find(|entry| entry.settings.name == table.table);
+        table.columns = entry.map(|entry| columns_of(entry, source, target)).unwrap_or_default();
+    }
 }
 
 /// What fails here is an error of the execution: its rows are written.

@@ -6,6 +6,7 @@ pub mod clock;
 pub mod closing;
 pub mod commands;
 pub mod company;
+pub mod compatibility;
 pub mod conflicts;
 pub mod ends;
 pub mod execute;

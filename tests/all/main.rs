@@ -7,6 +7,7 @@ mod busy_source;
 mod cluster;
 mod command_line;
 mod comparing;
+mod compatibility;
 mod configurations;
 mod conflicts;
 mod connection;
