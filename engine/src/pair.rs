@@ -4,7 +4,7 @@ mod columns;
 mod digests;
 mod domains;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 mod walk;
 
 use std::collections::BTreeMap;

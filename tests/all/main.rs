@@ -21,6 +21,7 @@ mod filters;
 mod first_sync;
 mod full;
 mod history;
+mod hostile_names;
 mod incremental;
 mod intruders;
 mod kills;
