@@ -465,5 +465,6 @@ pub fn pair_options(tuning: &TuningSettings) -> PairOptions {
         field_mapping: tuning.field_mapping.clone(),
         fields: tuning.fields.clone().unwrap_or_default(),
         exclude_fields: tuning.exclude_fields.clone(),
+        default_values: tuning.default_values.clone(),
     }
 }

@@ -13,6 +13,7 @@ mod connection;
 mod copied;
 mod crashes;
 mod dashboards;
+mod defaults;
 mod disk_full;
 mod drift;
 mod equality;
