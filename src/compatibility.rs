@@ -35,6 +35,7 @@ pub fn key_order_note(entry: &Entry) -> Option<String> {
 pub fn fit_words(fit: Fit) -> &'static str {
     match fit {
         Fit::LeftAlone => "left alone",
+        Fit::Given => "given a value",
         Fit::LeftOut => "left out",
         Fit::Exact => "exact",
         Fit::Rounded => "rounded",

@@ -79,7 +79,8 @@ pub struct Column {
     pub source_type: Option<String>,
     pub target: Option<String>,
     pub target_type: Option<String>,
-    /// `exact`, `rounded`, `may_fail`, `impossible`, `left_out` (by the sync) or `left_alone` (in the target).
+    /// `exact`, `rounded`, `may_fail`, `impossible`, `left_out` (by the sync), `given` (a value of
+    /// the settings) or `left_alone` (in the target).
     pub fit: String,
     pub compared_as: Option<String>,
     pub rule: Option<String>,

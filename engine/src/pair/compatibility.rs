@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::columns::{partner, takes_part, unfilled};
 use super::domains::common_domain;
-use super::limits::{Limit, limits};
+use super::losses::{Loss, losses};
 use super::{PairOptions, Side};
 use crate::domain::Domain;
 use crate::schema::{Column, Filled};
@@ -17,6 +17,8 @@ use crate::schema::{Column, Filled};
 pub enum Fit {
     /// Only the target has it, and something else fills it.
     LeftAlone,
+    /// Only the target has it, and the settings name a value for rows that are added.
+    Given,
     /// Only the source has it, or it is not to take part.
     LeftOut,
     /// Every value of the declared type goes over as it is.
@@ -65,8 +67,11 @@ pub fn compatibility(source: Side<'_>, target: Side<'_>, options: &PairOptions) 
             fits.push(lone(Some(column), None, Fit::Impossible, Some("the target has no such column")));
         }
     }
+    let names: Vec<&String> = options.default_values.keys().collect();
+    let is_given = |column: &Column| names.iter().any(|name| target.schema.column(name) == Some(column));
     let extra = target.schema.columns.iter().filter(|column| !taken.contains(&column.name.as_str()));
     fits.extend(extra.map(|column| match unfilled(column) {
+        _ if is_given(column) => lone(None, Some(column), Fit::Given, None),
         true => {
             lone(None, Some(column), Fit::Impossible, Some("must not be null, has no default, and nothing fills it"))
         }
@@ -93,22 +98,22 @@ fn matched(source: Side<'_>, s: &Column, target: Side<'_>, t: &Column, options: 
         Ok(domain) => domain,
         Err(_) => return lone(Some(s), Some(t), Fit::Impossible, Some(why_not(s, t))),
     };
-    let mut limits = limits(source, s, target, t, domain);
+    let mut losses = losses(source, s, target, t, domain);
     if is_key(s, source, options) && is_loose(t) && !is_loose(s) {
-        limits.push(Limit::Refused("keys that the target's collation takes for equal".into()));
+        losses.push(Loss::Refused("keys that the target's collation takes for equal".into()));
     }
-    let fit = match limits.iter().any(|limit| matches!(limit, Limit::Refused(_))) {
+    let fit = match losses.iter().any(|loss| matches!(loss, Loss::Refused(_))) {
         true => Fit::MayFail,
-        false if limits.is_empty() => Fit::Exact,
+        false if losses.is_empty() => Fit::Exact,
         false => Fit::Rounded,
     };
-    let described = |limit| match limit {
-        Limit::Refused(values) | Limit::Rounded(values) => values,
+    let described = |loss| match loss {
+        Loss::Refused(values) | Loss::Rounded(values) => values,
     };
     ColumnFit {
         compared_as: Some(domain.name().to_owned()),
         rule: Some(domain.rule().to_owned()),
-        limits: limits.into_iter().map(described).collect(),
+        limits: losses.into_iter().map(described).collect(),
         ..lone(Some(s), Some(t), fit, None)
     }
 }
@@ -163,7 +168,12 @@ mod tests {
         target.columns.push(column("own", DataType::Bool, "boolean"));
         target.columns.push(Column { nullable: false, ..column("needed", DataType::Bool, "boolean") });
         target.columns.push(Column { filled: Filled::ByExpression, ..column("computed", DataType::Bool, "boolean") });
-        let options = PairOptions { exclude_fields: vec!["hidden".into()], ..PairOptions::default() };
+        target.columns.push(Column { nullable: false, ..column("given", DataType::Bool, "boolean") });
+        let options = PairOptions {
+            exclude_fields: vec!["hidden".into()],
+            default_values: [("given".to_owned(), true.into())].into(),
+            ..PairOptions::default()
+        };
         let told: Vec<(Option<String>, Option<String>, Fit)> =
             fits(&source, &target, &options).into_iter().map(|f| (f.source, f.target, f.fit)).collect();
         let named = |source: &str, target: &str, fit| {
@@ -178,6 +188,7 @@ mod tests {
             named("computed", "computed", Fit::LeftOut),
             named("", "own", Fit::LeftAlone),
             named("", "needed", Fit::Impossible),
+            named("", "given", Fit::Given),
         ];
         assert_eq!(told, expected);
     }

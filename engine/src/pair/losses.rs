@@ -13,30 +13,30 @@ const INT_DIGITS: u32 = 19;
 
 /// What becomes of a value that does not go over as it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Limit {
+pub(super) enum Loss {
     /// Values of this description are refused, by the column's name.
     Refused(String),
     /// They are compared and kept rounded.
     Rounded(String),
 }
 
-fn refused(values: impl Into<String>) -> Option<Limit> {
-    Some(Limit::Refused(values.into()))
+fn refused(values: impl Into<String>) -> Option<Loss> {
+    Some(Loss::Refused(values.into()))
 }
 
-/// All limits of a pair of columns that meet in `domain`; none: every value goes over.
-pub(super) fn limits(source: Side<'_>, s: &Column, target: Side<'_>, t: &Column, domain: Domain) -> Vec<Limit> {
+/// All losses of a pair of columns that meet in `domain`; none: every value goes over.
+pub(super) fn losses(source: Side<'_>, s: &Column, target: Side<'_>, t: &Column, domain: Domain) -> Vec<Loss> {
     let own = match (source.capabilities.typed, target.capabilities.typed) {
         (_, true) => between(s, t, domain),
         (true, false) => into_untyped(s, t),
         (false, false) => between_untyped(s, t),
     };
     let nulls = s.nullable && !t.nullable && t.filled == Filled::ByWriter;
-    own.into_iter().chain(nulls.then(|| Limit::Refused("NULL".into()))).collect()
+    own.into_iter().chain(nulls.then(|| Loss::Refused("NULL".into()))).collect()
 }
 
-/// The table of limits: what the target's declaration leaves out of what the source's lets in.
-fn between(s: &Column, t: &Column, domain: Domain) -> Option<Limit> {
+/// The table of losses: what the target's declaration leaves out of what the source's lets in.
+fn between(s: &Column, t: &Column, domain: Domain) -> Option<Loss> {
     use DataType as T;
     match (&s.data_type, &t.data_type) {
         _ if domain == Domain::Native => None,
@@ -46,10 +46,10 @@ fn between(s: &Column, t: &Column, domain: Domain) -> Option<Limit> {
         (T::Int { bits: 32.. }, T::Float { bits: 32 }) => rounded_whole("16777216"),
         (T::Int { .. }, T::Float { .. }) => None,
         (T::Float { bits: 64 }, T::Float { bits: 32 }) => {
-            Some(Limit::Rounded("numbers of more digits than 32 bits hold; those beyond 3.4e38 are refused".into()))
+            Some(Loss::Rounded("numbers of more digits than 32 bits hold; those beyond 3.4e38 are refused".into()))
         }
         (T::Decimal { .. }, T::Float { .. }) => {
-            Some(Limit::Rounded(format!("numbers of more than {FLOAT_DIGITS} digits")))
+            Some(Loss::Rounded(format!("numbers of more than {FLOAT_DIGITS} digits")))
         }
         (T::Float { .. }, T::Int { .. }) => refused("numbers with a fraction, those beyond the range, NaN"),
         (T::Decimal { precision: Some(p), scale: Some(0) }, T::Int { bits }) if *p < int_digits(*bits) => None,
@@ -73,7 +73,7 @@ fn between(s: &Column, t: &Column, domain: Domain) -> Option<Limit> {
 }
 
 /// The other side binds no types; what a numeric declaration does to numbers and texts is all that can go wrong.
-fn into_untyped(s: &Column, t: &Column) -> Option<Limit> {
+fn into_untyped(s: &Column, t: &Column) -> Option<Loss> {
     use DataType as T;
     let is_number = matches!(t.data_type, T::Int { .. } | T::Float { .. } | T::Decimal { .. } | T::Bool);
     // A declaration that says BLOB leaves every value as it comes.
@@ -92,7 +92,7 @@ fn into_untyped(s: &Column, t: &Column) -> Option<Limit> {
 }
 
 /// Neither side binds types, and storage classes count: another declaration may turn one into another.
-fn between_untyped(s: &Column, t: &Column) -> Option<Limit> {
+fn between_untyped(s: &Column, t: &Column) -> Option<Loss> {
     let kind = |column: &Column| match &column.data_type {
         DataType::Dynamic => None,
         DataType::Text { .. } | DataType::PaddedText { .. } => Some("texts"),
@@ -109,8 +109,8 @@ fn between_untyped(s: &Column, t: &Column) -> Option<Limit> {
     }
 }
 
-fn rounded_whole(beyond: &str) -> Option<Limit> {
-    Some(Limit::Rounded(format!("numbers beyond {beyond}")))
+fn rounded_whole(beyond: &str) -> Option<Loss> {
+    Some(Loss::Rounded(format!("numbers beyond {beyond}")))
 }
 
 fn int_digits(bits: u8) -> u32 {
@@ -129,7 +129,7 @@ fn range(column: &Column) -> Option<(i128, i128)> {
     Some(if is_unsigned { (0, 2 * half - 1) } else { (-half, half - 1) })
 }
 
-fn narrower(s: &Column, t: &Column) -> Option<Limit> {
+fn narrower(s: &Column, t: &Column) -> Option<Loss> {
     let ((lowest, highest), (low, high)) = (range(s)?, range(t)?);
     match (lowest < low, highest > high) {
         (false, false) => None,
@@ -151,7 +151,7 @@ fn digits(column: &Column) -> (Option<u32>, Option<u32>) {
     }
 }
 
-fn too_many_digits(s: &Column, t: &Column) -> Option<Limit> {
+fn too_many_digits(s: &Column, t: &Column) -> Option<Loss> {
     let ((s_before, s_behind), (t_before, t_behind)) = (digits(s), digits(t));
     let more = |s: Option<u32>, t: Option<u32>| t.filter(|t| s.is_none_or(|s| s > *t));
     match (more(s_before, t_before), more(s_behind, t_behind)) {
@@ -164,17 +164,17 @@ fn too_many_digits(s: &Column, t: &Column) -> Option<Limit> {
     }
 }
 
-fn finer_seconds(s: &Column, t: &Column) -> Option<Limit> {
+fn finer_seconds(s: &Column, t: &Column) -> Option<Loss> {
     let (from, to) = (second_digits(s), second_digits(t));
     if from > to { refused(format!("moments of more than {to} digits behind the second")) } else { None }
 }
 
-fn missing_labels(from: &[String], to: &[String]) -> Option<Limit> {
+fn missing_labels(from: &[String], to: &[String]) -> Option<Loss> {
     let missing: Vec<&str> = from.iter().filter(|label| !to.contains(label)).map(String::as_str).collect();
     if missing.is_empty() { None } else { refused(format!("the labels {}", missing.join(", "))) }
 }
 
-fn longer_texts(s: &Column, max: u32) -> Option<Limit> {
+fn longer_texts(s: &Column, max: u32) -> Option<Loss> {
     let longest = match &s.data_type {
         DataType::Text { max_chars } => *max_chars,
         DataType::PaddedText { chars } => Some(*chars),
@@ -225,11 +225,11 @@ mod tests {
         let (source, target) =
             (Side { schema: &whole, capabilities: &here }, Side { schema: &whole, capabilities: &there });
         let domain = common_domain(source, &s, target, &t).unwrap();
-        let told: Vec<String> = limits(source, &s, target, &t, domain)
+        let told: Vec<String> = losses(source, &s, target, &t, domain)
             .into_iter()
-            .map(|limit| match limit {
-                Limit::Refused(values) => values,
-                Limit::Rounded(values) => format!("~{values}"),
+            .map(|loss| match loss {
+                Loss::Refused(values) => values,
+                Loss::Rounded(values) => format!("~{values}"),
             })
             .collect();
         told.join("; ")
