@@ -8,6 +8,7 @@ mod cluster;
 mod command_line;
 mod comparing;
 mod configurations;
+mod conflict_calls;
 mod conflicts;
 mod connection;
 mod copied;
