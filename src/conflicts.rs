@@ -36,6 +36,7 @@ use crate::problem::Problem;
 use crate::roster::{Entry, Missing, Roster};
 use crate::settings::SyncSettings;
 use crate::state::{Conflict, MergeStep, Resolved, State, StepKept};
+use crate::tally::count_conflicts;
 
 /// The conflicts of a sync.
 #[derive(Clone, Debug, Serialize)]
@@ -149,6 +150,7 @@ pub async fn resolve(
     let resolving = Resolving { settings, ends: &ends, state: &state, leave: &*leave, execution_id, conflict };
     let resolved = resolving.go(choice).await;
     lease.give_back().await;
+    count_conflicts(settings, &state).await;
     resolved?;
     show(settings, id).await
 }

@@ -177,6 +177,16 @@ impl State {
         rows.iter().map(conflict_of).collect::<Result<_, _>>().map_err(|error| self.error(error))
     }
 
+    /// How many conflicts of a sync wait.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub async fn conflicts_waiting(&self, place: &Place) -> Result<i64, StateError> {
+        let sql = "select count(*) as waiting from sync_conflicts where sync = $1 and ends = $2 and status = 'waiting'";
+        let rows = self.fetch(Statement::new(sql).bind(&place.sync).bind(&place.ends)).await?;
+        rows.first().map_or(Ok(0), |row| row.get("waiting")).map_err(|error| self.error(error))
+    }
+
     /// One conflict of a sync.
     ///
     /// # Errors

@@ -64,6 +64,34 @@ fn a_decision_reaches_both_sides_over_the_api() {
     });
 }
 
+/// What Prometheus is told.
+fn open_conflicts(server: &Server) -> Option<String> {
+    let text = server.get("/metrics").body;
+    let line = text.lines().find(|line| line.starts_with("rowsync_conflicts_open{"));
+    line.map(|line| line.rsplit(' ').next().unwrap().to_owned())
+}
+
+#[test]
+fn conflicts_that_wait_are_counted_after_each_cycle_each_decision_and_at_the_start() {
+    let desk = Desk::new();
+    let (a, b) = two_files(&desk);
+    let server = in_conflict(&desk, &a, &b);
+    assert_eq!(open_conflicts(&server).as_deref(), Some("3"));
+    assert_eq!(resolve(&server, "shop-1", &json!({ "use": "target" })).status, 200);
+    assert_eq!(open_conflicts(&server).as_deref(), Some("2"));
+    drop(server);
+    let server = Server::start(&desk, &["shop.json"]);
+    // It counts beside what it answers.
+    assert!((0..100_000).any(|_| open_conflicts(&server).as_deref() == Some("2")));
+    // A rule decides those that are left.
+    let text = std::fs::read_to_string(desk.path("shop.json")).unwrap();
+    std::fs::write(desk.path("shop.json"), text.replace("\"manual\"", "\"source_wins\"")).unwrap();
+    drop(server);
+    let server = Server::start(&desk, &["shop.json"]);
+    assert_eq!((server.run("shop")["totals"]["conflicts"].clone(), rows(&a)), (json!(0), rows(&b)));
+    assert_eq!(open_conflicts(&server).as_deref(), Some("0"));
+}
+
 #[test]
 fn rows_that_are_not_those_that_were_shown_are_left_alone() {
     let desk = Desk::new();
