@@ -160,9 +160,9 @@ pub struct TableOptions {
 
 impl TableJob {
     /// Whether rows have to move as fields, which tell their keys: what is kept for an undo goes by them, and so does a row
-    /// that changes its kind.
+    /// that changes its kind; others get values of columns that the source lacks.
     pub fn moves_fields(&self) -> bool {
-        self.keeping.is_some() || self.pair.kin.is_some()
+        self.keeping.is_some() || self.pair.kin.is_some() || !self.pair.target.given.is_empty()
     }
 
     /// Takes nothing on trust any more.

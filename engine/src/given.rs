@@ -144,6 +144,7 @@ mod tests {
             modify_time: None,
             in_cycle: false,
             filter: crate::filter::Filter::default(),
+            given: Vec::new(),
         }
     }
 

@@ -3,8 +3,9 @@
 mod columns;
 mod digests;
 mod domains;
+mod given;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 mod walk;
 
 use std::collections::BTreeMap;
@@ -20,6 +21,7 @@ pub use columns::refuse_one_way;
 use columns::{Matched, key_columns, key_first, matched_columns, modify_time, notes, refuse_unfilled};
 use digests::shared_digests;
 use domains::common_domain;
+use given::given;
 use walk::key_order;
 
 /// What a user said about one table's columns.
@@ -34,6 +36,8 @@ pub struct PairOptions {
     /// Source names that take part; empty: all.
     pub fields: Vec<String>,
     pub exclude_fields: Vec<String>,
+    /// Target names of columns that the source lacks, each with what it gets.
+    pub default_values: BTreeMap<String, serde_json::Value>,
 }
 
 /// A pair of tables, ready to be compared.
@@ -84,7 +88,8 @@ pub fn pair(source: Side<'_>, target: Side<'_>, options: &PairOptions) -> Result
     let columns = matched_columns(source.schema, target.schema, options)?;
     let keys = key_columns(source.schema, options)?;
     let (ordered, key_len) = key_first(&columns, &keys, source.schema)?;
-    refuse_unfilled(target.schema, &columns)?;
+    let (given, unused) = given(target.schema, &columns, options);
+    refuse_unfilled(target.schema, &columns, &given)?;
     let mut domains = Vec::new();
     for (s, t) in &ordered {
         domains.push(common_domain(source, s, target, t)?);
@@ -93,7 +98,7 @@ pub fn pair(source: Side<'_>, target: Side<'_>, options: &PairOptions) -> Result
     let same_types = same_engine && ordered.iter().all(|(s, t)| s.declared == t.declared && s.data_type == t.data_type);
     let moves_raw = same_types && ordered.iter().all(|(s, _)| s.data_type != DataType::Local);
     let key_order = key_order(&ordered[..key_len], same_engine);
-    let raw = moves_raw && source.capabilities.raw_pages && target.capabilities.raw_pages;
+    let raw = moves_raw && given.is_empty() && source.capabilities.raw_pages && target.capabilities.raw_pages;
     let mut digests = shared_digests(source, target, &ordered, &domains, same_types);
     // Last, since it is not one to prove by: equal values may have other bytes, and are read then.
     if raw && [source, target].iter().all(|side| side.capabilities.digests.contains(&DigestKind::Raw)) {
@@ -111,18 +116,22 @@ pub fn pair(source: Side<'_>, target: Side<'_>, options: &PairOptions) -> Result
             modify_time,
             in_cycle: false,
             filter: Filter::ALL,
+            given: Vec::new(),
         })
     };
-    Ok(Pair {
+    let notes = notes(source.schema, target.schema, &columns, &given, &unused);
+    let mut pair = Pair {
         source: view(source.schema, |m| &m.0, modify_time.as_ref().map(|m| m.0.name.clone())),
         target: view(target.schema, |m| &m.1, modify_time.as_ref().map(|m| m.1.name.clone())),
         digest: digests[0],
         digests,
         raw,
-        notes: notes(source.schema, target.schema, &columns),
+        notes,
         circular: Vec::new(),
         kin: None,
-    })
+    };
+    Arc::make_mut(&mut pair.target).given = given;
+    Ok(pair)
 }
 
 #[cfg(test)]

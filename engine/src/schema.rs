@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::domain::Domain;
 use crate::filter::Filter;
+use crate::value::Value;
 
 /// A table's name, with its schema where the engine has schemas.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -161,6 +162,15 @@ pub struct TableView {
     pub in_cycle: bool,
     /// The rows that the view shows, and that are written by it.
     pub filter: Filter,
+    /// What rows that are added get in columns that the view does not have.
+    pub given: Vec<Given>,
+}
+
+/// A column of the target that the source lacks, and what it gets.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Given {
+    pub column: Column,
+    pub value: Value,
 }
 
 #[derive(Clone, Debug, PartialEq)]

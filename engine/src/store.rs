@@ -24,6 +24,7 @@ use crate::digest::{Digest, DigestKind};
 use crate::error::{Kind, StoreError};
 use crate::filter::Filter;
 use crate::key::{Key, KeyRange};
+use crate::limits::TableLimits;
 use crate::row::{Form, RowPage};
 use crate::schema::{ForeignKey, TableName, TableSchema, TableView};
 use crate::sightings::{Mark, Pulse};
@@ -48,6 +49,8 @@ pub struct Capabilities {
     pub bytewise_is_indexed: bool,
     /// Questions that it answers side by side.
     pub concurrency: usize,
+    /// Tables that it can make.
+    pub limits: TableLimits,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

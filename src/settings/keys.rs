@@ -172,10 +172,11 @@ keys! {
     /// The kinds of records, each planned, counted, compared and reported on its own, as `product-work` and the like. Rows of
     /// other kinds are left alone; a row whose kind has changed moves from one to the other.
     record_types: Vec<String>, Kind::NamesOrNone, NOTHING, Now;
-    /// A target column that the source lacks gets its default instead of an error.
-    set_default_value: bool, Kind::Flag, SET_DEFAULT_VALUE, NotYet;
-    /// Target columns that the source lacks, each with the value it gets.
-    default_values: BTreeMap<String, serde_json::Value>, Kind::Values, NOTHING, NotYet;
+    /// Rows that are added get the value of `default_values` in target columns that the source lacks.
+    set_default_value: bool, Kind::Flag, SET_DEFAULT_VALUE, Now;
+    /// Target columns that the source lacks, each with the value that added rows get with `set_default_value`, in place of
+    /// the column's own default. What is there already is left alone.
+    default_values: BTreeMap<String, serde_json::Value>, Kind::Values, NOTHING, Now;
     /// JSON columns: true takes all keys; false keeps keys that only the target has.
     copy_all_json_keys: bool, Kind::Flag, COPY_ALL_JSON_KEYS, NotYet;
     /// Create the target table from the source's schema where it is missing.

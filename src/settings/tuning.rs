@@ -43,6 +43,8 @@ pub struct TuningSettings {
     pub record_type_field: Option<String>,
     /// None stands twice; empty: the table is taken as a whole.
     pub record_types: Vec<String>,
+    /// What added rows get in target columns that the source lacks; nothing where `set_default_value` is off.
+    pub default_values: BTreeMap<String, serde_json::Value>,
     pub create_missing_tables: bool,
     pub trust_modify_id: bool,
     pub sync_all: bool,
@@ -150,6 +152,7 @@ impl TuningSettings {
             exclude_fields: of!(exclude_fields).unwrap_or_default(),
             record_type_field: of!(record_type_field),
             record_types: of!(record_types).unwrap_or_default(),
+            default_values: of!(default_values).filter(|_| set(of!(set_default_value))).unwrap_or_default(),
             create_missing_tables: set(of!(create_missing_tables)),
             trust_modify_id: set(of!(trust_modify_id)),
             sync_all: set(of!(sync_all)),

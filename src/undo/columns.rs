@@ -27,12 +27,13 @@ pub fn image_view(
     let itself = pair(side, side, &PairOptions { key, ..PairOptions::default() })?;
     let others = itself.target.columns.iter().filter(|column| !is_synced(&column.column.name));
     let columns: Vec<ViewColumn> = view.columns.iter().chain(others).cloned().collect();
-    Ok(Arc::new(TableView { columns, modify_time: None, filter: Filter::ALL, ..TableView::clone(view) }))
+    Ok(Arc::new(TableView { columns, modify_time: None, ..TableView::clone(&whole(view)) }))
 }
 
-/// The view with the rows outside of its filter: a row is known by its key, wherever somebody has moved it since.
+/// The view with the rows outside of its filter, which are put back as they were: a row is known by its key, wherever
+/// somebody has moved it since.
 pub fn whole(view: &Arc<TableView>) -> Arc<TableView> {
-    Arc::new(TableView { filter: Filter::ALL, ..TableView::clone(view) })
+    Arc::new(TableView { filter: Filter::ALL, given: Vec::new(), ..TableView::clone(view) })
 }
 
 /// Images under another shape cannot be told apart any more: other columns, or columns that are compared otherwise.

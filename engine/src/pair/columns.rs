@@ -1,7 +1,7 @@
 //! Which columns of two tables meet, and which of them are the key.
 
 use super::{Mismatch, Pair, PairOptions, Side, mismatch};
-use crate::schema::{Column, Filled, TableSchema, find_name};
+use crate::schema::{Column, Filled, Given, TableSchema, find_name};
 
 pub(super) type Matched = (Column, Column);
 
@@ -88,15 +88,18 @@ pub(super) fn key_first(
 }
 
 /// Columns of the target that nobody fills would make every insert fail.
-pub(super) fn refuse_unfilled(target: &TableSchema, columns: &[Matched]) -> Result<(), Mismatch> {
-    let taken = |column: &Column| columns.iter().any(|(_, t)| t.name == column.name);
+pub(super) fn refuse_unfilled(target: &TableSchema, columns: &[Matched], given: &[Given]) -> Result<(), Mismatch> {
+    let taken = |column: &Column| {
+        columns.iter().any(|(_, t)| t.name == column.name) || given.iter().any(|given| given.column.name == column.name)
+    };
     match unfilled(target, taken) {
         Some(column) => mismatch(
             format!(
                 "target column {}.{} must not be null, has no default, and the source has nothing for it",
                 target.name, column.name
             ),
-            "give the column a default in the target, or map a source column to it",
+            "give the column a default in the target, or a value in `default_values` with `set_default_value`, or map a \
+             source column to it",
         ),
         None => Ok(()),
     }
@@ -126,8 +129,16 @@ fn unfilled(table: &TableSchema, taken: impl Fn(&Column) -> bool) -> Option<&Col
     table.columns.iter().find(|column| !taken(column) && !filled(column))
 }
 
-pub(super) fn notes(source: &TableSchema, target: &TableSchema, columns: &[Matched]) -> Vec<String> {
+pub(super) fn notes(
+    source: &TableSchema,
+    target: &TableSchema,
+    columns: &[Matched],
+    given: &[Given],
+    unused: &[String],
+) -> Vec<String> {
+    let is_given = |name: &str| given.iter().any(|given| given.column.name == name);
     let left = target.columns.iter().filter(|t| !columns.iter().any(|(_, taken)| taken.name == t.name));
+    let left = left.filter(|column| !is_given(&column.name));
     let left: Vec<&str> = left.map(|column| column.name.as_str()).collect();
     let skipped = source.columns.iter().filter(|s| !columns.iter().any(|(taken, _)| taken.name == s.name));
     let skipped: Vec<&str> = skipped.map(|column| column.name.as_str()).collect();
@@ -137,6 +148,13 @@ pub(super) fn notes(source: &TableSchema, target: &TableSchema, columns: &[Match
     }
     if !skipped.is_empty() {
         notes.push(format!("source columns left out: {}", skipped.join(", ")));
+    }
+    if !given.is_empty() {
+        let names: Vec<&str> = given.iter().map(|given| given.column.name.as_str()).collect();
+        notes.push(format!("target columns that get a value from `default_values`: {}", names.join(", ")));
+    }
+    if !unused.is_empty() {
+        notes.push(format!("`default_values` that no column needs: {}", unused.join(", ")));
     }
     notes
 }

@@ -99,6 +99,11 @@ fn apply(table: &mut Table, view: &TableView, changes: &Changes) -> Result<Appli
     for values in rows(&changes.inserts, view)? {
         let mut row = vec![Value::Null; table.schema.columns.len()];
         places.iter().zip(values).for_each(|(place, value)| row[*place] = value);
+        for given in &view.given {
+            if let Some(place) = table.schema.columns.iter().position(|column| column.name == given.column.name) {
+                row[place] = given.value.clone();
+            }
+        }
         refuse_null(table, view, &row)?;
         let key = key_of(&table.schema, &row);
         if table.rows.insert(key, row).is_some() {

@@ -49,6 +49,7 @@ use rowsync_engine::cost::LinkSpeed;
 use rowsync_engine::digest::DigestKind;
 use rowsync_engine::error::{Kind, StoreError};
 use rowsync_engine::filter::Filter;
+use rowsync_engine::limits::{NameRule, TableLimits};
 use rowsync_engine::schema::{ForeignKey, TableName, TableSchema, TableView};
 use rowsync_engine::sightings::{Mark, Pulse};
 use rowsync_engine::store::{
@@ -66,6 +67,8 @@ use crate::{Access, Connection};
 
 /// Generated columns, hashes of 64 bits and the functions on partitions are all there.
 const OLDEST_MAJOR_VERSION: u32 = 12;
+/// NAMEDATALEN with a NUL at the end, and MaxHeapAttributeNumber; hardly any server is built otherwise.
+const LIMITS: TableLimits = TableLimits { name_bytes: 63, columns: 1_600, names: NameRule::Exact };
 
 pub struct Postgres {
     door: Door,
@@ -128,6 +131,7 @@ impl Store for Postgres {
             bytewise_is_indexed: false,
             // A frozen snapshot is kept by one connection of its own.
             concurrency: self.connections_max.saturating_sub(1).max(1) as usize,
+            limits: LIMITS,
         }
     }
 

@@ -9,7 +9,7 @@ use rowsync_engine::store::Result;
 
 use super::filter;
 use super::link::Lease;
-use super::literal::{identifier, identifiers, table};
+use super::literal::{identifier, identifiers, spelled, table, text_literal};
 use super::mark::written_before;
 use super::rows::RowEncoder;
 use super::select::is_spelled;
@@ -110,9 +110,13 @@ impl Stage {
         )
     }
 
-    /// Inserts the rows. Numbers of identity columns are kept, as they are values like others.
+    /// Inserts the rows, with what every row gets. Numbers of identity columns are kept, as they are values like others.
     pub fn insert(&self, view: &TableView) -> String {
-        let (names, values): (Vec<String>, Vec<String>) = self.values(view).into_iter().unzip();
+        let given = view.given.iter().map(|given| {
+            let value = spelled(given.value.as_ref()).map_or("NULL".into(), |text| text_literal(&text));
+            (identifier(&given.column.name), format!("{value}::{}", given.column.declared))
+        });
+        let (names, values): (Vec<String>, Vec<String>) = self.values(view).into_iter().chain(given).unzip();
         format!(
             "INSERT INTO {} ({}) OVERRIDING SYSTEM VALUE SELECT {} FROM {NAME} AS rowsync_s",
             table(&view.table),

@@ -122,7 +122,7 @@ impl Writing {
     }
 
     async fn insert(&mut self, rows: &RowPage) -> Result<Applied> {
-        if rows.form == Form::Fields && self.stage.spells() {
+        if rows.form == Form::Fields && (self.stage.spells() || !self.view.given.is_empty()) {
             let mut applied = self.stage.fill(&mut self.lease, &self.view, rows).await?;
             applied.inserted = self.lease.execute(&self.stage.insert(&self.view)).await?;
             applied.queries += 1;

@@ -39,6 +39,7 @@ use async_trait::async_trait;
 use rowsync_engine::digest::DigestKind;
 use rowsync_engine::error::{Kind, StoreError};
 use rowsync_engine::filter::Filter;
+use rowsync_engine::limits::{NameRule, TableLimits};
 use rowsync_engine::schema::{ForeignKey, TableName, TableSchema, TableView};
 use rowsync_engine::sightings::Mark;
 use rowsync_engine::store::{BrokenKey, Capabilities, Consistency, Encoder, Engine, Snapshot, Store, Transaction};
@@ -54,6 +55,8 @@ type Result<T> = std::result::Result<T, StoreError>;
 
 /// Threads that read what was committed last. More than the processor's cores would only wait for each other.
 const READERS: usize = 2;
+/// Names may have any length; SQLITE_MAX_COLUMN is 2,000 unless SQLite was built otherwise, and ours was not.
+const LIMITS: TableLimits = TableLimits { name_bytes: usize::MAX, columns: 2_000, names: NameRule::AnyCase };
 
 /// A file of SQLite.
 pub struct Sqlite {
@@ -118,6 +121,7 @@ impl Store for Sqlite {
             // Columns are compared byte by byte unless they say otherwise; `missing_index` tells of those that do.
             bytewise_is_indexed: true,
             concurrency: READERS,
+            limits: LIMITS,
         }
     }
 

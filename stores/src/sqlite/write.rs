@@ -7,6 +7,7 @@ use rowsync_engine::error::{Kind, StoreError};
 use rowsync_engine::key::Key;
 use rowsync_engine::row::{Form, RowPage, fields};
 use rowsync_engine::schema::{Filled, TableView};
+use rowsync_engine::value::Value;
 use rusqlite::types::ToSqlOutput;
 use rusqlite::{CachedStatement, Connection};
 
@@ -122,13 +123,20 @@ impl<'a> Writer<'a> {
         if rows.is_empty() {
             return Ok(0);
         }
-        let parameters: Vec<String> = self.written().map(|(index, _)| format!("?{}", index + 1)).collect();
+        // Behind those of the columns come the parameters of what every row gets. They stay bound.
+        let given = self.view.given.iter().enumerate().map(|(index, given)| (self.view.columns.len() + index, given));
+        let columns = self.written().chain(given.clone().map(|(index, given)| (index, given.column.name.as_str())));
+        let (places, names): (Vec<usize>, Vec<&str>) = columns.unzip();
+        let parameters: Vec<String> = places.iter().map(|index| format!("?{}", index + 1)).collect();
         let mut statement = self.prepare(format!(
             "INSERT INTO {} ({}) VALUES ({})",
             sql::table(self.view),
-            sql::quoted_list(self.written().map(|(_, name)| name)),
+            sql::quoted_list(names),
             parameters.join(", ")
         ))?;
+        for (index, given) in given {
+            statement.raw_bind_parameter(index + 1, stored(&given.value)).map_err(failed)?;
+        }
         self.execute_each(&mut statement, rows, 0)
     }
 
@@ -182,5 +190,17 @@ impl<'a> Writer<'a> {
             }
         }
         Ok(())
+    }
+}
+
+/// What a setting means to SQLite, whose columns convert it as they do with a literal.
+fn stored(value: &Value) -> ToSqlOutput<'_> {
+    match value {
+        Value::Bool(yes) => ToSqlOutput::from(*yes),
+        Value::Int(whole) => ToSqlOutput::from(*whole),
+        Value::Float(float) => ToSqlOutput::from(*float),
+        Value::Decimal(text) => text.parse::<f64>().map_or(ToSqlOutput::from(text.as_str()), ToSqlOutput::from),
+        Value::Text(text) | Value::Json(text) => ToSqlOutput::from(text.as_str()),
+        _ => ToSqlOutput::from(rusqlite::types::Null),
     }
 }

@@ -231,6 +231,7 @@ fn view_of(schema: &TableSchema, columns: &[(&str, DataType)], key_len: usize) -
         modify_time: None,
         in_cycle: false,
         filter: Filter::ALL,
+        given: Vec::new(),
     }
 }
 

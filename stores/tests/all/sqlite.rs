@@ -62,6 +62,7 @@ impl Fixture {
             modify_time: None,
             in_cycle: false,
             filter: Filter::ALL,
+            given: Vec::new(),
         })
     }
 

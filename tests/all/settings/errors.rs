@@ -42,12 +42,10 @@ fn wrong_types_say_what_was_expected_and_found() {
 
 #[test]
 fn keys_without_effect_are_refused() {
-    let keys = r#""copy_all_json_keys": false,
-        "tables": [{ "name": "a", "set_default_value": true }]"#;
+    let keys = r#""copy_all_json_keys": false"#;
     insta::assert_snapshot!(error(keys), @r#"
-    the settings have 2 problems:
+    the settings have a problem:
       shop.json: copy_all_json_keys: `copy_all_json_keys` is known but has no effect yet in this version; remove it
-      shop.json: tables[0].set_default_value: `set_default_value` is known but has no effect yet in this version; remove it
     "#);
 }
 

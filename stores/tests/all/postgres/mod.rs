@@ -143,6 +143,7 @@ pub async fn view(store: &dyn Store, table: &str) -> Arc<TableView> {
         modify_time: None,
         in_cycle: false,
         filter: Filter::ALL,
+        given: Vec::new(),
     })
 }
 
