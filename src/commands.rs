@@ -155,7 +155,7 @@ async fn conflicts(args: ConflictsArgs, desk: Desk) -> Result<Exit, Problem> {
             desk.print(&conflicts::show(&settings, id).await?, conflicts::shown)?;
         }
         (ConflictsAction::Resolve, Some(id), Some(choice)) => {
-            desk.print(&conflicts::resolve(&settings, id, choice).await?, conflicts::shown)?;
+            desk.print(&conflicts::resolve(&settings, id, choice, None).await?, conflicts::shown)?;
         }
         _ => desk.print(&conflicts::list(&settings, args.all).await?, Conflicts::text)?,
     }

@@ -39,7 +39,7 @@ use crate::problem::Problem;
 use crate::roster::{Entry, Missing, Roster, wished_foreign_keys};
 use crate::settings::{ConnectionSettings, SyncSettings, TuningSettings};
 use crate::state::{Command, Place, State, StateError};
-use crate::tally::Tally;
+use crate::tally::{Tally, count_conflicts};
 use crate::tracking::{acknowledge, log_owner, logs_read};
 use crate::undo::journal::ExecutionJournal;
 
@@ -74,6 +74,9 @@ pub async fn execute_as(
     let span = tracing::info_span!("sync_run", sync = %settings.name, execution = %kept.execution_id);
     let ended = see_through(settings, goal, hooks, &mut kept).instrument(span).await;
     kept.end(&settings.name, &ended, now()).await;
+    if let Some(state) = kept.state() {
+        count_conflicts(settings, state).await;
+    }
     if let Some(tally) = tally {
         tally.end(&ended);
     }

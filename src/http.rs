@@ -2,7 +2,9 @@
 //! read, allowed, and answered.
 
 mod auth;
+mod body;
 mod configurations;
+mod conflicts;
 mod events;
 mod executions;
 mod gate;

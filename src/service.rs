@@ -10,6 +10,7 @@
 mod archive;
 mod books;
 mod configuration;
+mod decisions;
 mod executions;
 mod home;
 mod progress;
@@ -37,6 +38,7 @@ pub use progress::TableProgress;
 pub use schedules::{Pause, Scheduled, Schedules};
 
 use books::Books;
+use decisions::Decisions;
 
 /// Longest time that the thread of the actors may take to answer that it lives.
 const ANSWER_MAX: Duration = Duration::from_secs(2);
@@ -69,6 +71,7 @@ pub struct Service {
     stop: CancellationToken,
     changes: watch::Sender<()>,
     schedules: Schedules,
+    decisions: Decisions,
 }
 
 impl Service {
@@ -87,6 +90,7 @@ impl Service {
             stop,
             changes: watch::Sender::new(()),
             schedules: Schedules::default(),
+            decisions: Decisions::default(),
         });
         let stored = service.state.configurations().await?;
         service.books().begin(stored)?;
@@ -123,7 +127,7 @@ impl Service {
         }
         let configuration = books.find(id).ok_or_else(|| Refusal::Unknown(id.to_owned()))?;
         let sync = || configuration.name.clone();
-        let settings = configuration.settings.clone().map_err(|problem| Refusal::Wrong { sync: sync(), problem })?;
+        let settings = configuration.usable()?;
         if !settings.enabled {
             return Err(Refusal::Disabled(sync()));
         }
@@ -143,6 +147,8 @@ impl Service {
     async fn see_through(self: Arc<Self>, running: Arc<Running>) {
         let hooks = Hooks { board: running.board.clone(), stop: running.stop.clone() };
         let settings = Arc::clone(&running.settings);
+        // None begins any more, since this is at work.
+        drop(self.decisions.turn(&settings.name).await);
         let (id, goal) = (running.id, Goal::Sync { mass_delete: MassDelete::Refused });
         // A task of its own, so that a panic ends the execution and not the memory of it.
         let ended = actix::spawn(async move { execute_as(id, &settings, goal, &hooks).await }).await;

@@ -2,7 +2,7 @@
 //! typed. Those of files are shown, and changed where they are.
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{CONTENT_TYPE, LOCATION};
+use actix_web::http::header::LOCATION;
 use actix_web::web::Bytes;
 use actix_web::{HttpRequest, HttpResponse, web};
 use jiff::Timestamp;
@@ -237,20 +237,7 @@ async fn stored(service: &web::Data<Service>, id: &str) -> Result<StoredConfigur
 
 /// What a body holds, without what the service adds by itself.
 fn object(request: &HttpRequest, body: &Bytes, types: &[&str]) -> Result<Map<String, Value>, ApiProblem> {
-    let sent = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let sent = sent.split(';').next().unwrap_or_default().trim();
-    if !types.iter().any(|media_type| media_type.eq_ignore_ascii_case(sent)) {
-        let detail = format!("send the configuration as {}", types.join(" or "));
-        return Err(ApiProblem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail));
-    }
-    let text = str::from_utf8(body).map_err(|_| ApiProblem::bad_request("the body is no UTF-8"))?;
-    let value = serde_json::from_str(text);
-    let value = value.map_err(|error| ApiProblem::bad_request(format!("the body is no JSON: {error}")))?;
-    // Keys that stand twice are seen in the text alone.
-    crate::settings::request::check_keys(text).map_err(ApiProblem::bad_request)?;
-    let Value::Object(mut typed) = value else {
-        return Err(ApiProblem::bad_request("the body has to hold one object: { ... }"));
-    };
+    let mut typed = super::body::object(request, body, types)?;
     typed.retain(|name, _| !ADDED.contains(&name.as_str()));
     Ok(typed)
 }

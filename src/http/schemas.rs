@@ -153,17 +153,25 @@ pub struct ListedExecution {
     pub differences: Option<u64>,
 }
 
-/// Made from the catalogue of settings; see [`super::openapi`].
-macro_rules! from_catalogue {
+/// A page of conflicts.
+#[derive(Serialize, ToSchema)]
+pub struct ConflictPage {
+    pub conflicts: Vec<Conflict>,
+    /// What to send as `after` to see the next page; null on the last one.
+    pub next: Option<String>,
+}
+
+/// Made from the catalogue of settings, or from what the state holds; see [`super::openapi`].
+macro_rules! made_elsewhere {
     ($($name:ident),*) => {
         $(
-            #[derive(ToSchema)]
+            #[derive(Serialize, ToSchema)]
             pub struct $name;
         )*
     };
 }
 
-from_catalogue!(NewConfiguration, ConfigurationPatch, Configuration, ConfigurationPage);
+made_elsewhere!(NewConfiguration, ConfigurationPatch, Configuration, ConfigurationPage, Conflict, Decision);
 
 #[cfg(test)]
 mod tests {

@@ -9,6 +9,7 @@ mod command_line;
 mod comparing;
 mod compatibility;
 mod configurations;
+mod conflict_calls;
 mod conflicts;
 mod connection;
 mod copied;
