@@ -14,6 +14,7 @@ mod conflicts;
 mod connection;
 mod copied;
 mod crashes;
+mod creation;
 mod dashboards;
 mod defaults;
 mod disk_full;
