@@ -16,7 +16,7 @@ use tokio_util::task::AbortOnDropHandle;
 use crate::clock::Clock;
 use crate::rounds::Ended;
 use crate::schedule::{WAITING, Woken, wait_until_due};
-use crate::service::{Execution, Pause, Refusal, Service};
+use crate::service::{Execution, Pause, Refusal, Service, Task};
 use crate::turns::Turns;
 
 pub struct Scheduler {
@@ -160,7 +160,12 @@ impl Scheduler {
                 Ok(execution) => return self.outcome(execution).await,
                 Err(Refusal::Running { execution_id, .. }) => {
                     let Some(running) = self.service.running(&execution_id) else { continue };
-                    return self.outcome(running.execution()).await;
+                    let outcome = self.outcome(running.execution()).await;
+                    // Rows that are tried again are no cycle.
+                    if matches!(running.task, Task::Replay(_)) && !matches!(outcome, Ended::ForGood) {
+                        continue;
+                    }
+                    return outcome;
                 }
                 // Whatever made it so has been told, and begins this task anew.
                 Err(Refusal::Stopping | Refusal::Unknown(_) | Refusal::Disabled(_)) => return Ended::ForGood,

@@ -23,7 +23,7 @@ use database::{Database, SQLITE_FULL, sqlite_code};
 use statement::{Row, Statement};
 
 pub use configurations::StoredConfiguration;
-pub use conflicts::{Conflict, MergeStep, Resolved, Shown, StepKept};
+pub use conflicts::{Conflict, ConflictFilter, MergeStep, Resolved, Shown, StepKept};
 pub use executions::{Command, Execution, Filter, Retention, Standing};
 pub use leases::{Claim, Holder};
 pub use memory::MemoryOf;

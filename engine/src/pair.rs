@@ -1,9 +1,11 @@
 //! Two tables laid beside each other: which columns meet, in which domain, by which key and in which order.
 
 mod columns;
+mod compatibility;
 mod digests;
 mod domains;
 mod given;
+mod losses;
 #[cfg(test)]
 pub(crate) mod testing;
 mod walk;
@@ -19,6 +21,7 @@ use crate::schema::{Column, DataType, TableSchema, TableView, ViewColumn};
 use crate::store::Capabilities;
 pub use columns::refuse_one_way;
 use columns::{Matched, key_columns, key_first, matched_columns, modify_time, notes, refuse_unfilled};
+pub use compatibility::{ColumnFit, Fit, compatibility};
 use digests::shared_digests;
 use domains::common_domain;
 use given::given;

@@ -236,6 +236,32 @@ fn what_was_done_is_counted_and_told_to_prometheus() {
     assert_eq!(added(&server).as_deref(), Some("2"));
 }
 
+#[test]
+fn rows_that_failed_are_listed_and_tried_again_on_request() {
+    let desk = Desk::new();
+    shop(&desk, "shop", r#""tables": ["item"],"#);
+    desk.in_sqlite("shop-copy", "create table item (id integer primary key, v text check (v <> 'a'))");
+    let server = Server::start(&desk, &["shop.json"]);
+    let path = format!("{API}/configurations/shop/errors");
+    let listed = |query: &str| server.get(&format!("{path}{query}")).json();
+    assert_eq!(listed(""), json!({ "errors": [], "total": 0 }));
+    let replay = || server.ask("POST", &format!("{path}/replay"), "", "");
+    assert!(replay().refused(409).contains("no row waits"));
+    assert_eq!(server.run("shop")["totals"]["failed"], 1);
+    let page = listed("?limit=1");
+    assert_eq!((&page["total"], &page["errors"][0]["key"]), (&json!(1), &json!({ "id": 1 })));
+    assert_eq!(listed("?offset=1")["errors"], json!([]));
+    desk.in_sqlite("shop", "update item set v = 'mended' where id = 1; update item set v = 'later' where id = 2");
+    let begun = replay();
+    assert_eq!(begun.status, 202, "{begun:?}");
+    let report = server.report(begun.json()["execution_id"].as_str().unwrap());
+    assert_eq!((&report["status"], &report["totals"]["added"]), (&json!("completed"), &json!(1)), "{report:#}");
+    assert_eq!((listed("")["total"].clone(), desk.dump("shop-copy", "item").len()), (json!(0), 2));
+    assert_eq!(server.run("shop")["totals"]["modified"], 1);
+    server.get(&format!("{API}/configurations/none/errors")).refused(404);
+    server.get(&format!("{path}?limit=0")).refused(400);
+}
+
 /// It went on for ever: telling that it would stop panicked before it did.
 #[test]
 fn a_service_whose_log_nobody_reads_any_more_works_and_ends_as_ever() {

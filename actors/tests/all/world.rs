@@ -227,6 +227,7 @@ impl World {
             has_children,
             notes: vec![],
             log_owner: None,
+            replay: None,
             keeping: None,
             merge: self.merge.clone(),
         }

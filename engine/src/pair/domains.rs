@@ -60,7 +60,7 @@ fn with_digits(moment: Moment, digits: u32) -> Domain {
 }
 
 /// Digits behind the second that a column keeps, as its declaration says: `timestamp(3) without time zone`.
-fn second_digits(column: &Column) -> u32 {
+pub(super) fn second_digits(column: &Column) -> u32 {
     if moment(own_domain(&column.data_type)).is_none() {
         return MICROSECOND_DIGITS;
     }
