@@ -26,6 +26,7 @@ mod first_sync;
 mod full;
 mod history;
 mod hostile_names;
+mod hostile_values;
 mod incremental;
 mod intruders;
 mod kills;
