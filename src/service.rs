@@ -13,6 +13,7 @@ mod configuration;
 mod decisions;
 mod executions;
 mod home;
+mod pauses;
 mod progress;
 mod replay;
 mod schedules;

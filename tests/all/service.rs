@@ -345,6 +345,52 @@ fn a_schedule_is_paused_after_too_many_failures_until_somebody_resumes_it() {
 }
 
 #[test]
+fn a_pause_outlives_the_process_until_somebody_resumes_the_sync_or_changes_its_schedule() {
+    let check = |state: &str| {
+        let desk = Desk::new();
+        shop(&desk, "shop", r#""sync_interval_seconds": 86400, "max_error_loop": 1, "retry_count": 0,"#);
+        let text = std::fs::read_to_string(desk.path("shop.json")).unwrap().replace("sqlite:state.sqlite", state);
+        std::fs::write(desk.path("shop.json"), &text).unwrap();
+        let path = format!("{API}/configurations/shop");
+        let paused = |server: &Server| server.get(&path).json()["schedule"]["paused"].clone();
+        let is_paused_until_resumed = |mut server: Server| {
+            assert!((0..100_000).any(|_| paused(&server) != Value::Null));
+            let pause = paused(&server);
+            assert_eq!(server.ask("POST", &format!("{path}/resume"), "", "").status, 200);
+            server.logged("resumed");
+            pause
+        };
+        // By failures.
+        std::fs::rename(desk.path("shop"), desk.path("elsewhere")).unwrap();
+        let mut server = Server::start(&desk, &["shop.json"]);
+        server.logged("the sync is paused");
+        let before = paused(&server);
+        server.signal("-TERM");
+        assert!(server.ended().success());
+        std::fs::rename(desk.path("elsewhere"), desk.path("shop")).unwrap();
+        let server = Server::start(&desk, &["shop.json"]);
+        assert_eq!((&before["failures"], is_paused_until_resumed(server)), (&json!(1), before.clone()));
+        // It runs again, and by request it is paused.
+        let mut server = Server::start(&desk, &["shop.json"]);
+        server.logged(" seconds until next run...");
+        assert_eq!(server.ask("POST", &format!("{path}/pause"), "", "").status, 200);
+        drop(server);
+        let mut server = Server::start(&desk, &["shop.json"]);
+        assert!((0..100_000).any(|_| paused(&server) != Value::Null));
+        // Another schedule is a sign that somebody has looked.
+        std::fs::write(desk.path("shop.json"), text.replace("86400", "86000")).unwrap();
+        server.signal("-HUP");
+        server.logged(" seconds until next run...");
+        drop(server);
+        let mut server = Server::start(&desk, &["shop.json"]);
+        server.logged(" seconds until next run...");
+        assert_eq!(paused(&server), Value::Null);
+    };
+    check("sqlite:state.sqlite");
+    check(&Database::new().url);
+}
+
+#[test]
 fn a_configuration_of_the_api_runs_by_its_schedule_and_by_its_new_one() {
     let desk = Desk::new();
     shop(&desk, "shop", "");
