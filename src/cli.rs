@@ -174,7 +174,7 @@ pub struct ErrorsArgs {
 pub enum ErrorsAction {
     /// Name each row with what the target said.
     List,
-    /// Run the tables again that such rows are in, with nothing taken on trust.
+    /// Look these rows up on both sides by their keys, and write what the source has of them now.
     Replay,
 }
 

@@ -145,7 +145,8 @@ async fn errors(args: ErrorsArgs, desk: Desk) -> Result<Exit, Problem> {
         desk.print(&errors, RowErrors::text)?;
         return Ok(Exit::Done);
     };
-    let report = execute(&replaying, Goal::Sync { mass_delete: MassDelete::Refused }, &desk.hooks).await?;
+    let hooks = Hooks { only_failed: true, ..desk.hooks.clone() };
+    let report = execute(&replaying, Goal::Sync { mass_delete: MassDelete::Refused }, &hooks).await?;
     desk.print(&report, run_text)?;
     Ok(exit_of(&report))
 }
