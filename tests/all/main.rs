@@ -58,3 +58,4 @@ mod tls;
 mod tracking;
 mod traps;
 mod undo;
+mod wide;
