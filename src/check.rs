@@ -77,7 +77,7 @@ async fn check_table(settings: &SyncSettings, ends: &Ends, entry: &Entry) -> Res
             }
             let source = ends
                 .source
-                .missing_index(&pair.source)
+                .missing_index(pair.source.stored())
                 .await
                 .map_err(|error| told("source", &settings.source, error))?;
             check.notes.extend(source.map(|statement| format!("the source would be read faster with: {statement}")));

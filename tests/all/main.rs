@@ -28,6 +28,7 @@ mod kills;
 mod kinds;
 mod leases;
 mod log;
+mod made;
 mod merge;
 mod metrics;
 mod oracle;
