@@ -3,13 +3,15 @@
 # make test-api   only those that lay the API before other tools
 # make check   format, lints, documentation, tests: what has to pass before a change is handed in
 # make soak    kills rowsync at 200 random moments for each pair of engines; KILLS=50, SEED=17 and PAIR=between_files choose
+# make soak-model  random edits, kills and decisions between 50 runs of each strategy, against a model; ROUNDS=20, SEED=17
 # make bench   the benches against their floors; ARGS="--only find_100_pg --runs 5" chooses
 # make bench-compare   comparing, beside floors and other tools; ARGS="--rows 100000 --only postgres" chooses
 # make setup-bench     installs the other tools
 
 KILLS ?= 200
+ROUNDS ?= 50
 
-.PHONY: setup test test-api soak check format lint doc bench bench-compare setup-bench
+.PHONY: setup test test-api soak soak-model check format lint doc bench bench-compare setup-bench
 
 setup:
 	tests/install-postgres.sh
@@ -26,6 +28,10 @@ test-api: setup
 soak: setup
 	ROWSYNC_KILLS=$(KILLS) $(if $(SEED),ROWSYNC_SEED=$(SEED)) tests/with-postgres.sh cargo test -p rowsync --test all \
 		killed_at_random_moments_$(PAIR) -- --nocapture
+
+soak-model: setup
+	ROWSYNC_ROUNDS=$(ROUNDS) $(if $(SEED),ROWSYNC_SEED=$(SEED)) tests/with-postgres.sh cargo test -p rowsync --test all \
+		_model:: -- --nocapture
 
 # In this order also under `make -j`: the cheap answers come first.
 check:

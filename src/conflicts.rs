@@ -36,6 +36,7 @@ use crate::problem::Problem;
 use crate::roster::{Entry, Missing, Roster};
 use crate::settings::SyncSettings;
 use crate::state::{Conflict, MergeStep, Resolved, State, StepKept};
+use crate::tally::count_conflicts;
 
 /// The conflicts of a sync.
 #[derive(Clone, Debug, Serialize)]
@@ -79,6 +80,23 @@ impl Choice {
     }
 }
 
+/// Why a decision was not carried out. Nothing was written.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Undecided {
+    #[error("`{sync}` has no conflict {id}; `list` names those that it has")]
+    Unknown { sync: String, id: i64 },
+    #[error("conflict {id} does not wait any more: it is {status}")]
+    Closed { id: i64, status: String },
+    #[error("conflict {0} was shown with other rows since; look at it again")]
+    ShownAnew(i64),
+    #[error("the rows of conflict {0} are not those any more that were shown; run the sync, then look at it again")]
+    RowsChanged(i64),
+    #[error("{0} is not merged any more")]
+    NotMerged(String),
+    #[error("{0}")]
+    NoRow(String),
+}
+
 /// The conflicts of a sync that wait; with those that are decided where `all` says so.
 ///
 /// # Errors
@@ -103,19 +121,26 @@ pub async fn show(settings: &SyncSettings, id: i64) -> Result<Conflict, Problem>
         Some(state) => state.conflict(&place_of(settings), id).await?,
         None => None,
     };
-    found.ok_or_else(|| {
-        Problem::Usage(format!("`{}` has no conflict {id}; `list` names those that it has", settings.name))
-    })
+    found.ok_or_else(|| Undecided::Unknown { sync: settings.name.clone(), id }.into())
 }
 
-/// Writes what was decided to both sides.
+/// Writes what was decided to both sides. Whoever decides may say of when the conflict is that was looked at (its
+/// `changed_at`): a cycle may have shown other rows under its number since.
 ///
 /// # Errors
 /// When the conflict does not wait any more, its rows are not those that were shown, or a database refuses.
-pub async fn resolve(settings: &SyncSettings, id: i64, choice: &Choice) -> Result<Conflict, Problem> {
+pub async fn resolve(
+    settings: &SyncSettings,
+    id: i64,
+    choice: &Choice,
+    changed_at: Option<&str>,
+) -> Result<Conflict, Problem> {
     let conflict = show(settings, id).await?;
     if conflict.status != "waiting" {
-        return Err(Problem::Usage(format!("conflict {id} does not wait any more: it is {}", conflict.status)));
+        return Err(Undecided::Closed { id, status: conflict.status }.into());
+    }
+    if changed_at.is_some_and(|seen| seen != conflict.changed_at) {
+        return Err(Undecided::ShownAnew(id).into());
     }
     let ends = Ends::connect(settings, Access::Write).await?;
     let state = Arc::new(State::open(&settings.state).await?);
@@ -125,6 +150,7 @@ pub async fn resolve(settings: &SyncSettings, id: i64, choice: &Choice) -> Resul
     let resolving = Resolving { settings, ends: &ends, state: &state, leave: &*leave, execution_id, conflict };
     let resolved = resolving.go(choice).await;
     lease.give_back().await;
+    count_conflicts(settings, &state).await;
     resolved?;
     show(settings, id).await
 }
@@ -153,7 +179,7 @@ impl Resolving<'_> {
         let roster = Roster::call(&settings, self.ends, Missing::Report, self.leave, &mut BTreeSet::new()).await?;
         let merges = |entry: &Entry| entry.settings.tuning.sync_strategy == Strategy::Merge;
         let entry = roster.entries.into_iter().next().filter(merges);
-        let entry = entry.ok_or_else(|| Problem::Usage(format!("{} is not merged any more", self.conflict.table)))?;
+        let entry = entry.ok_or_else(|| Undecided::NotMerged(self.conflict.table.clone()))?;
         let pair = entry.pair.map_err(|mismatch| Problem::Usage(mismatch.to_string()))?;
         let by_columns = rules(&pair, &entry.settings.tuning).by_columns;
         Ok((pair, Remembering { by_columns, keeps_values: entry.settings.tuning.keep_failed_rows }))
@@ -184,10 +210,7 @@ impl Resolving<'_> {
         if seen.is_ok_and(|seen| seen == self.conflict.seen) {
             return Ok(());
         }
-        Err(Problem::Usage(format!(
-            "the rows of conflict {} are not those any more that were shown; run the sync, then look at it again",
-            self.conflict.id
-        )))
+        Err(Undecided::RowsChanged(self.conflict.id).into())
     }
 
     fn chosen(&self, pair: &Pair, choice: &Choice, source: &Held, target: &Held) -> Result<Option<Vec<u8>>, Problem> {
@@ -196,7 +219,7 @@ impl Resolving<'_> {
             Choice::Target => Ok(target.row.clone()),
             Choice::Row(Value::Object(given)) => {
                 let row = row_given(given, source.row.as_deref(), target.row.as_deref(), &pair.source);
-                row.map(Some).map_err(|error| Problem::Usage(error.to_string()))
+                row.map(Some).map_err(|error| Undecided::NoRow(error.to_string()).into())
             }
             Choice::Row(_) => Ok(None),
         }

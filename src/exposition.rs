@@ -15,6 +15,7 @@ use rowsync_engine::report::{RunReport, RunStatus};
 use crate::problem::Problem;
 use crate::settings::{SyncSettings, TableSelection};
 use crate::state::{Command, Standing, State};
+use crate::tally::count_conflicts;
 
 const NANOSECONDS: f64 = 1e9;
 
@@ -105,9 +106,11 @@ fn named_tables(settings: &SyncSettings) -> impl Iterator<Item = &str> {
 /// Executions of the history that are looked at.
 const REMEMBERED: u32 = 100;
 
-/// When the sync last succeeded, and when each table was last proven: nobody is to be alarmed because a process is new.
+/// When the sync last succeeded, when each table was last proven, and what waits for a person: nobody is to be alarmed
+/// because a process is new, nor to forget anything.
 async fn recall(settings: &SyncSettings, sync: &SyncMeters) -> Result<(), Problem> {
     let Some(state) = State::look_back(&settings.state).await? else { return Ok(()) };
+    count_conflicts(settings, &state).await;
     let mut successes = Vec::new();
     let mut proofs: BTreeMap<String, f64> = BTreeMap::new();
     for execution in state.executions(&settings.name, REMEMBERED).await? {

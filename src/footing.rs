@@ -39,6 +39,11 @@ impl Kept {
         Kept { execution_id, started_at, undoes, made: BTreeSet::new(), lease: None, entered: None }
     }
 
+    /// The state that knows of the execution, where it came so far.
+    pub fn state(&self) -> Option<&State> {
+        self.entered.as_deref()
+    }
+
     fn command(&self) -> Command {
         if self.undoes.is_some() { Command::Undo } else { Command::Run }
     }

@@ -2,15 +2,19 @@
 //! read, allowed, and answered.
 
 mod auth;
+mod body;
 mod configurations;
+mod conflicts;
 mod events;
 mod executions;
 mod gate;
 mod health;
 mod limits;
 mod openapi;
+mod paging;
 mod paths;
 mod problem;
+mod row_errors;
 mod schedules;
 mod schemas;
 mod tls;

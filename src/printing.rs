@@ -6,7 +6,11 @@ use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table, Wi
 use rowsync_engine::plan::{Operation, Plan};
 use rowsync_engine::report::{ErrorReport, Merged, Method, RunReport, RunStatus, TableReport, TableStatus, Written};
 
+use crate::compatibility::doubts_text;
 use crate::samples::samples_text;
+
+/// What a line of text for people takes.
+pub const LINE_WIDTH: u16 = 80;
 
 /// Table names longer than this are wrapped, so that the rest fits 80 columns.
 const NAME_WIDTH_MAX: u16 = 24;
@@ -19,6 +23,24 @@ pub fn put(text: &str) {
     {
         eprintln!("rowsync: what was to be printed could not be written: {error}");
     }
+}
+
+/// Words in lines of that width, the first of them behind `head`, the others behind as many spaces. A word that is longer
+/// stays whole.
+pub fn wrapped(head: &str, text: &str) -> String {
+    let indent = " ".repeat(head.chars().count());
+    let (mut lines, mut line) = (String::new(), head.to_owned());
+    for word in text.split(' ') {
+        let is_full = line.chars().count() + word.chars().count() > usize::from(LINE_WIDTH);
+        if is_full && !line.trim_end().is_empty() && line.trim_end() != head.trim_end() {
+            lines += line.trim_end();
+            lines.push('\n');
+            line.clone_from(&indent);
+        }
+        line += word;
+        line.push(' ');
+    }
+    lines + line.trim_end() + "\n"
 }
 
 /// The report of `run`.
@@ -125,7 +147,8 @@ pub fn plan_text(report: &RunReport) -> String {
             None => table.add_row([t.table.clone(), "-".into(), "-".into(), "-".into(), status_word(t.status).into()]),
         };
     }
-    table.trim_fmt() + &notes(&report.tables) + &errors(report)
+    let doubts: String = report.tables.iter().map(|t| doubts_text(&t.table, &t.columns)).collect();
+    table.trim_fmt() + &doubts + &notes(&report.tables) + &errors(report)
 }
 
 fn plan_words(plan: &Plan) -> String {

@@ -5,7 +5,9 @@ use rowsync_engine::recovery::remedy;
 use rowsync_engine::report::{ErrorReport, RunReport, RunStatus};
 use uuid::Uuid;
 
+use crate::conflicts::Undecided;
 use crate::lease::Held;
+use crate::service::Refusal;
 use crate::settings::SettingsError;
 use crate::state::StateError;
 
@@ -36,6 +38,10 @@ pub enum Problem {
     State(#[from] StateError),
     #[error("{side} `{name}`: {error}\n  {}", remedy(.error.kind))]
     Store { side: &'static str, name: String, error: Box<StoreError> },
+    #[error(transparent)]
+    Undecided(#[from] Undecided),
+    #[error(transparent)]
+    Refused(#[from] Refusal),
     #[error("stopped on request, while waiting for a database")]
     Interrupted,
     #[error(transparent)]
@@ -85,9 +91,9 @@ impl Problem {
         match self {
             Problem::Interrupted => Exit::Interrupted,
             Problem::State(error) if error.is_refusal() => Exit::Unreachable,
-            Problem::Settings(_) | Problem::Usage(_) | Problem::State(_) => Exit::Usage,
+            Problem::Settings(_) | Problem::Usage(_) | Problem::Undecided(_) | Problem::State(_) => Exit::Usage,
             Problem::Store { error, .. } if error.class() == Class::Connection => Exit::Unreachable,
-            Problem::Held(_) => Exit::Unreachable,
+            Problem::Held(_) | Problem::Refused(_) => Exit::Unreachable,
             Problem::Store { .. } | Problem::Internal(_) => Exit::Failed,
         }
     }

@@ -1,6 +1,6 @@
 //! The tables of a run, as both sides have them: found, made where they are missing, laid beside each other, sorted.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
@@ -70,6 +70,7 @@ impl Roster {
         let described = stream::iter(wanted).map(|table| describe(settings, ends, table)).buffered(DESCRIBED_AT_ONCE);
         let mut entries: Vec<Entry> = described.try_collect().await?;
         refuse_missing(settings, &entries, missing)?;
+        refuse_shared_targets(settings, ends, &entries)?;
         check_filters(settings, ends, &entries).await?;
         let order = sort(&entries);
         if missing == Missing::Create {
@@ -228,6 +229,29 @@ fn refuse_missing(settings: &SyncSettings, entries: &[Entry], missing: Missing) 
     }
 }
 
+/// Two tables that found the same one in the target, since names match in any case where nothing else is called so, would
+/// delete each other's rows.
+fn refuse_shared_targets(settings: &SyncSettings, ends: &Ends, entries: &[Entry]) -> Result<(), Problem> {
+    let rule = ends.target.capabilities().limits.names;
+    let mut takers: BTreeMap<(Option<String>, String), &Entry> = BTreeMap::new();
+    for entry in entries {
+        let name = entry.target.as_ref().map_or_else(|| wished_name(entry), |target| target.name.clone());
+        let place = (name.schema.clone(), rule.folded(&name.name));
+        let is_part = |entry: &Entry| entry.settings.tuning.target_where.is_some();
+        if let Some(first) = takers.insert(place, entry)
+            && first.settings.source != entry.settings.source
+            && !(is_part(first) && is_part(entry))
+        {
+            return Err(Problem::Usage(format!(
+                "the tables `{}` and `{}` would both be written to `{name}` of target `{}`, and each delete the other's \
+                 rows; name another `target` for one of them, or give both a `target_where`",
+                first.settings.name, entry.settings.name, settings.target.name
+            )));
+        }
+    }
+    Ok(())
+}
+
 /// Sorts by the foreign keys of both sides and by `depends_on`.
 fn sort(entries: &[Entry]) -> Order {
     let mut edges = Vec::new();
@@ -260,11 +284,14 @@ async fn create_missing(
     leave: &dyn Leave,
     made: &mut BTreeSet<String>,
 ) -> Result<(), Problem> {
+    let limits = ends.target.capabilities().limits;
     for place in order.waves.iter().flatten() {
-        if entries[*place].target.is_some() || entries[*place].settings.tuning.only_sync_plan {
+        let like = wished_table(&entries[*place]);
+        let is_there = entries[*place].target.is_some() || entries[*place].settings.tuning.only_sync_plan;
+        // Why it cannot be made is told when it is laid beside its source.
+        if is_there || limits.check(&like).is_err() {
             continue;
         }
-        let like = wished_table(&entries[*place]);
         let foreign_keys = wished_foreign_keys(entries, *place);
         let target_failed = |error| told("target", &settings.target, error);
         leave.to_write().await.map_err(target_failed)?;
@@ -300,10 +327,19 @@ pub fn wished_table(entry: &Entry) -> TableSchema {
     let mut columns: Vec<_> = entry.source.columns.iter().filter(takes_part).cloned().collect();
     columns.iter_mut().for_each(|column| column.name = renamed(&column.name));
     TableSchema {
-        name: table_name(&entry.settings.target),
+        name: wished_name(entry),
         columns,
         primary_key: key.iter().map(|name| renamed(name)).collect(),
         foreign_keys: Vec::new(),
+    }
+}
+
+/// The name of the table that the target should have. A dot in it is part of it where the source's table is called so.
+fn wished_name(entry: &Entry) -> TableName {
+    let settings = &entry.settings;
+    match settings.target == settings.source && entry.source.name.name.eq_ignore_ascii_case(&settings.source) {
+        true => TableName::new(&settings.target),
+        false => table_name(&settings.target),
     }
 }
 
@@ -327,8 +363,7 @@ pub fn wished_foreign_keys(entries: &[Entry], place: usize) -> Vec<ForeignKey> {
         };
         let own = columns(entry, &key.columns);
         own.iter().all(|name| wished.columns.iter().any(|column| column.name == *name)).then_some(())?;
-        let parent_name =
-            parent.target.as_ref().map_or_else(|| table_name(&parent.settings.target), |target| target.name.clone());
+        let parent_name = parent.target.as_ref().map_or_else(|| wished_name(parent), |target| target.name.clone());
         let parent_columns = columns(parent, &key.parent_columns);
         Some(ForeignKey { columns: own, parent: parent_name, parent_columns, ..key.clone() })
     };
@@ -342,6 +377,9 @@ fn lay(ends: &Ends, entry: &mut Entry, in_cycle: bool) -> Result<Arc<Pair>, Mism
             message: format!("the target has no table {}", entry.settings.target),
             remedy: CREATE_REMEDY.into(),
         });
+    }
+    if let Some(wished) = &imagined {
+        ends.target.capabilities().limits.check(wished)?;
     }
     entry.target_missing = imagined.is_some();
     let target = entry.target.as_ref().or(imagined.as_ref()).unwrap_or(&entry.source);

@@ -8,6 +8,7 @@ mod database;
 mod executions;
 mod leases;
 mod memory;
+mod pauses;
 mod row_errors;
 mod session;
 mod statement;
@@ -23,10 +24,11 @@ use database::{Database, SQLITE_FULL, sqlite_code};
 use statement::{Row, Statement};
 
 pub use configurations::StoredConfiguration;
-pub use conflicts::{Conflict, MergeStep, Resolved, Shown, StepKept};
+pub use conflicts::{Conflict, ConflictFilter, MergeStep, Resolved, Shown, StepKept};
 pub use executions::{Command, Execution, Filter, Retention, Standing};
 pub use leases::{Claim, Holder};
 pub use memory::MemoryOf;
+pub use pauses::StoredPause;
 pub use row_errors::RowError;
 pub use undo::{Entry, Kept, Undoable};
 

@@ -8,8 +8,10 @@ use rowsync_actors::meters::{Raised, SyncMeters};
 use rowsync_engine::metrics::Outcome;
 use rowsync_engine::report::{ErrorReport, RunReport, RunStatus, TableReport, TableStatus};
 
+use crate::execute::place_of;
 use crate::problem::Problem;
-use crate::state::Command;
+use crate::settings::SyncSettings;
+use crate::state::{Command, State};
 
 pub struct Tally {
     command: Command,
@@ -60,6 +62,18 @@ impl Tally {
 
     fn add_error(&self, error: &ErrorReport) {
         self.meters.errors[error.class as usize].increment(1);
+    }
+}
+
+/// Tells how many conflicts of a sync wait by now; none of one that merges no more, which nobody can resolve.
+pub async fn count_conflicts(settings: &SyncSettings, state: &State) {
+    let counted = match settings.merges() {
+        true => state.conflicts_waiting(&place_of(settings)).await,
+        false => Ok(0),
+    };
+    match counted {
+        Ok(waiting) => SyncMeters::of(&settings.name).conflicts_open.set(waiting as f64),
+        Err(error) => tracing::warn!(sync = %settings.name, %error, "conflicts that wait could not be counted"),
     }
 }
 

@@ -84,6 +84,31 @@ impl Domain {
         Domain::Native,
     ];
 
+    /// Its name, as `docs/equality.md` has it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Domain::Bool => "bool",
+            Domain::Int => "int",
+            Domain::Float => "float",
+            Domain::Float32 => "float32",
+            Domain::Decimal { scale: None } => "decimal",
+            Domain::Decimal { scale: Some(_) } => "decimal, digits differ",
+            Domain::Text => "text",
+            Domain::PaddedText => "padded_text",
+            Domain::Bytes => "bytes",
+            Domain::Uuid => "uuid",
+            Domain::Date => "date",
+            Domain::Time => "time",
+            Domain::Timestamp => "timestamp",
+            Domain::TimestampTz => "timestamp_tz",
+            Domain::Coarse { .. } => "timestamp, digits differ",
+            Domain::Interval => "interval",
+            Domain::Json => "json",
+            Domain::Dynamic => "dynamic",
+            Domain::Native => "native",
+        }
+    }
+
     /// The rule of equality in one sentence, as `verify --explain` and the documentation tell it.
     pub fn rule(&self) -> &'static str {
         match self {

@@ -15,10 +15,10 @@ pub mod digest;
 pub mod domain;
 pub mod error;
 pub mod filter;
-
 pub mod given;
 pub mod image;
 pub mod key;
+pub mod limits;
 pub mod merge;
 pub mod metrics;
 pub mod moment;

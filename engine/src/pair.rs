@@ -1,12 +1,14 @@
 //! Two tables laid beside each other: which columns meet, in which domain, by which key and in which order.
 
 mod columns;
+mod compatibility;
 mod derivation;
 mod digests;
 mod domains;
 mod given;
+mod losses;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 mod walk;
 
 use std::collections::BTreeMap;
@@ -21,6 +23,7 @@ use crate::schema::{Column, DataType, TableSchema, TableView, ViewColumn};
 use crate::store::Capabilities;
 pub use columns::refuse_one_way;
 use columns::{Matched, key_columns, key_first, matched_columns, modify_time, notes, refuse_unfilled};
+pub use compatibility::{ColumnFit, Fit, compatibility};
 use derivation::{Making, derivation, exact_columns, is_made, made_columns, refuse_made, shared_ground};
 use digests::shared_digests;
 pub(crate) use domains::second_digits;

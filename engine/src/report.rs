@@ -9,6 +9,7 @@ use crate::change::Applied;
 use crate::cost::CompareMethod;
 use crate::digest::DigestKind;
 use crate::error::Class;
+use crate::pair::ColumnFit;
 use crate::plan::Plan;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -105,6 +106,9 @@ pub struct TableReport {
     pub errors: Vec<ErrorReport>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
+    /// Of a plan alone: what the columns of both sides come to.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub columns: Vec<ColumnFit>,
     /// Of `verify` alone. Read by [`RunReport::from_json`]: numbers of any precision cannot be read out of what is
     /// flattened.
     #[serde(flatten, skip_serializing_if = "Option::is_none", skip_deserializing)]
@@ -201,6 +205,7 @@ impl TableReport {
             binary_search: BinarySearch::default(),
             errors: Vec::new(),
             notes: Vec::new(),
+            columns: Vec::new(),
             verification: None,
             digest: None,
             comparison: None,

@@ -24,6 +24,7 @@ use crate::digest::{Digest, DigestKind};
 use crate::error::{Kind, StoreError};
 use crate::filter::Filter;
 use crate::key::{Key, KeyRange};
+use crate::limits::TableLimits;
 use crate::row::{Form, RowPage};
 use crate::schema::{ForeignKey, TableName, TableSchema, TableView};
 use crate::sightings::{Mark, Pulse};
@@ -48,6 +49,8 @@ pub struct Capabilities {
     pub bytewise_is_indexed: bool,
     /// Questions that it answers side by side.
     pub concurrency: usize,
+    /// Tables that it can make.
+    pub limits: TableLimits,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -88,6 +91,12 @@ pub trait Store: Send + Sync {
     /// Makes a table like one of another store: columns, types, nullability, key. With what `foreign_keys` asks for
     /// where the engine can only declare them at once. Returns its schema as it came to be.
     async fn create_table(&self, like: &TableSchema, foreign_keys: &[ForeignKey]) -> Result<TableSchema>;
+
+    /// The statements that `create_table` would run, and those that `add_foreign_keys` would run once the rows are there,
+    /// in their order and without running any.
+    async fn creation(&self, like: &TableSchema, _foreign_keys: &[ForeignKey]) -> Result<Creation> {
+        Err(StoreError::new(Kind::Forbidden, "create", "this database makes tables without statements").at(&like.name))
+    }
 
     /// Adds foreign keys to tables that were made without; a store that declared them at once does nothing.
     async fn add_foreign_keys(&self, table: &TableName, foreign_keys: &[ForeignKey]) -> Result<()>;
@@ -177,6 +186,15 @@ pub trait Store: Send + Sync {
     async fn missing_index(&self, _view: &TableView) -> Result<Option<String>> {
         Ok(None)
     }
+}
+
+/// How a table is made, in the words of its database.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Creation {
+    /// Before its rows: types that it needs, and the table.
+    pub before: Vec<String>,
+    /// Once the rows of all tables are there.
+    pub after: Vec<String>,
 }
 
 /// A foreign key that does not hold.

@@ -2,7 +2,7 @@
 //! typed. Those of files are shown, and changed where they are.
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{CONTENT_TYPE, LOCATION};
+use actix_web::http::header::LOCATION;
 use actix_web::web::Bytes;
 use actix_web::{HttpRequest, HttpResponse, web};
 use jiff::Timestamp;
@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::executions::{at_home, refresh, unknown_configuration};
+use super::paging::{Offset, limit};
 use super::paths::PREFIX;
 use super::problem::{ApiProblem, ProblemDocument};
 use super::schemas;
@@ -21,7 +22,6 @@ use crate::state::StoredConfiguration;
 /// More are a mistake of a script.
 const CONFIGURATIONS_MAX: usize = 1000;
 const PAGE: usize = 100;
-const OFFSET_MAX: usize = 1_000_000;
 
 /// What the service adds to what was typed. Sent back, it is left aside, so that what was read can be sent again.
 pub const ADDED: [&str; 7] = ["id", "origin", "running", "schedule", "problem", "created_at", "updated_at"];
@@ -49,17 +49,10 @@ pub struct Page {
     )
 )]
 pub async fn list(service: web::Data<Service>, wanted: web::Query<Wanted>) -> Result<web::Json<Page>, ApiProblem> {
-    let limit = match wanted.limit.unwrap_or(PAGE) {
-        limit @ 1..=CONFIGURATIONS_MAX => limit,
-        _ => return Err(ApiProblem::bad_request(format!("`limit` goes from 1 to {CONFIGURATIONS_MAX}"))),
-    };
-    let offset = match wanted.offset.unwrap_or(0) {
-        offset @ 0..=OFFSET_MAX => offset,
-        _ => return Err(ApiProblem::bad_request(format!("`offset` goes from 0 to {OFFSET_MAX}"))),
-    };
+    let (limit, offset) = (limit(wanted.limit, PAGE)?, Offset::read(wanted.offset)?);
     refresh(&service).await?;
     let all = service.configurations();
-    let page = all.iter().skip(offset).take(limit);
+    let page = all.iter().skip(offset.0).take(limit);
     Ok(web::Json(Page { configurations: page.map(|one| shown(&service, one)).collect(), total: all.len() }))
 }
 
@@ -237,20 +230,7 @@ async fn stored(service: &web::Data<Service>, id: &str) -> Result<StoredConfigur
 
 /// What a body holds, without what the service adds by itself.
 fn object(request: &HttpRequest, body: &Bytes, types: &[&str]) -> Result<Map<String, Value>, ApiProblem> {
-    let sent = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let sent = sent.split(';').next().unwrap_or_default().trim();
-    if !types.iter().any(|media_type| media_type.eq_ignore_ascii_case(sent)) {
-        let detail = format!("send the configuration as {}", types.join(" or "));
-        return Err(ApiProblem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail));
-    }
-    let text = str::from_utf8(body).map_err(|_| ApiProblem::bad_request("the body is no UTF-8"))?;
-    let value = serde_json::from_str(text);
-    let value = value.map_err(|error| ApiProblem::bad_request(format!("the body is no JSON: {error}")))?;
-    // Keys that stand twice are seen in the text alone.
-    crate::settings::request::check_keys(text).map_err(ApiProblem::bad_request)?;
-    let Value::Object(mut typed) = value else {
-        return Err(ApiProblem::bad_request("the body has to hold one object: { ... }"));
-    };
+    let mut typed = super::body::object(request, body, types)?;
     typed.retain(|name, _| !ADDED.contains(&name.as_str()));
     Ok(typed)
 }

@@ -5,13 +5,13 @@ use std::sync::LazyLock;
 
 use actix_web::{HttpResponse, web};
 use serde_json::{Map, Value, json};
-use utoipa::OpenApi as _;
+use utoipa::{OpenApi as _, PartialSchema as _};
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use super::configurations::ADDED;
 use super::paths::PREFIX;
 use super::problem::{MEDIA_TYPE, ProblemDocument, SettingProblem};
-use super::{configurations, events, executions, health, schedules, schemas};
+use super::{configurations, conflicts, events, executions, health, row_errors, schedules, schemas};
 use crate::service::{Pause, Scheduled};
 use crate::settings::key::{Effect, Key, Kind, Place};
 use crate::settings::{keys, request};
@@ -26,12 +26,14 @@ pub const DOCUMENT_PATH: &str = "/api/v1/openapi.json";
         configurations::list, configurations::create, configurations::show, configurations::replace,
         configurations::patch, configurations::remove, schedules::pause, schedules::resume,
         executions::execute, executions::list, executions::show, executions::cancel, events::follow,
+        row_errors::list, row_errors::replay, conflicts::list, conflicts::show, conflicts::resolve,
         health::lives, health::ready, health::metrics,
     ),
-    components(schemas(ProblemDocument, SettingProblem, schemas::Execution, schemas::ExecutionPage, Scheduled, Pause)),
+    components(schemas(ProblemDocument, SettingProblem, schemas::Execution, schemas::ExecutionPage, conflicts::ConflictStatus, Scheduled, Pause)),
     tags(
         (name = "configurations", description = "Syncs: those of the files that the service was started with, and those made here."),
         (name = "executions", description = "What was done, and what is being done."),
+        (name = "conflicts", description = "Rows that a merge left to a person."),
         (name = "health", description = "For whoever watches the process."),
     )
 )]
@@ -50,6 +52,8 @@ static DOCUMENT: LazyLock<Value> = LazyLock::new(|| {
             "total": { "type": "integer", "minimum": 0, "description": "Of all pages." },
         },
     });
+    schemas["Conflict"] = conflict();
+    schemas["Decision"] = decision();
     document["components"]["securitySchemes"] = json!({ "token": { "type": "http", "scheme": "bearer" } });
     document["security"] = json!([{ "token": [] }, {}]);
     add_links(&mut document["paths"]);
@@ -63,12 +67,13 @@ static DOCUMENT: LazyLock<Value> = LazyLock::new(|| {
 
 /// Where the ids come from that other calls take.
 fn add_links(paths: &mut Value) {
-    const BY_CONFIGURATION: [&str; 5] = [
+    const BY_CONFIGURATION: [&str; 6] = [
         "getConfiguration",
         "replaceConfiguration",
         "changeConfiguration",
         "removeConfiguration",
         "executeConfiguration",
+        "listRowErrors",
     ];
     const BY_EXECUTION: [&str; 3] = ["getExecution", "cancelExecution", "followExecution"];
     let links = |operations: &[&str], id: &str| -> Value {
@@ -145,6 +150,38 @@ fn shown_configuration() -> Value {
             "target": nullable("The name of a connection."),
         },
     })
+}
+
+/// As the state holds it, with what the API adds.
+fn conflict() -> Value {
+    let mut schema = serde_json::to_value(crate::state::Conflict::schema()).unwrap_or_default();
+    let text = |about: &str| json!({ "type": "string", "description": about });
+    schema["properties"]["id"] = text("The configuration and a number, such as `shop-7`.");
+    schema["properties"]["sync"] = text("The name of the sync.");
+    schema["properties"]["configuration"] = text("The id of its configuration.");
+    if let Some(required) = schema["required"].as_array_mut() {
+        required.extend([json!("sync"), json!("configuration")]);
+    }
+    schema
+}
+
+fn decision() -> Value {
+    let either = |name: &str, schema: Value| {
+        let changed_at = json!({
+            "type": ["string", "null"],
+            "description": "As it was shown with the conflict: the decision is refused where other rows were shown since.",
+        });
+        json!({
+            "type": "object", "required": [name], "properties": { name: schema, "changed_at": changed_at },
+            "additionalProperties": false,
+        })
+    };
+    let side = json!({ "type": "string", "enum": ["source", "target"], "description": "Whose row is right." });
+    let row = json!({
+        "type": ["object", "null"],
+        "description": "A row, without what both sides have in common. Null: the row goes.",
+    });
+    json!({ "oneOf": [either("use", side), either("row", row)] })
 }
 
 fn properties(place: Place) -> Map<String, Value> {

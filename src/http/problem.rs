@@ -6,9 +6,11 @@ use std::time::Duration;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use actix_web::{HttpResponse, ResponseError};
+use rowsync_engine::error::Class;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::conflicts::Undecided;
 use crate::problem::Problem;
 use crate::service::Refusal;
 use crate::settings::SettingsError;
@@ -135,8 +137,31 @@ impl From<Problem> for ApiProblem {
         match problem {
             Problem::State(error) => error.into(),
             Problem::Settings(error) => error.into(),
+            Problem::Undecided(undecided) => undecided.into(),
+            Problem::Refused(refusal) => refusal.into(),
+            Problem::Held(held) => ApiProblem::conflict(held.to_string()),
+            Problem::Usage(message) => ApiProblem::conflict(message),
+            Problem::Store { ref error, .. } => {
+                let is_away = error.class() == Class::Connection;
+                let status = if is_away { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::CONFLICT };
+                ApiProblem::new(status, problem.to_string())
+            }
             other => ApiProblem::internal(other.to_string()),
         }
+    }
+}
+
+impl From<Undecided> for ApiProblem {
+    fn from(undecided: Undecided) -> ApiProblem {
+        let status = match undecided {
+            Undecided::Unknown { .. } => StatusCode::NOT_FOUND,
+            Undecided::NoRow(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Undecided::Closed { .. }
+            | Undecided::ShownAnew(_)
+            | Undecided::RowsChanged(_)
+            | Undecided::NotMerged(_) => StatusCode::CONFLICT,
+        };
+        ApiProblem::new(status, undecided.to_string())
     }
 }
 

@@ -67,6 +67,25 @@ pub struct Table {
     pub errors: Vec<Error>,
     #[schema(required = false)]
     pub notes: Vec<String>,
+    /// Of a plan: what the columns of both sides come to.
+    #[schema(required = false)]
+    pub columns: Vec<Column>,
+}
+
+/// A column of either side, with its partner.
+#[derive(Serialize, ToSchema)]
+pub struct Column {
+    pub source: Option<String>,
+    pub source_type: Option<String>,
+    pub target: Option<String>,
+    pub target_type: Option<String>,
+    /// `exact`, `rounded`, `may_fail`, `impossible`, `left_out` (by the sync), `given` (a value of
+    /// the settings), `made` (by an expression) or `left_alone` (in the target).
+    pub fit: String,
+    pub compared_as: Option<String>,
+    pub rule: Option<String>,
+    /// The values that are refused or rounded, or why nothing goes over.
+    pub limits: Vec<String>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -134,20 +153,29 @@ pub struct ListedExecution {
     pub differences: Option<u64>,
 }
 
-/// Made from the catalogue of settings; see [`super::openapi`].
-macro_rules! from_catalogue {
+/// A page of conflicts.
+#[derive(Serialize, ToSchema)]
+pub struct ConflictPage {
+    pub conflicts: Vec<Conflict>,
+    /// What to send as `after` to see the next page; null on the last one.
+    pub next: Option<String>,
+}
+
+/// Made from the catalogue of settings, or from what the state holds; see [`super::openapi`].
+macro_rules! made_elsewhere {
     ($($name:ident),*) => {
         $(
-            #[derive(ToSchema)]
+            #[derive(Serialize, ToSchema)]
             pub struct $name;
         )*
     };
 }
 
-from_catalogue!(NewConfiguration, ConfigurationPatch, Configuration, ConfigurationPage);
+made_elsewhere!(NewConfiguration, ConfigurationPatch, Configuration, ConfigurationPage, Conflict, Decision);
 
 #[cfg(test)]
 mod tests {
+    use rowsync_engine::pair::{ColumnFit, Fit};
     use rowsync_engine::report::{ErrorReport, RunReport, RunStatus, TableReport};
     use utoipa::PartialSchema;
 
@@ -170,6 +198,16 @@ mod tests {
     fn reports_are_described_as_they_are() {
         let mut table = TableReport::new("a", "b");
         table.notes.push("n".into());
+        table.columns.push(ColumnFit {
+            source: Some("c".into()),
+            source_type: Some("bigint".into()),
+            target: Some("c".into()),
+            target_type: Some("integer".into()),
+            fit: Fit::MayFail,
+            compared_as: Some("int".into()),
+            rule: Some("r".into()),
+            limits: vec!["l".into()],
+        });
         let error = ErrorReport {
             class: rowsync_engine::error::Class::Data,
             key: Some(serde_json::json!({ "id": 1 })),
@@ -189,6 +227,7 @@ mod tests {
         };
         let mut told = serde_json::to_value(&report).unwrap();
         check::<Table>(&told["tables"][0]);
+        check::<Column>(&told["tables"][0]["columns"][0]);
         check::<Error>(&told["errors"][0]);
         check::<Totals>(&told["totals"]);
         told["command"] = "run".into();

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use super::Refusal;
 use crate::settings::{Requests, SyncSettings};
 use crate::state::StoredConfiguration;
 
@@ -46,6 +47,14 @@ impl Configuration {
             settings,
             stored: Some(stored),
         }
+    }
+
+    /// What it means.
+    ///
+    /// # Errors
+    /// When it means nothing.
+    pub fn usable(&self) -> Result<Arc<SyncSettings>, Refusal> {
+        self.settings.clone().map_err(|problem| Refusal::Wrong { sync: self.name.clone(), problem })
     }
 
     /// Whether it runs by itself.

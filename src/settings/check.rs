@@ -11,8 +11,33 @@ use super::reading::{self, describe};
 
 /// Checks the whole table of values. Afterwards each has the one form that its type is read from.
 pub fn check(root: &mut Value, provenance: &mut Provenance) {
+    refuse_nul(root, "", provenance);
     if let ValueKind::Table(map) = &mut root.kind {
         check_keys(map, Place::Top, "", provenance);
+    }
+}
+
+/// Databases end a text at NUL, so what stands behind it in a name, a path or a condition would be lost without a word.
+fn refuse_nul(value: &Value, path: &str, provenance: &mut Provenance) {
+    match &value.kind {
+        ValueKind::String(text) => refuse_nul_in(text, path, provenance),
+        ValueKind::Array(entries) => {
+            entries.iter().enumerate().for_each(|(index, value)| refuse_nul(value, &entry(path, index), provenance));
+        }
+        ValueKind::Table(map) => {
+            for (name, value) in map {
+                let path = member(path, name);
+                refuse_nul_in(name, &path, provenance);
+                refuse_nul(value, &path, provenance);
+            }
+        }
+        _ => {}
+    }
+}
+
+fn refuse_nul_in(text: &str, path: &str, provenance: &mut Provenance) {
+    if text.contains('\0') {
+        provenance.refuse(path, "a NUL character stands here, which no name, path or condition can hold; remove it");
     }
 }
 

@@ -10,6 +10,7 @@ use rowsync_engine::key::Key;
 use rowsync_engine::three_way::Memory;
 use serde::Serialize;
 use serde_json::Value;
+use utoipa::ToSchema;
 
 use super::memory::{MemoryOf, keep, keep_digest};
 use super::session::Session;
@@ -17,18 +18,22 @@ use super::statement::{Row, Statement};
 use super::{Place, State, StateError};
 
 /// A conflict as it is kept, for the owner of the data.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct Conflict {
     pub id: i64,
     pub table: String,
+    #[schema(value_type = Object)]
     pub key: Value,
     /// `both_changed`, `both_inserted`, `source_deleted` or `target_deleted`.
     pub kind: String,
     /// The columns that both sides changed, where those are known.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
     pub columns: Vec<String>,
     /// The rows as both sides had them when they were looked at last; null where a side deleted it.
+    #[schema(value_type = Option<Object>, required = true)]
     pub source: Option<Value>,
+    #[schema(value_type = Option<Object>, required = true)]
     pub target: Option<Value>,
     /// `waiting`, `resolved` or `gone`.
     pub status: String,
@@ -36,8 +41,10 @@ pub struct Conflict {
     pub resolution: Option<String>,
     /// What was written by that; none where the row was deleted.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
     pub written: Option<Value>,
     pub found_at: String,
+    /// When a row of it was last seen to be another one, or it was decided.
     pub changed_at: String,
     pub first_execution_id: String,
     pub execution_id: String,
@@ -45,6 +52,14 @@ pub struct Conflict {
     pub key_bytes: Key,
     #[serde(skip)]
     pub seen: (Option<Imprint>, Option<Imprint>),
+}
+
+/// Which conflicts of a sync are asked for, in the order of their numbers.
+#[derive(Clone, Debug, Default)]
+pub struct ConflictFilter {
+    pub status: Option<String>,
+    /// Only those behind this number.
+    pub after: i64,
 }
 
 /// A conflict as a merge found it, with what is shown of it.
@@ -141,6 +156,35 @@ impl State {
         let sql = format!("select * from sync_conflicts where sync = $1 and ends = $2 {which} order by table_name, id");
         let rows = self.fetch(Statement::new(sql).bind(&place.sync).bind(&place.ends)).await?;
         rows.iter().map(conflict_of).collect::<Result<_, _>>().map_err(|error| self.error(error))
+    }
+
+    /// The first conflicts of a sync that a filter lets through.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub async fn conflicts_like(
+        &self,
+        place: &Place,
+        filter: &ConflictFilter,
+        count_max: usize,
+    ) -> Result<Vec<Conflict>, StateError> {
+        let which = filter.status.as_ref().map_or("", |_| "and status = $4");
+        let sql = format!(
+            "select * from sync_conflicts where sync = $1 and ends = $2 and id > $3 {which} order by id limit {count_max}"
+        );
+        let select = Statement::new(sql).bind(&place.sync).bind(&place.ends).bind(filter.after);
+        let rows = self.fetch(filter.status.iter().fold(select, Statement::bind)).await?;
+        rows.iter().map(conflict_of).collect::<Result<_, _>>().map_err(|error| self.error(error))
+    }
+
+    /// How many conflicts of a sync wait.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub async fn conflicts_waiting(&self, place: &Place) -> Result<i64, StateError> {
+        let sql = "select count(*) as waiting from sync_conflicts where sync = $1 and ends = $2 and status = 'waiting'";
+        let rows = self.fetch(Statement::new(sql).bind(&place.sync).bind(&place.ends)).await?;
+        rows.first().map_or(Ok(0), |row| row.get("waiting")).map_err(|error| self.error(error))
     }
 
     /// One conflict of a sync.

@@ -15,6 +15,7 @@ use async_trait::async_trait;
 use rowsync_engine::digest::DigestKind;
 use rowsync_engine::error::{Kind, StoreError};
 use rowsync_engine::filter::Filter;
+use rowsync_engine::limits::TableLimits;
 use rowsync_engine::schema::{ForeignKey, TableName, TableSchema, TableView, find_name};
 use rowsync_engine::store::{Capabilities, Consistency, Engine, Result, Snapshot, Store, Transaction};
 use rowsync_engine::value::Value;
@@ -85,6 +86,7 @@ impl Store for Memory {
             raw_pages: false,
             bytewise_is_indexed: true,
             concurrency: 4,
+            limits: TableLimits::NONE,
         }
     }
 

@@ -64,6 +64,9 @@ fn every_call_is_described_with_all_of_its_methods() {
         ("get", "/executions/{id}"),
         ("post", "/executions/{id}/cancel"),
         ("get", "/executions/{id}/events"),
+        ("get", "/conflicts"),
+        ("get", "/conflicts/{id}"),
+        ("post", "/conflicts/{id}/resolve"),
     ];
     for (method, path) in of_the_contract {
         assert!(document["paths"][format!("{API}{path}")][method].is_object(), "{method} {path}");

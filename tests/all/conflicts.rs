@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::merge::{Side, agreed, each_pair, rows, two_files};
 use crate::support::{Desk, Ended};
 
-const MANUAL: &str = r#""conflict_resolution": "manual","#;
+pub const MANUAL: &str = r#""conflict_resolution": "manual","#;
 
 fn run(desk: &Desk) -> Ended {
     desk.rowsync(&["run", "shop.json"])
@@ -25,7 +25,12 @@ fn resolve(desk: &Desk, id: &str, choice: &str) -> Ended {
 
 /// 1 is changed on both sides, 2 is changed and deleted, 3 is inserted on both, and 4 is changed on one side alone.
 fn in_conflict(desk: &Desk, a: &Side<'_>, b: &Side<'_>) {
-    agreed(desk, a, b, 4, MANUAL);
+    in_conflict_with(desk, a, b, "");
+}
+
+/// With more keys.
+pub fn in_conflict_with(desk: &Desk, a: &Side<'_>, b: &Side<'_>, more: &str) {
+    agreed(desk, a, b, 4, &format!("{MANUAL} {more}"));
     a.sql("delete from t where id = 3");
     assert_eq!(run(desk).code, Some(0));
     a.sql(

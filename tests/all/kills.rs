@@ -2,7 +2,7 @@
 //! itself, and nothing is gone that the plan did not name. Judged by the oracle, not by rowsync.
 
 use std::io::{BufRead, BufReader};
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
@@ -140,6 +140,17 @@ pub fn kill_held(mut child: Child, story: &str) {
     assert!(child.wait().unwrap().code().is_none(), "{story}");
 }
 
+/// Kills a process where it comes to a moment, if it does.
+pub fn kill_at(mut command: Command, hold_at: &str) {
+    command.env("ROWSYNC_HOLD_AT", hold_at).stderr(Stdio::piped()).stdout(Stdio::null());
+    let mut child = command.spawn().unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+    if lines.any(|line| line.starts_with("held at ")) {
+        child.kill().unwrap();
+    }
+    child.wait().unwrap();
+}
+
 /// A first copy that was killed behind its first batch goes on there.
 fn check_first_copy(source: Engine, target: Engine) {
     let world = World::new(source, target);
@@ -198,7 +209,7 @@ fn kill_after(mut child: Child, moment: Duration) -> bool {
     child.wait().unwrap().code().is_none()
 }
 
-fn from_environment(name: &str) -> Option<u64> {
+pub fn from_environment(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|text| text.parse().unwrap_or_else(|error| panic!("{name}={text}: {error}")))
 }
 

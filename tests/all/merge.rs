@@ -19,6 +19,13 @@ pub enum Side<'a> {
 }
 
 impl Side<'_> {
+    pub fn engine(&self) -> &'static str {
+        match self {
+            Side::Sqlite(..) => "SQLite",
+            Side::Postgres(_) => "PostgreSQL",
+        }
+    }
+
     pub fn url(&self) -> String {
         match self {
             Side::Sqlite(desk, name) => desk.sqlite(name),
@@ -77,7 +84,7 @@ pub fn sync(desk: &Desk, a: &Side<'_>, b: &Side<'_>, more: &str) {
 }
 
 /// What was written to each side: added, modified, deleted.
-fn written(ended: &Ended, side: &str) -> (u64, u64, u64) {
+pub fn written(ended: &Ended, side: &str) -> (u64, u64, u64) {
     let report = ended.report();
     let sum = |name: &str| {
         let tables = report["tables"].as_array().unwrap().iter();
@@ -86,7 +93,7 @@ fn written(ended: &Ended, side: &str) -> (u64, u64, u64) {
     (sum("added"), sum("modified"), sum("deleted"))
 }
 
-fn total(ended: &Ended, name: &str) -> u64 {
+pub fn total(ended: &Ended, name: &str) -> u64 {
     ended.report()["totals"][name].as_u64().unwrap()
 }
 

@@ -22,9 +22,8 @@ pub(super) fn matched_columns(
     }
     let mut matched = Vec::new();
     for column in source.columns.iter().filter(|column| takes_part(column, source, options)) {
-        let mapped = options.field_mapping.iter().find(|(from, _)| same_column(source, from, column));
-        let wanted = mapped.map_or(column.name.as_str(), |(_, to)| to);
-        let Some(found) = target.column(wanted) else {
+        let Some(found) = partner(column, source, target, options) else {
+            let wanted = wanted(column, source, options);
             return mismatch(
                 format!("target table {} has no column {wanted} for source column {}", target.name, column.name),
                 "add the column, or name another in `field_mapping`, or leave it out with `exclude_fields`",
@@ -39,7 +38,22 @@ pub(super) fn matched_columns(
     Ok(matched)
 }
 
-fn takes_part(column: &Column, source: &TableSchema, options: &PairOptions) -> bool {
+/// The target's column that a column of the source goes to.
+pub(super) fn partner<'a>(
+    column: &Column,
+    source: &TableSchema,
+    target: &'a TableSchema,
+    options: &PairOptions,
+) -> Option<&'a Column> {
+    target.column(wanted(column, source, options))
+}
+
+fn wanted<'a>(column: &'a Column, source: &TableSchema, options: &'a PairOptions) -> &'a str {
+    let mapped = options.field_mapping.iter().find(|(from, _)| same_column(source, from, column));
+    mapped.map_or(column.name.as_str(), |(_, to)| to)
+}
+
+pub(super) fn takes_part(column: &Column, source: &TableSchema, options: &PairOptions) -> bool {
     let listed = |names: &[String]| names.iter().any(|name| same_column(source, name, column));
     column.filled != Filled::ByExpression
         && (options.fields.is_empty() || listed(&options.fields) || listed(&options.key))
@@ -94,7 +108,7 @@ pub(super) fn refuse_unfilled(target: &TableSchema, columns: &[Matched], given: 
     let taken = |column: &Column| {
         columns.iter().any(|(_, t)| t.name == column.name) || given.iter().any(|given| given.column.name == column.name)
     };
-    match unfilled(target, taken) {
+    match lacking(target, taken) {
         Some(column) => mismatch(
             format!(
                 "target column {}.{} must not be null, has no default, and the source has nothing for it",
@@ -113,7 +127,7 @@ pub(super) fn refuse_unfilled(target: &TableSchema, columns: &[Matched], given: 
 /// When the source has a column that nobody would fill.
 pub fn refuse_one_way(pair: &Pair, source: &TableSchema) -> Result<(), Mismatch> {
     let taken = |column: &Column| pair.source.columns.iter().any(|taken| taken.column.name == column.name);
-    match unfilled(source, taken) {
+    match lacking(source, taken) {
         Some(column) => mismatch(
             format!(
                 "source column {}.{} must not be null, has no default, and the target has nothing for it",
@@ -126,9 +140,13 @@ pub fn refuse_one_way(pair: &Pair, source: &TableSchema) -> Result<(), Mismatch>
 }
 
 /// A column that no writer of the others fills.
-fn unfilled(table: &TableSchema, taken: impl Fn(&Column) -> bool) -> Option<&Column> {
-    let filled = |c: &Column| c.nullable || c.has_default || c.filled != Filled::ByWriter;
-    table.columns.iter().find(|column| !taken(column) && !filled(column))
+fn lacking(table: &TableSchema, taken: impl Fn(&Column) -> bool) -> Option<&Column> {
+    table.columns.iter().find(|column| !taken(column) && unfilled(column))
+}
+
+/// Whether a row that brings nothing for the column is refused.
+pub(super) fn unfilled(column: &Column) -> bool {
+    !column.nullable && !column.has_default && column.filled == Filled::ByWriter
 }
 
 pub(super) fn notes(

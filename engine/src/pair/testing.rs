@@ -2,10 +2,11 @@
 
 use super::{Mismatch, Pair, PairOptions, Side, pair};
 use crate::digest::DigestKind;
+use crate::limits::TableLimits;
 use crate::schema::{Column, DataType, Filled, TableName, TableSchema};
 use crate::store::{Capabilities, Engine};
 
-pub(super) fn capabilities(name: &'static str, typed: bool) -> Capabilities {
+pub(crate) fn capabilities(name: &'static str, typed: bool) -> Capabilities {
     Capabilities {
         engine: Engine { name, major_version: 1 },
         frozen_snapshots: true,
@@ -14,10 +15,11 @@ pub(super) fn capabilities(name: &'static str, typed: bool) -> Capabilities {
         raw_pages: typed,
         bytewise_is_indexed: true,
         concurrency: 1,
+        limits: TableLimits::NONE,
     }
 }
 
-pub(super) fn column(name: &str, data_type: DataType, declared: &str) -> Column {
+pub(crate) fn column(name: &str, data_type: DataType, declared: &str) -> Column {
     Column {
         name: name.into(),
         data_type,
@@ -29,18 +31,18 @@ pub(super) fn column(name: &str, data_type: DataType, declared: &str) -> Column 
     }
 }
 
-pub(super) fn table(columns: Vec<Column>) -> TableSchema {
+pub(crate) fn table(columns: Vec<Column>) -> TableSchema {
     TableSchema { name: TableName::new("t"), primary_key: vec!["id".into()], columns, foreign_keys: vec![] }
 }
 
-pub(super) fn int_table() -> TableSchema {
+pub(crate) fn int_table() -> TableSchema {
     table(vec![
         column("name", DataType::Text { max_chars: None }, "text"),
         column("id", DataType::Int { bits: 64 }, "bigint"),
     ])
 }
 
-pub(super) fn lay(source: &TableSchema, target: &TableSchema, options: &PairOptions) -> Result<Pair, Mismatch> {
+pub(crate) fn lay(source: &TableSchema, target: &TableSchema, options: &PairOptions) -> Result<Pair, Mismatch> {
     let (a, b) = (capabilities("pg", true), capabilities("pg", true));
     pair(Side { schema: source, capabilities: &a }, Side { schema: target, capabilities: &b }, options)
 }

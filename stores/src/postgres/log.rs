@@ -109,21 +109,24 @@ fn installation(view: &TableView, names: &Names, partitions: &[String]) -> Strin
         any.collect::<Vec<_>>().join(" AND ")
     };
     let (knows_new, knows_old) = (known("NEW"), known("OLD"));
+    // It writes for whoever changes the table, who need not have any right to the log.
+    let body = format!(
+        "BEGIN IF TG_OP = 'INSERT' THEN INSERT INTO {log} (rowsync_op, {keys}) VALUES ('I', {new}); \
+         ELSIF TG_OP = 'UPDATE' THEN INSERT INTO {log} (rowsync_op, {keys}) VALUES ('U', {new}); \
+         IF record_image_ne(ROW({new}), ROW({old})) THEN INSERT INTO {log} (rowsync_op, {keys}) VALUES ('D', {old}); END IF; \
+         ELSIF TG_OP = 'DELETE' THEN INSERT INTO {log} (rowsync_op, {keys}) VALUES ('D', {old}); \
+         ELSE INSERT INTO {log} (rowsync_op) VALUES ('T'); END IF; RETURN NULL; END"
+    );
     let mut statements = vec![
         format!(
             "CREATE TABLE {log} (rowsync_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, \
              rowsync_xid bigint NOT NULL DEFAULT txid_current(), rowsync_op \"char\" NOT NULL, {columns})"
         ),
         format!("COMMENT ON TABLE {log} IS 'changes for rowsync, made and removed by rowsync track'"),
-        // It writes for whoever changes the table, who need not have any right to the log.
         format!(
             "CREATE FUNCTION {log}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER \
-             SET search_path = pg_catalog, pg_temp AS $rowsync$BEGIN \
-             IF TG_OP = 'INSERT' THEN INSERT INTO {log} (rowsync_op, {keys}) VALUES ('I', {new}); \
-             ELSIF TG_OP = 'UPDATE' THEN INSERT INTO {log} (rowsync_op, {keys}) VALUES ('U', {new}); \
-             IF record_image_ne(ROW({new}), ROW({old})) THEN INSERT INTO {log} (rowsync_op, {keys}) VALUES ('D', {old}); END IF; \
-             ELSIF TG_OP = 'DELETE' THEN INSERT INTO {log} (rowsync_op, {keys}) VALUES ('D', {old}); \
-             ELSE INSERT INTO {log} (rowsync_op) VALUES ('T'); END IF; RETURN NULL; END$rowsync$"
+             SET search_path = pg_catalog, pg_temp AS {}",
+            text_literal(&body)
         ),
         format!("REVOKE ALL ON FUNCTION {log}() FROM PUBLIC"),
         format!(

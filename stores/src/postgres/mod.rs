@@ -49,10 +49,11 @@ use rowsync_engine::cost::LinkSpeed;
 use rowsync_engine::digest::DigestKind;
 use rowsync_engine::error::{Kind, StoreError};
 use rowsync_engine::filter::Filter;
+use rowsync_engine::limits::{NameRule, TableLimits};
 use rowsync_engine::schema::{ForeignKey, TableName, TableSchema, TableView};
 use rowsync_engine::sightings::{Mark, Pulse};
 use rowsync_engine::store::{
-    Capabilities, Consistency, Decoder, Encoder, Engine, Result, Snapshot, Store, Transaction,
+    Capabilities, Consistency, Creation, Decoder, Encoder, Engine, Result, Snapshot, Store, Transaction,
 };
 use sqlx::Connection as _;
 
@@ -66,6 +67,8 @@ use crate::{Access, Connection};
 
 /// Generated columns, hashes of 64 bits and the functions on partitions are all there.
 const OLDEST_MAJOR_VERSION: u32 = 12;
+/// NAMEDATALEN with a NUL at the end, and MaxHeapAttributeNumber; hardly any server is built otherwise.
+const LIMITS: TableLimits = TableLimits { name_bytes: 63, columns: 1_600, names: NameRule::Exact };
 
 pub struct Postgres {
     door: Door,
@@ -128,6 +131,7 @@ impl Store for Postgres {
             bytewise_is_indexed: false,
             // A frozen snapshot is kept by one connection of its own.
             concurrency: self.connections_max.saturating_sub(1).max(1) as usize,
+            limits: LIMITS,
         }
     }
 
@@ -169,6 +173,15 @@ impl Store for Postgres {
         self.describe(&name).await?.ok_or_else(|| {
             StoreError::new(Kind::SchemaMismatch, "create", "the table that was made cannot be found").at(&name)
         })
+    }
+
+    async fn creation(&self, like: &TableSchema, foreign_keys: &[ForeignKey]) -> Result<Creation> {
+        let name = create::place(&like.name, self.schema());
+        let mut lease = self.link.lease("create").await.map_err(|e| e.at(&name))?;
+        let creation = create::creation(&mut lease, like, &name, foreign_keys, self.schema()).await;
+        let creation = creation.map_err(|e| e.at(&name))?;
+        lease.release();
+        Ok(creation)
     }
 
     async fn add_foreign_keys(&self, table: &TableName, foreign_keys: &[ForeignKey]) -> Result<()> {

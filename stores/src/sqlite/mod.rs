@@ -39,9 +39,12 @@ use async_trait::async_trait;
 use rowsync_engine::digest::DigestKind;
 use rowsync_engine::error::{Kind, StoreError};
 use rowsync_engine::filter::Filter;
+use rowsync_engine::limits::{NameRule, TableLimits};
 use rowsync_engine::schema::{ForeignKey, TableName, TableSchema, TableView};
 use rowsync_engine::sightings::Mark;
-use rowsync_engine::store::{BrokenKey, Capabilities, Consistency, Encoder, Engine, Snapshot, Store, Transaction};
+use rowsync_engine::store::{
+    BrokenKey, Capabilities, Consistency, Creation, Encoder, Engine, Snapshot, Store, Transaction,
+};
 
 use crate::Connection;
 use encode::RowEncoder;
@@ -54,6 +57,8 @@ type Result<T> = std::result::Result<T, StoreError>;
 
 /// Threads that read what was committed last. More than the processor's cores would only wait for each other.
 const READERS: usize = 2;
+/// Names may have any length; SQLITE_MAX_COLUMN is 2,000 unless SQLite was built otherwise, and ours was not.
+const LIMITS: TableLimits = TableLimits { name_bytes: usize::MAX, columns: 2_000, names: NameRule::AnyCase };
 
 /// A file of SQLite.
 pub struct Sqlite {
@@ -118,6 +123,7 @@ impl Store for Sqlite {
             // Columns are compared byte by byte unless they say otherwise; `missing_index` tells of those that do.
             bytewise_is_indexed: true,
             concurrency: READERS,
+            limits: LIMITS,
         }
     }
 
@@ -140,6 +146,10 @@ impl Store for Sqlite {
         let (like, foreign_keys) = (like.clone(), foreign_keys.to_vec());
         let writer = self.writer("create")?;
         writer.alone(move |connection| create::create_table(connection, &like, &foreign_keys)).await
+    }
+
+    async fn creation(&self, like: &TableSchema, foreign_keys: &[ForeignKey]) -> Result<Creation> {
+        Ok(Creation { before: vec![create::statement(like, foreign_keys)], after: Vec::new() })
     }
 
     /// They were declared with the table.

@@ -1,0 +1,108 @@
+//! What `check` and `plan` find out about columns before the first row moves.
+
+use serde_json::{Value, json};
+
+use crate::support::{Database, Desk, Ended};
+
+/// Two tables whose columns fit in every way that there is but one.
+fn unlike(more: &str) -> (Desk, Database, Database) {
+    let (desk, source, target) = (Desk::new(), Database::new(), Database::new());
+    source.sql(
+        "create table parent (id bigint primary key);
+         create table t (id bigint primary key, wide bigint, name text, price float8, at timestamp, lost int,
+           parent bigint references parent);
+         insert into parent values (1); insert into t values (1, 2, 'n', 0.5, '2024-01-01', 3, 1)",
+    );
+    target.sql(
+        "create table parent (id bigint primary key);
+         create table t (id bigint primary key, wide int not null, name varchar(3), price float4, at timestamp,
+           own text, parent bigint)",
+    );
+    desk.sync("t", &source.url, &target.url, more);
+    (desk, source, target)
+}
+
+const WITHOUT_LOST: &str = r#""tables": ["parent", { "name": "t", "exclude_fields": ["lost"] }],"#;
+
+fn columns(ended: &Ended, table: &str) -> Vec<Value> {
+    let report = ended.report();
+    let table = report["tables"].as_array().unwrap().iter().find(|t| t["table"] == table).unwrap();
+    table["columns"].as_array().unwrap().clone()
+}
+
+fn verdict(columns: &[Value], name: &str) -> Value {
+    let found = columns.iter().find(|column| column["source"] == name || column["target"] == name).unwrap();
+    json!([found["fit"], found["limits"]])
+}
+
+#[test]
+fn check_and_plan_tell_of_every_column_what_is_refused() {
+    let (desk, _source, target) = unlike(WITHOUT_LOST);
+    for command in ["check", "plan"] {
+        let told = desk.rowsync(&[command, "t.json"]);
+        assert_eq!(told.code, Some(0), "{}\n{}", told.stdout, told.stderr);
+        let columns = columns(&told, "t");
+        assert_eq!(verdict(&columns, "id"), json!(["exact", []]));
+        let range = "numbers outside of -2147483648 to 2147483647";
+        assert_eq!(verdict(&columns, "wide"), json!(["may_fail", [range, "NULL"]]));
+        assert_eq!(verdict(&columns, "name"), json!(["may_fail", ["texts of more than 3 characters"]]));
+        assert_eq!(verdict(&columns, "price")[0], "rounded");
+        assert_eq!(verdict(&columns, "lost"), json!(["left_out", []]));
+        assert_eq!(verdict(&columns, "own"), json!(["left_alone", []]));
+        assert_eq!(columns[0]["rule"], "whole numbers by value, whatever their width");
+    }
+    let notes = desk.rowsync(&["check", "t.json"]).report()["tables"][1]["notes"].to_string();
+    assert!(notes.contains("lacks a foreign key of the source: (parent) refers to parent"), "{notes}");
+    let added = notes.split("add it with: ").nth(1).unwrap().split("\",").next().unwrap().replace('\\', "");
+    target.sql("insert into parent values (1)");
+    target.sql(added.trim_end_matches("\"]"));
+    let notes = desk.rowsync(&["check", "t.json"]).report()["tables"][1]["notes"].to_string();
+    assert!(!notes.contains("foreign key"), "{notes}");
+}
+
+#[test]
+fn all_that_is_impossible_is_told_at_once() {
+    let (desk, source, _target) = unlike("");
+    source.sql("alter table t alter at type timestamptz");
+    let checked = desk.rowsync(&["check", "t.json"]);
+    assert_eq!(checked.code, Some(2), "{}", checked.stderr);
+    let columns = columns(&checked, "t");
+    assert_eq!(verdict(&columns, "lost"), json!(["impossible", ["the target has no such column"]]));
+    assert_eq!(verdict(&columns, "at")[0], "impossible");
+    let problems = checked.report()["tables"][1]["problems"].to_string();
+    assert!(problems.contains("column lost") && problems.contains("time zone"), "{problems}");
+}
+
+#[test]
+fn what_people_read_fits_a_terminal() {
+    let (desk, _source, _target) = unlike(WITHOUT_LOST);
+    for command in ["check", "plan"] {
+        let told = Ended::of(&mut desk.command(&[command, "t.json"]));
+        // The place of a database is as long as it is.
+        let lines = told.stdout.lines().filter(|line| !line.contains("://") && !line.contains("CREATE"));
+        lines.for_each(|line| assert!(line.chars().count() <= 80, "{line}"));
+        assert!(told.stdout.contains("may fail: texts"), "{}", told.stdout);
+    }
+}
+
+#[test]
+fn triggers_that_are_asked_for_and_missing_are_told_with_the_command_that_makes_them() {
+    let more = r#""change_tracking": "triggers", "sync_strategy": "incremental", "tables": ["parent"],"#;
+    let (desk, _source, _target) = unlike(more);
+    let notes = || desk.rowsync(&["check", "t.json"]).report()["tables"][0]["notes"].to_string();
+    assert!(notes().contains("rowsync track FILE install"), "{}", notes());
+    assert_eq!(desk.rowsync(&["track", "t.json", "install"]).code, Some(0));
+    assert!(!notes().contains("rowsync track"), "{}", notes());
+}
+
+#[test]
+fn a_source_that_binds_no_types_says_so() {
+    let (desk, target) = (Desk::new(), Database::new());
+    desk.in_sqlite("s.sqlite", "create table t (id integer primary key, v varchar(9), n text collate nocase)");
+    target.sql("create table t (id int primary key, v varchar(4), n text)");
+    desk.sync("t", &desk.sqlite("s.sqlite"), &target.url, "");
+    let checked = desk.rowsync(&["check", "t.json"]);
+    assert_eq!(checked.code, Some(0), "{}", checked.stderr);
+    assert_eq!(verdict(&columns(&checked, "t"), "v"), json!(["may_fail", ["texts of more than 4 characters"]]));
+    assert!(checked.report()["notes"][0].as_str().unwrap().contains("take any value"), "{}", checked.stdout);
+}
