@@ -38,6 +38,7 @@ mod merge;
 mod merge_model;
 mod metrics;
 mod model;
+mod odd_tables;
 mod one_way_model;
 mod oracle;
 mod orchestrator;
