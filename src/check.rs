@@ -95,7 +95,7 @@ async fn check_table(
     check.key = pair.source.key_columns().iter().map(|column| column.column.name.clone()).collect();
     check.notes.clone_from(&pair.notes);
     check.notes.extend(key_order_note(entry));
-    check.notes.extend(missing_index("source", &*ends.source, &settings.source, &pair.source).await?);
+    check.notes.extend(missing_index("source", &*ends.source, &settings.source, pair.source.stored()).await?);
     if entry.target_missing {
         check.notes.push("the target's table is missing and will be created".into());
     } else {
@@ -171,7 +171,7 @@ async fn missing_log(
     let Some(owner) = log_owner(tuning, &place_of(settings)) else { return Ok(None) };
     let failed = |error| told("source", &settings.source, error);
     let latest = ends.source.snapshot(Consistency::Latest).await.map_err(failed)?;
-    let log = Snapshot::log(&*latest, &pair.source, &owner).await.map_err(failed)?;
+    let log = Snapshot::log(&*latest, pair.source.stored(), &owner).await.map_err(failed)?;
     Ok(log.is_none().then(|| MISSING_LOG.into()))
 }
 

@@ -281,7 +281,9 @@ fn shape_of(entry: &Entry) -> String {
     let names = |view: &TableView| {
         let names: Vec<&str> = view.columns.iter().map(|column| column.column.name.as_str()).collect();
         let rows = if view.filter.is_all() { String::new() } else { format!(" where {:?}", view.filter) };
-        format!("{} ({}) by {:?}{rows}", view.table, names.join(","), view.modify_time)
+        let made = view.derived.as_ref().map(|derivation| format!(" made {}", derivation.shape())).unwrap_or_default();
+        let exact = if view.exact.is_empty() { String::new() } else { format!(" exact {:?}", view.exact) };
+        format!("{} ({}) by {:?}{rows}{made}{exact}", view.table, names.join(","), view.modify_time)
     };
     format!("{} -> {}", names(&pair.source), names(&pair.target))
 }

@@ -390,6 +390,7 @@ fn lay(ends: &Ends, entry: &mut Entry, in_cycle: bool) -> Result<Arc<Pair>, Mism
     let merges = entry.settings.tuning.sync_strategy == Strategy::Merge;
     if merges {
         refuse_one_way(&pair, &entry.source)?;
+        refuse_made_both_ways(&pair)?;
     }
     let rows = filters(entry);
     if let Some(kin) = rows.kin {
@@ -398,8 +399,8 @@ fn lay(ends: &Ends, entry: &mut Entry, in_cycle: bool) -> Result<Arc<Pair>, Mism
         pair.kin = Some(Arc::new(TableView { filter: kin, ..TableView::clone(&pair.target) }));
         pair.raw = false;
     }
-    Arc::make_mut(&mut pair.source).filter = rows.source;
-    Arc::make_mut(&mut pair.target).filter = rows.target;
+    Arc::make_mut(&mut pair.source).show_only(rows.source);
+    Arc::make_mut(&mut pair.target).show_only(rows.target);
     let refers_to_itself = refers_to_itself(&entry.source) || entry.target.as_ref().is_some_and(refers_to_itself);
     if in_cycle || refers_to_itself {
         let views = std::iter::once(&mut pair.target).chain(&mut pair.kin);
@@ -416,6 +417,14 @@ fn lay(ends: &Ends, entry: &mut Entry, in_cycle: bool) -> Result<Arc<Pair>, Mism
 fn refuse_unseen_kind(entry: &Entry, pair: &Pair) -> Result<(), Mismatch> {
     let Some(field) = &entry.settings.tuning.record_type_field else { return Ok(()) };
     let name = entry.source.column(field).map(|column| &column.name);
+    let made = entry.settings.tuning.expressions.keys();
+    let own = target_column(&entry.source, &pair_options(&entry.settings.tuning), field);
+    if let Some(made) = made.into_iter().find(|made| made.eq_ignore_ascii_case(&own)) {
+        return Err(Mismatch {
+            message: format!("the column {made} tells the kinds of records of {} apart", entry.source.name),
+            remedy: "leave it out of `expressions`".into(),
+        });
+    }
     if pair.source.columns.iter().any(|column| Some(&column.column.name) == name) {
         return Ok(());
     }
@@ -426,6 +435,22 @@ fn refuse_unseen_kind(entry: &Entry, pair: &Pair) -> Result<(), Mismatch> {
         ),
         remedy: "do not exclude it, and have the target hold it".into(),
     })
+}
+
+/// What is made of several values cannot be taken apart again.
+fn refuse_made_both_ways(pair: &Pair) -> Result<(), Mismatch> {
+    match pair.source.derived.is_none() && pair.target.exact.is_empty() {
+        true => Ok(()),
+        false => Err(Mismatch {
+            message: format!(
+                "values of {} are made or bounded on their way, which goes in one direction",
+                pair.source.table
+            ),
+            remedy: "leave `expressions`, `on_lossy` and defaults of columns that the source has out, or take another \
+                `sync_strategy`"
+                .into(),
+        }),
+    }
 }
 
 /// A row that changes its kind on one side leaves one merge and comes up in another, which would take it for deleted.
@@ -466,5 +491,7 @@ pub fn pair_options(tuning: &TuningSettings) -> PairOptions {
         fields: tuning.fields.clone().unwrap_or_default(),
         exclude_fields: tuning.exclude_fields.clone(),
         default_values: tuning.default_values.clone(),
+        expressions: tuning.expressions.clone(),
+        on_lossy: tuning.on_lossy.clone(),
     }
 }

@@ -10,6 +10,7 @@ pub mod change_log;
 pub mod compare;
 pub mod conflict;
 pub mod cost;
+pub mod derived;
 pub mod digest;
 pub mod domain;
 pub mod error;

@@ -33,6 +33,7 @@ mod kills;
 mod kinds;
 mod leases;
 mod log;
+mod made;
 mod merge;
 mod merge_model;
 mod metrics;

@@ -232,6 +232,9 @@ fn view_of(schema: &TableSchema, columns: &[(&str, DataType)], key_len: usize) -
         in_cycle: false,
         filter: Filter::ALL,
         given: Vec::new(),
+        derived: None,
+        computed: Vec::new(),
+        exact: Vec::new(),
     }
 }
 
