@@ -59,3 +59,4 @@ mod tls;
 mod tracking;
 mod traps;
 mod undo;
+mod wide;
