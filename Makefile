@@ -6,12 +6,13 @@
 # make soak-model  random edits, kills and decisions between 50 runs of each strategy, against a model; ROUNDS=20, SEED=17
 # make bench   the benches against their floors; ARGS="--only find_100_pg --runs 5" chooses
 # make bench-compare   comparing, beside floors and other tools; ARGS="--rows 100000 --only postgres" chooses
+# make bench-strategies  incremental and merge, by numbers of changes; ARGS="--rows 100000 --only merge"
 # make setup-bench     installs the other tools
 
 KILLS ?= 200
 ROUNDS ?= 50
 
-.PHONY: setup test test-api soak soak-model check format lint doc bench bench-compare setup-bench
+.PHONY: setup test test-api soak soak-model check format lint doc bench bench-compare bench-strategies setup-bench
 
 setup:
 	tests/install-postgres.sh
@@ -60,6 +61,11 @@ bench-compare: setup
 	cargo build --release
 	cargo bench --bench compare --no-run
 	tests/with-postgres.sh tests/with-postgres.sh --as ROWSYNC_BENCH_SECOND cargo bench --bench compare -- $(ARGS)
+
+bench-strategies: setup
+	cargo build --release
+	cargo bench --bench strategies --no-run
+	tests/with-postgres.sh cargo bench --bench strategies -- $(ARGS)
 
 setup-bench: setup
 	benches/install-peers.sh
