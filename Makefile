@@ -7,12 +7,15 @@
 # make bench   the benches against their floors; ARGS="--only find_100_pg --runs 5" chooses
 # make bench-compare   comparing, beside floors and other tools; ARGS="--rows 100000 --only postgres" chooses
 # make bench-strategies  incremental and merge, by numbers of changes; ARGS="--rows 100000 --only merge"
+# make bench-service   what callers cost a sync of `rowsync serve`, and it them; ARGS="--rows 100000 --only sqlite" chooses
+# make soak-service    small cycles for MINUTES=60, and whether the service's memory grows; ARGS="--only sqlite" chooses
 # make setup-bench     installs the other tools
 
 KILLS ?= 200
+MINUTES ?= 60
 ROUNDS ?= 50
 
-.PHONY: setup test test-api soak soak-model check format lint doc bench bench-compare bench-strategies setup-bench
+.PHONY: setup test test-api soak soak-model check format lint doc bench bench-compare bench-strategies bench-service soak-service setup-bench
 
 setup:
 	tests/install-postgres.sh
@@ -66,6 +69,16 @@ bench-strategies: setup
 	cargo build --release
 	cargo bench --bench strategies --no-run
 	tests/with-postgres.sh cargo bench --bench strategies -- $(ARGS)
+
+bench-service: setup
+	cargo build --release
+	cargo bench --bench service --no-run
+	tests/with-postgres.sh cargo bench --bench service -- $(ARGS)
+
+soak-service: setup
+	cargo build --release
+	cargo bench --bench service --no-run
+	tests/with-postgres.sh cargo bench --bench service -- --soak $(MINUTES) $(ARGS)
 
 setup-bench: setup
 	benches/install-peers.sh

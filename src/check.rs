@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rowsync_actors::leave::Unshared;
 use rowsync_engine::pair::{ColumnFit, Fit, Pair};
-use rowsync_engine::schema::{ForeignKey, TableView};
+use rowsync_engine::schema::{ForeignKey, TableSchema, TableView};
 use rowsync_engine::store::{Consistency, Snapshot, Store};
 use rowsync_stores::Access;
 use serde::Serialize;
@@ -100,7 +100,7 @@ async fn check_table(
         check.notes.push("the target's table is missing and will be created".into());
     } else {
         check.notes.extend(missing_index("target", &*ends.target, &settings.target, &pair.target).await?);
-        check.notes.extend(missing_foreign_keys(&roster.entries, place));
+        check.notes.extend(missing_foreign_keys(settings, ends, &roster.entries, place).await?);
     }
     check.notes.extend(missing_log(settings, ends, entry, pair).await?);
     Ok(check)
@@ -130,24 +130,31 @@ async fn missing_index(
     Ok(missing.map(|statement| format!("the {side} would be read faster with: {statement}")))
 }
 
-/// Foreign keys of the source between tables of the sync that the target does not have.
-fn missing_foreign_keys(entries: &[Entry], place: usize) -> Vec<String> {
-    let Some(target) = &entries[place].target else { return Vec::new() };
+/// Foreign keys of the source between tables of the sync that the target does not have, with what would add them where the
+/// target can add any.
+async fn missing_foreign_keys(
+    settings: &SyncSettings,
+    ends: &Ends,
+    entries: &[Entry],
+    place: usize,
+) -> Result<Vec<String>, Problem> {
+    let Some(target) = &entries[place].target else { return Ok(Vec::new()) };
     let has = |wished: &ForeignKey| {
         let alike = |key: &ForeignKey| {
             key.columns == wished.columns && key.parent.name.eq_ignore_ascii_case(&wished.parent.name)
         };
         target.foreign_keys.iter().any(alike)
     };
-    let missing = wished_foreign_keys(entries, place).into_iter().filter(|wished| !has(wished));
-    let told = missing.map(|key| {
-        format!(
-            "the target lacks a foreign key of the source: ({}) refers to {}",
-            key.columns.join(", "),
-            key.parent.name
-        )
-    });
-    told.collect()
+    let mut told_of = Vec::new();
+    for key in wished_foreign_keys(entries, place).into_iter().filter(|wished| !has(wished)) {
+        let bare = TableSchema { columns: Vec::new(), primary_key: Vec::new(), ..target.clone() };
+        let creation = ends.target.creation(&bare, std::slice::from_ref(&key)).await;
+        let creation = creation.map_err(|error| told("target", &settings.target, error))?;
+        let added = creation.after.first().map(|statement| format!("; add it with: {statement}")).unwrap_or_default();
+        let (columns, parent) = (key.columns.join(", "), &key.parent.name);
+        told_of.push(format!("the target lacks a foreign key of the source: ({columns}) refers to {parent}{added}"));
+    }
+    Ok(told_of)
 }
 
 /// Triggers that the settings ask for and nobody has made.

@@ -42,6 +42,9 @@ pub enum Command {
     /// Find everything that can be found before the first row moves.
     #[command(after_help = "Example:\n  rowsync check shop.json")]
     Check(FileArgs),
+    /// Print the statements that would make the tables that the target lacks; run none.
+    #[command(after_help = "Example:\n  rowsync schema shop.json > tables.sql")]
+    Schema(FileArgs),
     /// List the executions of a sync, or show the report of one again.
     #[command(after_help = "Example:\n  rowsync history shop.json --limit 5\n  rowsync history shop.json 019ab3c4")]
     History(HistoryArgs),
@@ -171,7 +174,7 @@ pub struct ErrorsArgs {
 pub enum ErrorsAction {
     /// Name each row with what the target said.
     List,
-    /// Run the tables again that such rows are in, with nothing taken on trust.
+    /// Look these rows up on both sides by their keys, and write what the source has of them now.
     Replay,
 }
 

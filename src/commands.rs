@@ -13,6 +13,7 @@ use crate::cli::{
     Output, ServeArgs, TrackArgs, UndoArgs, VerifyArgs,
 };
 use crate::conflicts::{self, Conflicts};
+use crate::ddl;
 use crate::execute::{Hooks, execute};
 use crate::history::{self, History};
 use crate::init;
@@ -37,6 +38,7 @@ pub fn carry_out(command: Command) -> Exit {
         Command::Conflicts(args) => on_system(&args.common.clone(), |desk| conflicts(args, desk)),
         Command::Errors(args) => on_system(&args.common.clone(), |desk| errors(args, desk)),
         Command::Check(args) => on_system(&args.common.clone(), |desk| check(args, desk)),
+        Command::Schema(args) => on_system(&args.common.clone(), |desk| schema(args, desk)),
         Command::Track(args) => on_system(&args.common.clone(), |desk| track(args, desk)),
         Command::History(args) => on_system(&args.common.clone(), |desk| history(args, desk)),
     }
@@ -143,7 +145,8 @@ async fn errors(args: ErrorsArgs, desk: Desk) -> Result<Exit, Problem> {
         desk.print(&errors, RowErrors::text)?;
         return Ok(Exit::Done);
     };
-    let report = execute(&replaying, Goal::Sync { mass_delete: MassDelete::Refused }, &desk.hooks).await?;
+    let hooks = Hooks { only_failed: true, ..desk.hooks.clone() };
+    let report = execute(&replaying, Goal::Sync { mass_delete: MassDelete::Refused }, &hooks).await?;
     desk.print(&report, run_text)?;
     Ok(exit_of(&report))
 }
@@ -165,6 +168,12 @@ async fn conflicts(args: ConflictsArgs, desk: Desk) -> Result<Exit, Problem> {
 async fn check(args: FileArgs, desk: Desk) -> Result<Exit, Problem> {
     let report = check::check(&desk.settings(&args.file)?).await?;
     desk.print(&report, check::text)?;
+    Ok(if report.problems() == 0 { Exit::Done } else { Exit::Usage })
+}
+
+async fn schema(args: FileArgs, desk: Desk) -> Result<Exit, Problem> {
+    let report = ddl::schema(&desk.settings(&args.file)?).await?;
+    desk.print(&report, ddl::text)?;
     Ok(if report.problems() == 0 { Exit::Done } else { Exit::Usage })
 }
 

@@ -1,7 +1,9 @@
 //! Both ends of a sync: the stores that its connections name.
 
 use std::sync::Arc;
+use std::time::Instant;
 
+use rowsync_actors::end::CONNECTIONS;
 use rowsync_engine::cost::LinkSpeed;
 use rowsync_engine::store::Store;
 use rowsync_stores::{Access, Connection, resolve};
@@ -61,7 +63,13 @@ async fn open(side: &'static str, settings: &ConnectionSettings, access: Access)
         connections_max: settings.max_connections.get(),
         access,
     };
-    resolve::open(&connection).await.map_err(|error| told(side, settings, error))
+    let begun = Instant::now();
+    let opened = resolve::open(&connection).await.map_err(|error| told(side, settings, error))?;
+    if settings.tells_changes {
+        let (name, url, took) = (&settings.name, &settings.url, begun.elapsed());
+        tracing::info!(target: CONNECTIONS, side, name, %url, ?took, "sync connection is opened");
+    }
+    Ok(opened)
 }
 
 /// An error of one end, with the name that the user gave it.

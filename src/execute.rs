@@ -17,6 +17,8 @@ use rowsync_actors::meters::SyncMeters;
 use rowsync_actors::phase::Phase;
 use rowsync_actors::supervisor::Supervisor;
 use rowsync_engine::error::{Class, Kind, StoreError};
+use rowsync_engine::given::key_given;
+use rowsync_engine::key::Key;
 use rowsync_engine::order::{Order, order};
 use rowsync_engine::pair::Pair;
 use rowsync_engine::plan::Strategy;
@@ -38,7 +40,7 @@ use crate::patience::{dice, patience_of, patiently};
 use crate::problem::Problem;
 use crate::roster::{Entry, Missing, Roster, wished_foreign_keys};
 use crate::settings::{ConnectionSettings, SyncSettings, TuningSettings};
-use crate::state::{Command, Place, State, StateError};
+use crate::state::{Command, Place, RowError, State, StateError};
 use crate::tally::{Tally, count_conflicts};
 use crate::tracking::{acknowledge, log_owner, logs_read};
 use crate::undo::journal::ExecutionJournal;
@@ -48,6 +50,8 @@ use crate::undo::journal::ExecutionJournal;
 pub struct Hooks {
     pub board: Board,
     pub stop: CancellationToken,
+    /// Only rows that failed in earlier runs are tried.
+    pub only_failed: bool,
 }
 
 /// Carries a sync out.
@@ -306,6 +310,7 @@ async fn make_job(
 ) -> Result<(RunJob, Vec<usize>), Problem> {
     let (parked, place) = (parked_places(roster), place_of(settings));
     let budget_bytes = usize::try_from(settings.max_bytes_in_flight.get()).unwrap_or(usize::MAX);
+    let failed = failed_rows(hooks, footing.state.as_deref(), &place).await?;
     let mut tables = Vec::new();
     for (index, entry) in roster.entries.iter().enumerate().filter(|(index, _)| !parked.contains(index)) {
         let Ok(pair) = &entry.pair else { continue };
@@ -324,6 +329,7 @@ async fn make_job(
             log_owner: log_owner(&entry.settings.tuning, &place).filter(|_| merge.is_none()),
             notes: if entry.created { vec!["the target's table was created".into()] } else { Vec::new() },
             keeping,
+            replay: failed.as_ref().filter(|_| merge.is_none()).and_then(|all| keys_of(entry, pair, all)),
             merge,
         });
     }
@@ -355,6 +361,20 @@ async fn make_job(
     };
     let order = without(&roster.order, &parked);
     Ok((RunJob { tables, order, tables_at_once: settings.max_parallel_tables, shared }, parked))
+}
+
+/// Rows that failed, where only those are to be tried; read under the lease, so that none comes after.
+async fn failed_rows(hooks: &Hooks, state: Option<&State>, place: &Place) -> Result<Option<Vec<RowError>>, StateError> {
+    match state.filter(|_| hooks.only_failed) {
+        Some(state) => state.row_errors(place).await.map(Some),
+        None => Ok(None),
+    }
+}
+
+/// The keys of a table's failed rows; none where one of them cannot be read as it is kept, and the table is compared.
+fn keys_of(entry: &Entry, pair: &Pair, failed: &[RowError]) -> Option<Arc<[Key]>> {
+    let own = failed.iter().filter(|error| error.table == entry.settings.name);
+    own.map(|error| key_given(&error.key, &pair.source)).collect()
 }
 
 fn options_of(entry: &Entry, budget_bytes: usize, tables_at_once: NonZeroUsize) -> TableOptions {

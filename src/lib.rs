@@ -8,6 +8,7 @@ pub mod commands;
 pub mod company;
 pub mod compatibility;
 pub mod conflicts;
+pub mod ddl;
 pub mod ends;
 pub mod execute;
 pub mod exposition;

@@ -20,6 +20,7 @@ pub fn patience_of(connection: &ConnectionSettings) -> Patience {
     Patience {
         wait: connection.reconnect_wait,
         tries_max: connection.retry_count,
+        tells_changes: connection.tells_changes,
         backoff: Backoff::new(connection.retry_delay, PAUSE_MAX),
     }
 }

@@ -1,7 +1,8 @@
 //! `rowsync errors`: lists the rows that the target refused, and tries them again.
 //!
-//! Trying again is a run of the tables that such rows are in, with nothing taken on trust: what is to be written is what
-//! the source holds now, not what it held when the row failed, and a compare finds it.
+//! Trying again is a run that looks such rows up by their keys, on both sides: what is to be written is what the source
+//! holds now, not what it held when the row failed. A table of which a key cannot be read as it was kept is compared, with
+//! nothing taken on trust.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;

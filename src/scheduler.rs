@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::SignedDuration;
 use rowsync_actors::meters::SyncMeters;
@@ -16,7 +17,8 @@ use tokio_util::task::AbortOnDropHandle;
 use crate::clock::Clock;
 use crate::rounds::Ended;
 use crate::schedule::{WAITING, Woken, wait_until_due};
-use crate::service::{Execution, Pause, Refusal, Service};
+use crate::service::{Execution, Pause, Refusal, Service, Task};
+use crate::settings::StateSettings;
 use crate::turns::Turns;
 
 pub struct Scheduler {
@@ -26,8 +28,19 @@ pub struct Scheduler {
     turns: Turns,
 }
 
+/// Until a state that cannot be read is asked again.
+const LOOK_AGAIN: Duration = Duration::from_secs(15);
+
+/// What becomes of a pause that an earlier task or process left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Pauses {
+    Hold,
+    /// The schedule is another one, so somebody has looked at it.
+    Over,
+}
+
 /// What a task goes by.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 struct Plan {
     id: String,
     name: String,
@@ -35,6 +48,8 @@ struct Plan {
     /// Syncs of this service that are known and have a schedule.
     after: Vec<String>,
     failures_max: u32,
+    /// Where pauses are kept.
+    state: StateSettings,
 }
 
 impl Scheduler {
@@ -48,10 +63,14 @@ impl Scheduler {
         let mut changes = self.service.changes();
         loop {
             let plans = plans(&self.service);
-            let gone = |name: &String, plan: &Plan| plans.get(name) != Some(plan);
-            tasks.retain(|name, (plan, _)| !gone(name, plan) || self.forget(name));
+            let is_gone = |name: &String, plan: &Plan| plans.get(name) != Some(plan);
+            let gone: Vec<Plan> =
+                tasks.extract_if(.., |name, (plan, _)| is_gone(name, plan)).map(|(_, (plan, _))| plan).collect();
+            let changed: BTreeSet<String> = gone.iter().map(|plan| plan.name.clone()).collect();
+            gone.into_iter().for_each(|plan| self.forget(plan, &plans));
             for (name, plan) in plans {
-                tasks.entry(name).or_insert_with(|| self.begin(plan));
+                let pauses = if changed.contains(&name) { Pauses::Over } else { Pauses::Hold };
+                tasks.entry(name).or_insert_with(|| self.begin(plan, pauses));
             }
             tokio::select! {
                 () = self.stop.cancelled() => return,
@@ -61,26 +80,32 @@ impl Scheduler {
         }
     }
 
-    /// Not to be kept.
-    fn forget(&self, name: &str) -> bool {
-        self.service.schedules().leave(name);
-        false
+    /// Of one that has another schedule now, the task of that one forgets the pause before it looks around.
+    fn forget(self: &Arc<Self>, plan: Plan, plans: &BTreeMap<String, Plan>) {
+        self.service.schedules().leave(&plan.name);
+        if !plans.contains_key(&plan.name) {
+            let service = Arc::clone(&self.service);
+            drop(actix::spawn(async move { service.forget_pause(&plan.name, &plan.state).await }));
+        }
     }
 
-    fn begin(self: &Arc<Self>, plan: Plan) -> (Plan, AbortOnDropHandle<()>) {
+    fn begin(self: &Arc<Self>, plan: Plan, pauses: Pauses) -> (Plan, AbortOnDropHandle<()>) {
         self.service.schedules().enter(&plan.name);
         // Before any task looks around.
         self.turns.enter(&plan.name);
         let (scheduler, own) = (Arc::clone(self), plan.clone());
-        (plan, AbortOnDropHandle::new(actix::spawn(async move { scheduler.live(&own).await })))
+        (plan, AbortOnDropHandle::new(actix::spawn(async move { scheduler.live(&own, pauses).await })))
     }
 
     /// One sync, from its first cycle to its last.
-    async fn live(&self, plan: &Plan) {
+    async fn live(&self, plan: &Plan, pauses: Pauses) {
         let _leaving = self.turns.leaving(&plan.name);
         // The task before this one, which went by another schedule, may have left only now.
         self.turns.enter(&plan.name);
         let (name, schedules) = (&plan.name, self.service.schedules());
+        if self.recall(plan, pauses).await.is_none() {
+            return;
+        }
         let mut failures = Failures::new(plan.failures_max);
         let mut last = self.last_known(plan).await;
         let mut ended = None;
@@ -105,10 +130,26 @@ impl Scheduler {
             last = Cycle { began, ended: self.clock.now(), slot: Some(wait.slot()) };
             ended = Some(outcome);
             if failures.are_too_many() {
-                self.pause_for(plan, &failures);
+                self.pause_for(plan, &failures).await;
                 failures = Failures::new(plan.failures_max);
             }
         }
+    }
+
+    /// What an earlier process left, before anything is begun by the schedule. None when asked to stop.
+    async fn recall(&self, plan: &Plan, pauses: Pauses) -> Option<()> {
+        if pauses == Pauses::Over {
+            self.service.forget_pause(&plan.name, &plan.state).await;
+            return Some(());
+        }
+        while let Err(error) = self.service.recall_pause(&plan.name, &plan.state).await {
+            tracing::warn!(sync = %plan.name, %error, "whether the sync is paused is not known yet");
+            tokio::select! {
+                () = self.stop.cancelled() => return None,
+                () = tokio::time::sleep(LOOK_AGAIN) => {}
+            }
+        }
+        Some(())
     }
 
     /// Waits until the next cycle is due and the sync is not paused. None when asked to stop.
@@ -160,7 +201,12 @@ impl Scheduler {
                 Ok(execution) => return self.outcome(execution).await,
                 Err(Refusal::Running { execution_id, .. }) => {
                     let Some(running) = self.service.running(&execution_id) else { continue };
-                    return self.outcome(running.execution()).await;
+                    let outcome = self.outcome(running.execution()).await;
+                    // Rows that are tried again are no cycle.
+                    if matches!(running.task, Task::Replay(_)) && !matches!(outcome, Ended::ForGood) {
+                        continue;
+                    }
+                    return outcome;
                 }
                 // Whatever made it so has been told, and begins this task anew.
                 Err(Refusal::Stopping | Refusal::Unknown(_) | Refusal::Disabled(_)) => return Ended::ForGood,
@@ -186,11 +232,11 @@ impl Scheduler {
         }
     }
 
-    fn pause_for(&self, plan: &Plan, failures: &Failures) {
+    async fn pause_for(&self, plan: &Plan, failures: &Failures) {
         let (sync, failures) = (&plan.name, failures.in_a_row());
         let reason = "as many cycles failed in a row as `max_error_loop` allows";
         let pause = Pause { since: self.clock.now().to_string(), failures, reason: reason.to_owned() };
-        self.service.schedules().pause(sync, pause);
+        self.service.pause_failing(sync, &plan.state, pause).await;
         tracing::error!(target: WAITING, %sync, failures, "the sync is paused: {reason}; mend what failed, then resume it");
     }
 }
@@ -207,6 +253,7 @@ fn plans(service: &Service) -> BTreeMap<String, Plan> {
             schedule,
             after: settings.after.clone(),
             failures_max: settings.max_error_loop,
+            state: settings.state.clone(),
         };
         plans.insert(plan.name.clone(), plan);
     }

@@ -13,7 +13,9 @@ mod configuration;
 mod decisions;
 mod executions;
 mod home;
+mod pauses;
 mod progress;
+mod replay;
 mod schedules;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -32,7 +34,7 @@ use crate::state::{Command, Standing, State, StateError};
 
 pub use archive::Archive;
 pub use configuration::{Configuration, Origin};
-pub use executions::{Ended, Execution, Running};
+pub use executions::{Ended, Execution, Running, Task};
 pub use home::Home;
 pub use progress::TableProgress;
 pub use schedules::{Pause, Scheduled, Schedules};
@@ -121,6 +123,10 @@ impl Service {
     /// # Errors
     /// When it is at work already, or cannot be run.
     pub fn execute(self: &Arc<Self>, id: &str) -> Result<Execution, Refusal> {
+        self.begin(id, Task::Cycle)
+    }
+
+    fn begin(self: &Arc<Self>, id: &str, task: Task) -> Result<Execution, Refusal> {
         let mut books = self.books();
         if self.stop.is_cancelled() {
             return Err(Refusal::Stopping);
@@ -134,7 +140,7 @@ impl Service {
         if let Some(running) = books.running_of(&settings.name) {
             return Err(Refusal::Running { sync: sync(), execution_id: running.id });
         }
-        let running = Arc::new(Running::new(settings, self.stop.child_token()));
+        let running = Arc::new(Running::new(settings, task, self.stop.child_token()));
         books.running.push(Arc::clone(&running));
         drop(books);
         let execution = running.execution();
@@ -145,10 +151,14 @@ impl Service {
     }
 
     async fn see_through(self: Arc<Self>, running: Arc<Running>) {
-        let hooks = Hooks { board: running.board.clone(), stop: running.stop.clone() };
         let settings = Arc::clone(&running.settings);
         // None begins any more, since this is at work.
         drop(self.decisions.turn(&settings.name).await);
+        let (settings, only_failed) = match &running.task {
+            Task::Cycle => (settings, false),
+            Task::Replay(replaying) => (Arc::clone(replaying), true),
+        };
+        let hooks = Hooks { board: running.board.clone(), stop: running.stop.clone(), only_failed };
         let (id, goal) = (running.id, Goal::Sync { mass_delete: MassDelete::Refused });
         // A task of its own, so that a panic ends the execution and not the memory of it.
         let ended = actix::spawn(async move { execute_as(id, &settings, goal, &hooks).await }).await;

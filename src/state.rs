@@ -8,6 +8,7 @@ mod database;
 mod executions;
 mod leases;
 mod memory;
+mod pauses;
 mod row_errors;
 mod session;
 mod statement;
@@ -27,6 +28,7 @@ pub use conflicts::{Conflict, ConflictFilter, MergeStep, Resolved, Shown, StepKe
 pub use executions::{Command, Execution, Filter, Retention, Standing};
 pub use leases::{Claim, Holder};
 pub use memory::MemoryOf;
+pub use pauses::StoredPause;
 pub use row_errors::RowError;
 pub use undo::{Entry, Kept, Undoable};
 

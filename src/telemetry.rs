@@ -17,9 +17,9 @@ pub fn start(common: &CommonArgs, bars: &Bars) {
     let level = match (common.quiet, common.verbose) {
         (true, _) => "error",
         // Nothing is drawn while a sync waits for its next cycle.
-        (false, 0) if bars.are_shown() => "warn,rowsync::schedule=info",
-        (false, 0) => "warn,rowsync=info,rowsync_actors=info,rowsync_stores=info",
-        (false, 1) => "warn,rowsync=debug,rowsync_actors=debug,rowsync_stores=info",
+        (false, 0) if bars.are_shown() => "warn,rowsync::schedule=info,rowsync_connections=info",
+        (false, 0) => "warn,rowsync=info,rowsync_actors=info,rowsync_stores=info,rowsync_connections=info",
+        (false, 1) => "warn,rowsync=debug,rowsync_actors=debug,rowsync_stores=info,rowsync_connections=info",
         (false, _) => "info,rowsync=trace,rowsync_actors=trace,rowsync_stores=trace",
     };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));

@@ -18,6 +18,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::failure::Failure;
 
+/// What the log tells of connections to those who ask for it (`debug_connection_change`).
+pub const CONNECTIONS: &str = "rowsync_connections";
+
 /// A number from 0 to 1 that nobody can foresee.
 pub type Dice = Arc<dyn Fn() -> f64 + Send + Sync>;
 
@@ -28,6 +31,8 @@ pub struct Patience {
     pub wait: Duration,
     /// Tries after the first one.
     pub tries_max: u32,
+    /// Whether the log tells when a connection is lost and found again, whatever else it tells.
+    pub tells_changes: bool,
     pub backoff: Backoff,
 }
 
@@ -105,13 +110,18 @@ impl End {
         if line.generation > seen {
             return Ok(());
         }
+        let lost = std::time::Instant::now();
+        if self.patience.tells_changes {
+            let wait = self.patience.wait;
+            tracing::info!(target: CONNECTIONS, side = %self.side, connection = line.generation, ?wait, "sync connection is lost");
+        }
         self.pause(self.patience.wait).await?;
         for tries in 0.. {
             match self.open().await {
                 Ok(rows) => {
                     line.rows = rows;
                     line.generation += 1;
-                    tracing::info!(side = %self.side, connection = line.generation, "sync connection is back");
+                    self.tell_it_is_back(line.generation, lost.elapsed());
                     return Ok(());
                 }
                 Err(error) if self.may_try_again(&error, tries) => {
@@ -127,6 +137,14 @@ impl End {
             }
         }
         unreachable!("every try but the last one is followed by another")
+    }
+
+    fn tell_it_is_back(&self, connection: u64, away: Duration) {
+        if self.patience.tells_changes {
+            tracing::info!(target: CONNECTIONS, side = %self.side, connection, ?away, "sync connection is back");
+        } else {
+            tracing::info!(side = %self.side, connection, "sync connection is back");
+        }
     }
 
     /// Does something with the store, again where that may help, `failures_max` times in a row.

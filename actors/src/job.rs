@@ -7,6 +7,7 @@ use std::time::Duration;
 use rowsync_engine::budget::Budget;
 use rowsync_engine::change_log::LogSeen;
 use rowsync_engine::cost::{CompareMethod, LinkSpeed};
+use rowsync_engine::key::Key;
 use rowsync_engine::order::Order;
 use rowsync_engine::pair::Pair;
 use rowsync_engine::plan::Strategy;
@@ -101,6 +102,8 @@ pub struct TableJob {
     pub keeping: Option<Keeping>,
     /// None where rows go one way.
     pub merge: Option<Merge>,
+    /// Only these rows, which failed in earlier runs; none: all that the plan finds.
+    pub replay: Option<Arc<[Key]>>,
 }
 
 /// What an earlier successful run saw.
@@ -168,6 +171,7 @@ impl TableJob {
     /// Takes nothing on trust any more.
     pub(crate) fn distrust(&mut self) {
         self.earlier = None;
+        self.replay = None;
         self.options.check_all_tables = true;
     }
 }

@@ -14,11 +14,11 @@ pub use json::is_json;
 
 use crate::domain::Domain;
 use crate::moment::{rounded_time, rounded_timestamp};
-use crate::value::ValueRef;
+use crate::value::{Found, ValueRef};
 
 /// Tags: the numbers of the built-in types that `record_send` writes.
 mod tag {
-    /// NULL where no type is known.
+    /// NULL where no type is known, and what is no value of its domain.
     pub const NONE: u32 = 0;
     pub const BOOL: u32 = 16;
     pub const BYTES: u32 = 17;
@@ -78,6 +78,7 @@ pub fn write_canonical(out: &mut Vec<u8>, value: ValueRef<'_>, domain: Domain) -
         (ValueRef::Int(i), _) => push_number(out, tag::INT, i),
         (ValueRef::Text(text), _) => push_text(out, text),
         (ValueRef::Bytes(bytes) | ValueRef::Native(bytes), _) => push_bytes(out, tag::BYTES, bytes),
+        (ValueRef::Unfit(found, bytes), _) => push_unfit(out, found, bytes),
         (ValueRef::Uuid(uuid), _) => push_bytes(out, tag::UUID, &uuid),
         (ValueRef::Date(days), _) => push_bytes(out, tag::DATE, &canonical_days(days).to_be_bytes()),
         (ValueRef::Time(micros), Domain::Coarse { digits, .. }) => {
@@ -100,6 +101,13 @@ pub fn write_canonical(out: &mut Vec<u8>, value: ValueRef<'_>, domain: Domain) -
         }
     }
     Ok(())
+}
+
+/// Under a tag that no value of a domain has.
+fn push_unfit(out: &mut Vec<u8>, found: Found, bytes: &[u8]) {
+    push_head(out, tag::NONE, bytes.len() as u32 + 1);
+    out.push(found as u8);
+    out.extend_from_slice(bytes);
 }
 
 fn push_null(out: &mut Vec<u8>, domain: Domain) {
@@ -361,6 +369,18 @@ mod tests {
         assert_ne!(text("a"), text("a "));
         assert_ne!([text("x|y"), text("z")].concat(), [text("x"), text("y|z")].concat());
         assert_eq!(spelled(ValueRef::Text("a "), Domain::PaddedText), spelled(ValueRef::Text("a"), Domain::PaddedText));
+    }
+
+    #[test]
+    fn what_is_no_value_of_its_domain_is_equal_to_nothing_but_itself() {
+        let unfit = |found, bytes| spelled(ValueRef::Unfit(found, bytes), Domain::Text);
+        assert_eq!(unfit(Found::Text, b"a"), unfit(Found::Text, b"a"));
+        assert_ne!(unfit(Found::Text, b"a"), unfit(Found::Bytes, b"a"));
+        assert_ne!(unfit(Found::Text, b"a"), unfit(Found::Text, b"b"));
+        assert_ne!(unfit(Found::Text, b"a"), spelled(ValueRef::Text("a"), Domain::Text));
+        for domain in Domain::ALL {
+            assert_ne!(spelled(ValueRef::Unfit(Found::Text, b""), domain), spelled(ValueRef::Null, domain));
+        }
     }
 
     #[test]

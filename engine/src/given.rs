@@ -4,9 +4,10 @@ use serde_json::{Map, Value as Json};
 
 use crate::canonical::plain_number;
 use crate::domain::Domain;
+use crate::key::Key;
 use crate::moment::{parse_date, parse_interval, parse_time, parse_timestamp, parse_timestamptz};
 use crate::row::{fields, push_field};
-use crate::schema::TableView;
+use crate::schema::{TableView, ViewColumn};
 use crate::value::{Value, ValueRef, parse_uuid};
 
 /// Why a row cannot be taken as it was given. Names columns and no values.
@@ -59,6 +60,18 @@ pub fn row_given(
         push_field(&mut row, value.as_ref());
     }
     Ok(row)
+}
+
+/// The key that was shown so; none where the text leaves open which value it was.
+pub fn key_given(shown: &Json, view: &TableView) -> Option<Key> {
+    let value = |column: &ViewColumn| {
+        let shown = shown.get(&column.column.name)?;
+        // What is shown as text may have been bytes.
+        let is_clear = column.domain != Domain::Dynamic || shown.is_i64();
+        value_given(shown, column.domain).filter(|value| is_clear && value.as_ref().to_json() == *shown)
+    };
+    let values: Vec<Value> = view.key_columns().iter().map(value).collect::<Option<_>>()?;
+    Some(Key::new(values.iter().map(Value::as_ref)))
 }
 
 fn values_of(row: &[u8]) -> Result<Vec<Value>, GivenError> {
@@ -201,6 +214,34 @@ mod tests {
         assert_eq!(check(r#"{"c3": 7}"#), Err(GivenError::Unknown("c3".into())));
         assert_eq!(check(r#"{"c0": 2, "c2": 7}"#), Err(GivenError::Key("c0".into())));
         assert_eq!(given("{}", &source, None, &domains).unwrap(), source);
+    }
+
+    #[test]
+    fn a_key_is_read_as_it_is_shown_unless_its_text_may_mean_several() {
+        let read = |value: &Value, domain| {
+            let view = view(&[domain]);
+            let key = Key::new([value.as_ref()]);
+            (key_given(&key.to_json(["c0"]), &view), key)
+        };
+        for (domain, value) in [
+            (Domain::Int, Value::Int(-5)),
+            (Domain::Text, Value::Text("\\x01".into())),
+            (Domain::Bytes, Value::Bytes(vec![1])),
+            (Domain::Decimal { scale: None }, Value::Decimal("1.5".into())),
+            (Domain::TimestampTz, Value::TimestampTz(1_500_000)),
+            (Domain::Dynamic, Value::Int(7)),
+        ] {
+            let (given, key) = read(&value, domain);
+            assert_eq!(given, Some(key), "{domain:?}");
+        }
+        for (domain, value) in [
+            (Domain::Dynamic, Value::Bytes(vec![1])),
+            (Domain::Dynamic, Value::Text("1".into())),
+            (Domain::Native, Value::Native(vec![1])),
+        ] {
+            assert_eq!(read(&value, domain).0, None, "{domain:?}");
+        }
+        assert_eq!(key_given(&serde_json::json!({ "other": 1 }), &view(&[Domain::Int])), None);
     }
 
     /// A blob in a column that takes anything is shown like a text.

@@ -61,6 +61,11 @@ impl Plan {
         Plan { operations, reason: BY_LOG.to_owned(), source_count, target_count, changed: changes }
     }
 
+    /// The plan for rows that failed in earlier runs; its counts are estimates, 0 where none is to be had.
+    pub fn by_failures(rows: u64, source_count: u64, target_count: u64) -> Plan {
+        Plan { reason: BY_FAILURES.to_owned(), ..Plan::by_log(rows, source_count, target_count) }
+    }
+
     pub fn has(&self, operation: Operation) -> bool {
         self.operations.contains(&operation)
     }
@@ -111,6 +116,7 @@ use Operation::{Add, Changed, Delete, Incremental, Replace};
 const DELETE_EXTRAS: &str = "target has more rows => delete extras";
 const REPLACE_ALL: &str = "full => replace all";
 const BY_LOG: &str = "incremental => rows that the log of changes names";
+const BY_FAILURES: &str = "replay => rows that failed before";
 const BY_MODIFY_TIME: &str = "incremental => rows changed by modify time";
 
 type Row = (Counts, Changes, Trust, &'static [Operation], &'static str);

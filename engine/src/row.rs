@@ -10,7 +10,7 @@ use crate::digest::Digest;
 use crate::digest::portable::PortableDigest;
 use crate::domain::Domain;
 use crate::key::Key;
-use crate::value::{Interval, ValueRef};
+use crate::value::{Found, Interval, ValueRef};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
@@ -251,6 +251,7 @@ const TIMESTAMPTZ: u8 = 12;
 const INTERVAL: u8 = 13;
 const JSON: u8 = 14;
 const NATIVE: u8 = 15;
+const UNFIT: u8 = 16;
 
 /// Appends one field.
 pub fn push_field(out: &mut Vec<u8>, value: ValueRef<'_>) {
@@ -275,6 +276,11 @@ pub fn push_field(out: &mut Vec<u8>, value: ValueRef<'_>) {
         }
         ValueRef::Json(text) => push_sized(out, JSON, text.as_bytes()),
         ValueRef::Native(bytes) => push_sized(out, NATIVE, bytes),
+        ValueRef::Unfit(found, bytes) => {
+            out.extend_from_slice(&[UNFIT, found as u8]);
+            push_length(out, bytes);
+            out.extend_from_slice(bytes);
+        }
     }
 }
 
@@ -296,9 +302,13 @@ fn push_fixed(out: &mut Vec<u8>, tag: u8, bytes: &[u8]) {
 
 fn push_sized(out: &mut Vec<u8>, tag: u8, bytes: &[u8]) {
     out.push(tag);
+    push_length(out, bytes);
+    out.extend_from_slice(bytes);
+}
+
+fn push_length(out: &mut Vec<u8>, bytes: &[u8]) {
     // A single value longer than 4 GiB exists in none of the engines.
     out.extend_from_slice(&(bytes.len() as u32).to_le_bytes());
-    out.extend_from_slice(bytes);
 }
 
 /// Walks the fields of a row.
@@ -348,6 +358,10 @@ impl<'a> Fields<'a> {
             }),
             JSON => ValueRef::Json(self.text()?),
             NATIVE => ValueRef::Native(self.sized()?),
+            UNFIT => {
+                let [found] = self.take()?;
+                ValueRef::Unfit(Found::from_number(found).ok_or(FieldsError)?, self.sized()?)
+            }
             _ => return Err(FieldsError),
         })
     }
@@ -395,6 +409,8 @@ mod tests {
             })),
             ".*".prop_map(Value::Json),
             any::<Vec<u8>>().prop_map(Value::Native),
+            (0u8..5, any::<Vec<u8>>())
+                .prop_map(|(found, bytes)| Value::Unfit(Found::from_number(found).unwrap(), bytes)),
         ]
     }
 

@@ -92,6 +92,12 @@ pub trait Store: Send + Sync {
     /// where the engine can only declare them at once. Returns its schema as it came to be.
     async fn create_table(&self, like: &TableSchema, foreign_keys: &[ForeignKey]) -> Result<TableSchema>;
 
+    /// The statements that `create_table` would run, and those that `add_foreign_keys` would run once the rows are there,
+    /// in their order and without running any.
+    async fn creation(&self, like: &TableSchema, _foreign_keys: &[ForeignKey]) -> Result<Creation> {
+        Err(StoreError::new(Kind::Forbidden, "create", "this database makes tables without statements").at(&like.name))
+    }
+
     /// Adds foreign keys to tables that were made without; a store that declared them at once does nothing.
     async fn add_foreign_keys(&self, table: &TableName, foreign_keys: &[ForeignKey]) -> Result<()>;
 
@@ -180,6 +186,15 @@ pub trait Store: Send + Sync {
     async fn missing_index(&self, _view: &TableView) -> Result<Option<String>> {
         Ok(None)
     }
+}
+
+/// How a table is made, in the words of its database.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Creation {
+    /// Before its rows: types that it needs, and the table.
+    pub before: Vec<String>,
+    /// Once the rows of all tables are there.
+    pub after: Vec<String>,
 }
 
 /// A foreign key that does not hold.

@@ -29,6 +29,41 @@ pub enum ValueRef<'a> {
     Json(&'a str),
     /// The engine's own binary form of a type that rowsync does not take apart; only moves between equal types.
     Native(&'a [u8]),
+    /// What a column holds that is no value of its domain. It is equal to nothing but itself, so its row differs, and
+    /// whoever is to write it refuses it: one such row must not keep the others of its table from being compared.
+    Unfit(Found, &'a [u8]),
+}
+
+/// What was found where a value of a domain was looked for, as which the bytes beside it are to be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Found {
+    /// A number, spelled as text.
+    Number,
+    Text,
+    /// A text that is not UTF-8.
+    BrokenText,
+    Bytes,
+    /// Any other value, spelled as text.
+    Other,
+}
+
+impl Found {
+    const ALL: [Found; 5] = [Found::Number, Found::Text, Found::BrokenText, Found::Bytes, Found::Other];
+
+    pub fn from_number(number: u8) -> Option<Found> {
+        Found::ALL.into_iter().find(|found| *found as u8 == number)
+    }
+
+    fn told(self) -> &'static str {
+        match self {
+            Found::Number => "number",
+            Found::Text => "text",
+            Found::BrokenText => "text that is not UTF-8",
+            Found::Bytes => "bytes",
+            Found::Other => "other value",
+        }
+    }
 }
 
 /// A span of time in the three units that do not convert into each other.
@@ -57,6 +92,7 @@ pub enum Value {
     Interval(Interval),
     Json(String),
     Native(Vec<u8>),
+    Unfit(Found, Vec<u8>),
 }
 
 impl Value {
@@ -77,6 +113,7 @@ impl Value {
             Value::Interval(i) => ValueRef::Interval(*i),
             Value::Json(s) => ValueRef::Json(s),
             Value::Native(b) => ValueRef::Native(b),
+            Value::Unfit(found, b) => ValueRef::Unfit(*found, b),
         }
     }
 }
@@ -99,6 +136,7 @@ impl ValueRef<'_> {
             ValueRef::Interval(i) => Value::Interval(i),
             ValueRef::Json(s) => Value::Json(s.to_owned()),
             ValueRef::Native(b) => Value::Native(b.to_vec()),
+            ValueRef::Unfit(found, b) => Value::Unfit(found, b.to_vec()),
         }
     }
 
@@ -124,6 +162,7 @@ impl ValueRef<'_> {
             ValueRef::Interval(_) => "interval",
             ValueRef::Json(_) => "json",
             ValueRef::Native(_) => "native value",
+            ValueRef::Unfit(found, _) => found.told(),
         }
     }
 
@@ -136,7 +175,8 @@ impl ValueRef<'_> {
             ValueRef::Int(i) => J::from(i),
             ValueRef::Float(f) => serde_json::Number::from_f64(f).map_or_else(|| J::String(f.to_string()), J::Number),
             ValueRef::Decimal(s) | ValueRef::Text(s) => J::String(s.to_owned()),
-            ValueRef::Bytes(b) | ValueRef::Native(b) => J::String(hex(b)),
+            ValueRef::Bytes(b) | ValueRef::Native(b) | ValueRef::Unfit(Found::Bytes, b) => J::String(hex(b)),
+            ValueRef::Unfit(_, b) => J::String(String::from_utf8_lossy(b).into_owned()),
             ValueRef::Uuid(u) => J::String(uuid_text(&u)),
             ValueRef::Date(d) => J::String(crate::moment::date_text(d)),
             ValueRef::Time(t) => J::String(crate::moment::time_text(t)),

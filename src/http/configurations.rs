@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::executions::{at_home, refresh, unknown_configuration};
+use super::paging::{Offset, limit};
 use super::paths::PREFIX;
 use super::problem::{ApiProblem, ProblemDocument};
 use super::schemas;
@@ -21,7 +22,6 @@ use crate::state::StoredConfiguration;
 /// More are a mistake of a script.
 const CONFIGURATIONS_MAX: usize = 1000;
 const PAGE: usize = 100;
-const OFFSET_MAX: usize = 1_000_000;
 
 /// What the service adds to what was typed. Sent back, it is left aside, so that what was read can be sent again.
 pub const ADDED: [&str; 7] = ["id", "origin", "running", "schedule", "problem", "created_at", "updated_at"];
@@ -49,17 +49,10 @@ pub struct Page {
     )
 )]
 pub async fn list(service: web::Data<Service>, wanted: web::Query<Wanted>) -> Result<web::Json<Page>, ApiProblem> {
-    let limit = match wanted.limit.unwrap_or(PAGE) {
-        limit @ 1..=CONFIGURATIONS_MAX => limit,
-        _ => return Err(ApiProblem::bad_request(format!("`limit` goes from 1 to {CONFIGURATIONS_MAX}"))),
-    };
-    let offset = match wanted.offset.unwrap_or(0) {
-        offset @ 0..=OFFSET_MAX => offset,
-        _ => return Err(ApiProblem::bad_request(format!("`offset` goes from 0 to {OFFSET_MAX}"))),
-    };
+    let (limit, offset) = (limit(wanted.limit, PAGE)?, Offset::read(wanted.offset)?);
     refresh(&service).await?;
     let all = service.configurations();
-    let page = all.iter().skip(offset).take(limit);
+    let page = all.iter().skip(offset.0).take(limit);
     Ok(web::Json(Page { configurations: page.map(|one| shown(&service, one)).collect(), total: all.len() }))
 }
 

@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 
 use super::body;
 use super::executions::{at_home, refresh, unknown_configuration};
+use super::paging::limit;
 use super::problem::{ApiProblem, ProblemDocument};
 use super::schemas;
 use crate::conflicts::{self, Choice};
@@ -17,7 +18,6 @@ use crate::service::{Configuration, Service};
 use crate::state::{Conflict, ConflictFilter};
 
 const PAGE: usize = 50;
-const PAGE_MAX: usize = 1000;
 
 #[derive(Debug, Deserialize)]
 pub struct Wanted {
@@ -64,10 +64,7 @@ pub struct Page {
 )]
 pub async fn list(service: web::Data<Service>, wanted: web::Query<Wanted>) -> Result<web::Json<Page>, ApiProblem> {
     let wanted = wanted.into_inner();
-    let limit = match wanted.limit.unwrap_or(PAGE) {
-        limit @ 1..=PAGE_MAX => limit,
-        _ => return Err(ApiProblem::bad_request(format!("`limit` goes from 1 to {PAGE_MAX}"))),
-    };
+    let limit = limit(wanted.limit, PAGE)?;
     let after = wanted
         .after
         .as_deref()

@@ -8,15 +8,17 @@ use std::time::Duration;
 use actix_web::http::StatusCode;
 use actix_web::web::Bytes;
 use actix_web::{HttpResponse, web};
+use futures_util::FutureExt as _;
+use futures_util::future::LocalBoxFuture;
 use futures_util::stream;
 use serde_json::Value;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::Interval;
+use tokio::time::{Instant, Interval, MissedTickBehavior};
 
 use super::executions::{at_work, execution_id, report, told};
 use super::problem::ApiProblem;
 use super::schemas;
-use crate::service::{Execution, Running, Service};
+use crate::service::{Running, Service};
 
 /// Streams at once; there are more connections, so that others still get an answer.
 const STREAMS_MAX: usize = 256;
@@ -58,46 +60,52 @@ pub async fn follow(
     let permit = Arc::clone(&streams.0).try_acquire_owned();
     let permit = permit
         .map_err(|_| ApiProblem::new(StatusCode::SERVICE_UNAVAILABLE, "too many callers follow events already"))?;
-    let follower = Follower {
-        service: service.into_inner(),
-        execution: running.execution(),
-        running,
-        tick: tokio::time::interval(TICK),
-        told: None,
-        quiet_ticks: 0,
-        is_over: false,
-        _permit: permit,
-    };
+    let follower = Follower { _permit: Some(permit), ..Follower::of(service.into_inner(), running) };
     Ok(response.streaming(stream::unfold(follower, Follower::next)))
 }
 
-/// One caller's view of an execution.
+/// One caller's view of an execution. Nothing is kept for a caller: it looks when the caller is ready for more.
 struct Follower {
-    service: Arc<Service>,
-    running: Arc<Running>,
-    execution: Execution,
+    look: Box<dyn Fn() -> Value>,
+    /// The report; none where the service is gone before it.
+    ended: LocalBoxFuture<'static, Option<Value>>,
     tick: Interval,
     told: Option<Value>,
+    looked: Instant,
     quiet_ticks: u32,
     is_over: bool,
-    _permit: OwnedSemaphorePermit,
+    _permit: Option<OwnedSemaphorePermit>,
 }
 
 impl Follower {
+    fn of(service: Arc<Service>, running: Arc<Running>) -> Follower {
+        let (ends, of) = (running.execution(), Arc::clone(&service));
+        let ended = async move { Some(told(&of, &ends.ended().await?.report)) };
+        Follower::new(Box::new(move || at_work(&service, &running)), ended.boxed_local())
+    }
+
+    fn new(look: Box<dyn Fn() -> Value>, ended: LocalBoxFuture<'static, Option<Value>>) -> Follower {
+        let mut tick = tokio::time::interval(TICK);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let looked = Instant::now();
+        Follower { look, ended, tick, told: None, looked, quiet_ticks: 0, is_over: false, _permit: None }
+    }
+
     async fn next(mut self) -> Option<(Result<Bytes, Infallible>, Follower)> {
         if self.is_over {
             return None;
         }
         loop {
             tokio::select! {
-                ended = self.execution.clone().ended() => {
+                biased;
+                ended = &mut self.ended => {
                     self.is_over = true;
-                    let last = event("finished", &told(&self.service, &ended?.report));
-                    return Some((Ok(last), self));
+                    let last = event("finished", &ended?);
+                    return Some((Ok(last.into()), self));
                 }
                 _ = self.tick.tick() => {
                     if let Some(news) = self.news() {
-                        return Some((Ok(news), self));
+                        return Some((Ok(news.into()), self));
                     }
                 }
             }
@@ -105,24 +113,86 @@ impl Follower {
     }
 
     /// What has changed since the last look; a sign of life after a while without.
-    fn news(&mut self) -> Option<Bytes> {
-        let now = at_work(&self.service, &self.running);
+    fn news(&mut self) -> Option<String> {
+        let missed = self.looks_missed();
+        let now = (self.look)();
         if self.told.as_ref() != Some(&now) {
             let news = event("progress", &now);
             self.told = Some(now);
             self.quiet_ticks = 0;
-            return Some(news);
+            return Some(match missed {
+                0 => news,
+                looks => format!(": {looks} looks missed, you read too slowly\n\n{news}"),
+            });
         }
         self.quiet_ticks += 1;
         let is_long = self.quiet_ticks >= QUIET_TICKS_MAX;
         is_long.then(|| {
             self.quiet_ticks = 0;
-            Bytes::from_static(b": still at work\n\n")
+            ": still at work\n\n".to_owned()
         })
+    }
+
+    /// How many times there was no look because the caller was not ready for what it would have shown.
+    fn looks_missed(&mut self) -> u128 {
+        let since = std::mem::replace(&mut self.looked, Instant::now()).elapsed();
+        (since.as_millis() / TICK.as_millis()).saturating_sub(1)
     }
 }
 
 /// JSON has no line breaks where nobody asks for them, and so fits on one line of an event.
-fn event(name: &str, data: &Value) -> Bytes {
-    Bytes::from(format!("event: {name}\ndata: {data}\n\n"))
+fn event(name: &str, data: &Value) -> String {
+    format!("event: {name}\ndata: {data}\n\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::rc::Rc;
+
+    use serde_json::json;
+    use tokio::sync::oneshot;
+
+    use super::*;
+
+    async fn step(follower: Follower) -> (String, Follower) {
+        let (Ok(bytes), follower) = follower.next().await.unwrap();
+        (String::from_utf8(bytes.to_vec()).unwrap(), follower)
+    }
+
+    /// The work neither waits for a caller nor keeps anything for one.
+    #[tokio::test(start_paused = true)]
+    async fn a_caller_who_reads_slowly_misses_steps_and_is_told_how_many() {
+        let (rows, (end, ends)) = (Rc::new(Cell::new(0)), oneshot::channel());
+        let seen = Rc::clone(&rows);
+        let look = Box::new(move || json!({ "rows": seen.get() }));
+        let follower = Follower::new(look, async { ends.await.ok() }.boxed_local());
+        let (first, follower) = step(follower).await;
+        assert_eq!(first, "event: progress\ndata: {\"rows\":0}\n\n");
+        // A caller who is ready misses nothing.
+        rows.set(1);
+        let (second, follower) = step(follower).await;
+        assert_eq!(second, "event: progress\ndata: {\"rows\":1}\n\n");
+        for done in 2..=100 {
+            rows.set(done);
+            tokio::time::advance(TICK).await;
+        }
+        let (late, follower) = step(follower).await;
+        assert_eq!(late, ": 98 looks missed, you read too slowly\n\nevent: progress\ndata: {\"rows\":100}\n\n");
+        // What was missed does not come after all: next is the end, whatever happened before it.
+        rows.set(200);
+        end.send(json!({ "status": "completed" })).unwrap();
+        let (last, follower) = step(follower).await;
+        assert_eq!(last, "event: finished\ndata: {\"status\":\"completed\"}\n\n");
+        assert!(follower.next().await.is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_waits_for_long_gets_a_sign_of_life() {
+        let follower = Follower::new(Box::new(|| json!({})), std::future::pending().boxed_local());
+        let (_, follower) = step(follower).await;
+        let begun = Instant::now();
+        let (sign, _) = step(follower).await;
+        assert_eq!((sign.as_str(), begun.elapsed()), (": still at work\n\n", QUIET_TICKS_MAX * TICK));
+    }
 }

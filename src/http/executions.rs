@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::paging::limit;
 use super::paths::PREFIX;
 use super::problem::{ApiProblem, ProblemDocument};
 use super::schemas;
@@ -17,9 +18,8 @@ use crate::service::{Running, Service, TableProgress};
 use crate::settings::StateSettings;
 use crate::state::{Execution, Filter, Standing};
 
-/// As many as a page shows where nobody says otherwise, and at most.
+/// As many as a page shows where nobody says otherwise.
 const PAGE: usize = 50;
-const PAGE_MAX: usize = 1000;
 
 /// What is asked of the list.
 #[derive(Debug, Deserialize)]
@@ -84,11 +84,15 @@ pub struct Listed {
 )]
 pub async fn execute(service: web::Data<Service>, id: web::Path<String>) -> Result<HttpResponse, ApiProblem> {
     refresh(&service).await?;
-    let service = service.into_inner();
-    let execution = service.execute(&id)?;
+    let execution = service.clone().into_inner().execute(&id)?;
+    begun(&service, &execution).await
+}
+
+/// What is answered to whoever began an execution.
+pub async fn begun(service: &Service, execution: &crate::service::Execution) -> Result<HttpResponse, ApiProblem> {
     let body = match service.running(&execution.id) {
-        Some(running) => at_work(&service, &running),
-        None => report(&service, &execution.id).await?,
+        Some(running) => at_work(service, &running),
+        None => report(service, &execution.id).await?,
     };
     Ok(HttpResponse::Accepted().insert_header((LOCATION, format!("{PREFIX}/executions/{}", execution.id))).json(body))
 }
@@ -104,10 +108,7 @@ pub async fn execute(service: web::Data<Service>, id: web::Path<String>) -> Resu
 )]
 pub async fn list(service: web::Data<Service>, wanted: web::Query<Wanted>) -> Result<web::Json<Page>, ApiProblem> {
     let wanted = wanted.into_inner();
-    let limit = match wanted.limit.unwrap_or(PAGE) {
-        limit @ 1..=PAGE_MAX => limit,
-        _ => return Err(ApiProblem::bad_request(format!("`limit` goes from 1 to {PAGE_MAX}"))),
-    };
+    let limit = limit(wanted.limit, PAGE)?;
     let before = wanted.before.map(|id| Uuid::parse_str(&id)).transpose();
     let before = before.map_err(|_| ApiProblem::bad_request("`before` is no id of an execution"))?;
     let sync = match wanted.configuration {

@@ -11,7 +11,7 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
 use super::configurations::ADDED;
 use super::paths::PREFIX;
 use super::problem::{MEDIA_TYPE, ProblemDocument, SettingProblem};
-use super::{configurations, conflicts, events, executions, health, schedules, schemas};
+use super::{configurations, conflicts, events, executions, health, row_errors, schedules, schemas};
 use crate::service::{Pause, Scheduled};
 use crate::settings::key::{Effect, Key, Kind, Place};
 use crate::settings::{keys, request};
@@ -26,7 +26,7 @@ pub const DOCUMENT_PATH: &str = "/api/v1/openapi.json";
         configurations::list, configurations::create, configurations::show, configurations::replace,
         configurations::patch, configurations::remove, schedules::pause, schedules::resume,
         executions::execute, executions::list, executions::show, executions::cancel, events::follow,
-        conflicts::list, conflicts::show, conflicts::resolve,
+        row_errors::list, row_errors::replay, conflicts::list, conflicts::show, conflicts::resolve,
         health::lives, health::ready, health::metrics,
     ),
     components(schemas(ProblemDocument, SettingProblem, schemas::Execution, schemas::ExecutionPage, conflicts::ConflictStatus, Scheduled, Pause)),
@@ -67,12 +67,13 @@ static DOCUMENT: LazyLock<Value> = LazyLock::new(|| {
 
 /// Where the ids come from that other calls take.
 fn add_links(paths: &mut Value) {
-    const BY_CONFIGURATION: [&str; 5] = [
+    const BY_CONFIGURATION: [&str; 6] = [
         "getConfiguration",
         "replaceConfiguration",
         "changeConfiguration",
         "removeConfiguration",
         "executeConfiguration",
+        "listRowErrors",
     ];
     const BY_EXECUTION: [&str; 3] = ["getExecution", "cancelExecution", "followExecution"];
     let links = |operations: &[&str], id: &str| -> Value {

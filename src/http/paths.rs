@@ -6,7 +6,7 @@ use actix_web::http::header::ALLOW;
 use actix_web::{HttpResponse, Resource, web};
 
 use super::problem::ApiProblem;
-use super::{configurations, conflicts, events, executions, health, openapi, schedules};
+use super::{configurations, conflicts, events, executions, health, openapi, row_errors, schedules};
 
 /// What all calls of the contract begin with.
 pub const PREFIX: &str = "/api/v1/sync/sql-sync";
@@ -38,6 +38,11 @@ pub fn all(app: &mut web::ServiceConfig) {
                 )
                 .service(
                     resource("/configurations/{id}/resume", &[Method::POST]).route(web::post().to(schedules::resume)),
+                )
+                .service(resource("/configurations/{id}/errors", &[Method::GET]).route(web::get().to(row_errors::list)))
+                .service(
+                    resource("/configurations/{id}/errors/replay", &[Method::POST])
+                        .route(web::post().to(row_errors::replay)),
                 )
                 .service(resource("/executions", &[Method::GET]).route(web::get().to(executions::list)))
                 .service(resource("/executions/{id}", &[Method::GET]).route(web::get().to(executions::show)))

@@ -12,11 +12,19 @@ use uuid::Uuid;
 use super::progress::TableProgress;
 use crate::settings::SyncSettings;
 
+/// What an execution is about.
+pub enum Task {
+    Cycle,
+    /// Rows that failed in earlier cycles are tried again: the tables that they are in.
+    Replay(Arc<SyncSettings>),
+}
+
 /// One that is at work in this process.
 pub struct Running {
     pub id: Uuid,
     pub started_at: String,
     pub settings: Arc<SyncSettings>,
+    pub task: Task,
     pub board: Board,
     /// Ends it after the batch in hand.
     pub stop: CancellationToken,
@@ -39,11 +47,12 @@ pub struct Execution {
 }
 
 impl Running {
-    pub(super) fn new(settings: Arc<SyncSettings>, stop: CancellationToken) -> Running {
+    pub(super) fn new(settings: Arc<SyncSettings>, task: Task, stop: CancellationToken) -> Running {
         Running {
             id: Uuid::now_v7(),
             started_at: Timestamp::now().to_string(),
             settings,
+            task,
             board: Board::default(),
             stop,
             ended: watch::Sender::new(None),

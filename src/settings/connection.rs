@@ -24,6 +24,8 @@ pub struct ConnectionSettings {
     pub retry_delay: Duration,
     pub reconnect_wait: Duration,
     pub max_connections: NonZeroU32,
+    /// Whether the log tells when it is opened, lost and found again.
+    pub tells_changes: bool,
 }
 
 /// The databases that this version talks to.
@@ -63,6 +65,7 @@ impl ConnectionSettings {
                 .reconnect_wait_seconds
                 .or(top.reconnect_wait_seconds))),
             max_connections: set(raw.link.max_connections.or(top.max_connections)),
+            tells_changes: set(raw.link.debug_connection_change.or(top.debug_connection_change)),
         })
     }
 

@@ -276,7 +276,7 @@ keys! {
     /// Pause before a lost connection is tried again for the first time, in seconds.
     reconnect_wait_seconds: f64, PAUSE, RECONNECT_WAIT_SECONDS, Now;
     /// Log when connections are opened, lost and found again.
-    debug_connection_change: bool, Kind::Flag, DEBUG, NotYet;
+    debug_connection_change: bool, Kind::Flag, DEBUG, Now;
 }
 
 const STRATEGIES: &[Word] = &[Word::now("compare"), Word::now("full"), Word::now("incremental"), Word::now("merge")];

@@ -4,15 +4,17 @@ use rowsync_actors::messages::TableOutcome;
 use rowsync_engine::report::TableStatus;
 use serde::Serialize;
 use serde_json::Value;
+use utoipa::ToSchema;
 
 use super::session::Session;
 use super::statement::{Row, Statement};
 use super::{Place, State, StateError, word};
 
 /// A row that failed, for the owner of the data.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct RowError {
     pub table: String,
+    #[schema(value_type = Object)]
     pub key: Value,
     /// `insert`, `update` or `delete`.
     pub change: String,
@@ -20,6 +22,7 @@ pub struct RowError {
     pub message: String,
     /// As the source had it; none of a delete, or where values are not kept.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
     pub row: Option<Value>,
     /// Runs in which it failed, the first and the last of them.
     pub failures: i64,
@@ -33,12 +36,32 @@ impl State {
     /// # Errors
     /// When the state cannot be read.
     pub async fn row_errors(&self, place: &Place) -> Result<Vec<RowError>, StateError> {
+        self.row_errors_on(place, 0, i64::MAX).await
+    }
+
+    /// A page of them.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub async fn row_errors_on(&self, place: &Place, offset: i64, count_max: i64) -> Result<Vec<RowError>, StateError> {
         let sql = "select e.table_name, e.key, e.change, e.class, e.message, e.row, e.failures, e.first_execution_id,
                 e.execution_id
-            from sync_row_errors e where e.sync = $1 and e.ends = $2 order by e.table_name, e.key";
-        let select = Statement::new(sql).bind(&place.sync).bind(&place.ends);
+            from sync_row_errors e where e.sync = $1 and e.ends = $2 order by e.table_name, e.key limit $3 offset $4";
+        let select = Statement::new(sql).bind(&place.sync).bind(&place.ends).bind(count_max).bind(offset);
         let rows = self.fetch(select).await?;
         rows.iter().map(row_error).collect::<Result<_, _>>().map_err(|error| self.error(error))
+    }
+}
+
+impl State {
+    /// How many rows of a sync failed and were not written since.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub async fn row_errors_count(&self, place: &Place) -> Result<i64, StateError> {
+        let sql = "select count(*) as waiting from sync_row_errors where sync = $1 and ends = $2";
+        let rows = self.fetch(Statement::new(sql).bind(&place.sync).bind(&place.ends)).await?;
+        rows.first().map_or(Ok(0), |row| row.get("waiting")).map_err(|error| self.error(error))
     }
 }
 

@@ -49,7 +49,7 @@ fn a_reader_that_has_left_is_no_error() {
 #[test]
 fn help_is_there_for_every_command() {
     let folder = tempfile::tempdir().unwrap();
-    for command in ["run", "plan", "verify", "check", "undo", "errors", "history", "serve", "init"] {
+    for command in ["run", "plan", "verify", "check", "schema", "undo", "errors", "history", "serve", "init"] {
         let (code, stdout, _) = rowsync(&folder, &[command, "--help"]);
         assert_eq!(code, Some(0));
         assert!(stdout.contains(&format!("Example:\n  rowsync {command}")), "{stdout}");

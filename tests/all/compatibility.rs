@@ -37,7 +37,7 @@ fn verdict(columns: &[Value], name: &str) -> Value {
 
 #[test]
 fn check_and_plan_tell_of_every_column_what_is_refused() {
-    let (desk, _source, _target) = unlike(WITHOUT_LOST);
+    let (desk, _source, target) = unlike(WITHOUT_LOST);
     for command in ["check", "plan"] {
         let told = desk.rowsync(&[command, "t.json"]);
         assert_eq!(told.code, Some(0), "{}\n{}", told.stdout, told.stderr);
@@ -53,6 +53,11 @@ fn check_and_plan_tell_of_every_column_what_is_refused() {
     }
     let notes = desk.rowsync(&["check", "t.json"]).report()["tables"][1]["notes"].to_string();
     assert!(notes.contains("lacks a foreign key of the source: (parent) refers to parent"), "{notes}");
+    let added = notes.split("add it with: ").nth(1).unwrap().split("\",").next().unwrap().replace('\\', "");
+    target.sql("insert into parent values (1)");
+    target.sql(added.trim_end_matches("\"]"));
+    let notes = desk.rowsync(&["check", "t.json"]).report()["tables"][1]["notes"].to_string();
+    assert!(!notes.contains("foreign key"), "{notes}");
 }
 
 #[test]

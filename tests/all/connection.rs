@@ -62,6 +62,21 @@ fn a_connection_cut_in_the_midst_of_a_copy_is_opened_again() {
 }
 
 #[test]
+fn the_log_tells_when_connections_are_opened_lost_and_found_again_to_those_who_ask() {
+    let log = |more: &str| {
+        let (desk, target) = (Desk::new(), Database::new());
+        let proxy = Proxy::before(&target.url).when("COPY \"public\".\"t\"", 9, Act::Cut);
+        let stderr = check(&desk, &proxy, &target, (ROWS, 0, 0), more).stderr;
+        assert!(!stderr.contains("row number"), "{stderr}");
+        let told =
+            ["is opened side=\"source\"", "is opened side=\"target\"", "is lost side=target", "is back side=target"];
+        told.map(|words| stderr.matches(&format!("sync connection {words}")).count())
+    };
+    assert_eq!(log(r#""debug_connection_change": true,"#), [1, 1, 1, 1]);
+    assert_eq!(log(""), [0, 0, 0, 1]);
+}
+
+#[test]
 fn a_connection_cut_while_it_counts_or_compares_or_merges_is_opened_again() {
     for (says, nth) in [
         ("count(", 1),

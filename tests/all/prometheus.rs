@@ -11,7 +11,9 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::dashboards::{DASHBOARDS, alerts, dashboard, file, program, queries};
-use crate::support::{CHINOOK, Desk};
+use crate::merge::MERGE;
+use crate::server::{Held, Server};
+use crate::support::{CHINOOK, Database, Desk};
 
 /// Nothing here takes as long, unless something is wrong.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -55,14 +57,15 @@ struct Prometheus {
 }
 
 impl Prometheus {
-    /// With the alert rules, and one process to look at, each second.
-    fn watching(address: &str, folder: &Path) -> Prometheus {
+    /// With the alert rules, and processes to look at, each second.
+    fn watching(addresses: &[&str], folder: &Path) -> Prometheus {
         let rules = file("prometheus/rowsync.rules.yml");
         let config = format!(
             "global: {{ scrape_interval: 1s, evaluation_interval: 1s }}\n\
              rule_files: [\"{}\"]\n\
-             scrape_configs:\n- job_name: rowsync\n  static_configs: [{{ targets: [\"{address}\"] }}]\n",
-            rules.display()
+             scrape_configs:\n- job_name: rowsync\n  static_configs: [{{ targets: {} }}]\n",
+            rules.display(),
+            serde_json::json!(addresses)
         );
         std::fs::write(folder.join("prometheus.yml"), config).unwrap();
         let mut child = Command::new(program("prometheus"))
@@ -99,6 +102,18 @@ impl Prometheus {
         let answer = self.get(&format!("/api/v1/query?query={typed}"));
         assert_eq!(answer["status"], "success", "{query}: {answer}");
         answer["data"]["result"].as_array().unwrap().len()
+    }
+
+    /// Looks on, scrape by scrape, until every query has found something.
+    fn finds(&self, mut open: Vec<String>, scrapes: &Receiver<()>) {
+        for _ in 0..SCRAPES_MAX {
+            scrapes.recv_timeout(PATIENCE).expect("it looks every second");
+            open.retain(|query| self.answers(query) == 0);
+            if open.is_empty() {
+                return;
+            }
+        }
+        panic!("these find nothing: {open:#?}");
     }
 
     fn value(&self, query: &str) -> f64 {
@@ -141,17 +156,9 @@ fn running_sync(desk: &Desk) -> Running {
 fn a_real_prometheus_finds_data_for_every_panel_and_every_alert_rule() {
     let desk = Desk::new();
     let (address, scrapes) = offer(desk.path("shop.prom"));
-    let prometheus = Prometheus::watching(&address, &desk.path(""));
+    let prometheus = Prometheus::watching(&[&address], &desk.path(""));
     let _sync = running_sync(&desk);
-    let mut open = all_queries();
-    for _ in 0..SCRAPES_MAX {
-        scrapes.recv_timeout(PATIENCE).expect("it looks every second");
-        open.retain(|query| prometheus.answers(query) == 0);
-        if open.is_empty() {
-            break;
-        }
-    }
-    assert!(open.is_empty(), "these find nothing: {open:#?}");
+    prometheus.finds(all_queries(), &scrapes);
     assert_eq!(prometheus.value("sum(rowsync_records_added_total)"), 15607.0);
     assert_eq!(prometheus.value(r#"sum(rowsync_table_rows{side="target"})"#), 15607.0);
     assert_eq!(prometheus.value("sum(rowsync_table_differences) + sum(rowsync_table_parked)"), 0.0);
@@ -162,4 +169,42 @@ fn a_real_prometheus_finds_data_for_every_panel_and_every_alert_rule() {
     for rule in rules {
         assert!(rule["health"] == "ok" && rule["state"] != "firing", "{rule}");
     }
+}
+
+/// A service with a sync that goes on in cycles, one that is held in the midst of its work, and one that leaves a conflict.
+fn service(desk: &Desk, source: &Database) -> Server {
+    let tables = serde_json::json!(CHINOOK);
+    let (shop, copy) = (desk.sample("chinook.sqlite"), desk.sqlite("copy.sqlite"));
+    desk.sync("shop", &shop, &copy, &format!(r#""listen": "127.0.0.1:0", "tables": {tables}, "sleep_seconds": 3,"#));
+    source.sql("create table item (id bigint primary key)");
+    desk.sync("held", &source.url, &desk.sqlite("held.sqlite"), "");
+    for (name, value) in [("left.sqlite", "left"), ("right.sqlite", "right")] {
+        let insert = format!("create table t (id integer primary key, v text); insert into t values (1, '{value}')");
+        desk.in_sqlite(name, &insert);
+    }
+    let both = format!(r#"{MERGE} "conflict_resolution": "manual","#);
+    desk.sync("both", &desk.sqlite("left.sqlite"), &desk.sqlite("right.sqlite"), &both);
+    Server::start(desk, &["shop.json", "held.json", "both.json"])
+}
+
+#[test]
+fn a_real_prometheus_finds_data_in_a_service_while_it_syncs() {
+    let (desk, source) = (Desk::new(), Database::new());
+    let server = service(&desk, &source);
+    // Nothing is to be found here: it only says that Prometheus has looked.
+    let (clock, scrapes) = offer(desk.path("none.prom"));
+    let prometheus = Prometheus::watching(&[&server.address, &clock], &desk.path(""));
+    assert_eq!(server.run("both")["totals"]["conflicts"], 1);
+    let held = Held::table(&source, "item");
+    let execution = server.execute("held");
+    let mut queries = all_queries();
+    let is_at_work = |executions: u8| format!(r#"rowsync_executions_running{{sync="held"}} == {executions}"#);
+    queries.extend([is_at_work(1), r#"rowsync_conflicts_open{sync="both"} == 1"#.to_owned()]);
+    // What waits for a person alarms.
+    queries.extend(alerts().into_iter().map(|(_, rule)| rule).filter(|rule| rule.contains("conflicts_open")));
+    prometheus.finds(queries, &scrapes);
+    held.release();
+    assert_eq!(server.report(&execution)["status"], "completed");
+    prometheus.finds(vec![is_at_work(0)], &scrapes);
+    assert_eq!(prometheus.value(r#"sum(rowsync_records_added_total{sync="shop"})"#), 15607.0);
 }

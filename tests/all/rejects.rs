@@ -80,6 +80,54 @@ fn check_that_rows_are_listed_and_replayed(state: &str) {
     assert_eq!(desk.rowsync(&["errors", "bad.json"]).report()["errors"].as_array().unwrap().len(), 0);
 }
 
+/// The keys say where they are; what else has changed is for the next cycle.
+#[test]
+fn a_replay_reads_and_writes_no_row_but_those_that_failed() {
+    let (desk, target) = (Desk::new(), target("v text check (v <> 'secret')"));
+    let spoil = "update t set v = 'secret' where id in (700, 800, 900);";
+    desk.sync("bad", &source(&desk, spoil), &target.url, r#""tables": ["t"], "min_rows_to_sync": 2,"#);
+    assert_eq!(failed(&desk.rowsync(&["run", "bad.json"])), 3);
+    // One may be written by now, one is still refused, and one is gone.
+    desk.in_sqlite(
+        "s.sqlite",
+        "update t set v = 'mended' where id = 700; delete from t where id = 800; update t set v = 'later' where id = 5",
+    );
+    let replayed = desk.rowsync(&["errors", "bad.json", "replay"]);
+    let table = table(&replayed);
+    assert_eq!((replayed.code, replayed.totals(), failed(&replayed)), (Some(1), (1, 0, 0), 1), "{}", replayed.stdout);
+    assert_eq!(
+        (&table["plan"]["reason"], &table["verified"]),
+        (&"replay => rows that failed before".into(), &false.into())
+    );
+    assert_eq!(target.sql("select v from t where id in (5, 700) order by id"), "v5\nmended");
+    let left = desk.rowsync(&["errors", "bad.json"]).report()["errors"].clone();
+    assert_eq!(
+        (left.as_array().unwrap().len(), &left[0]["key"]["id"], &left[0]["failures"]),
+        (1, &900.into(), &2.into())
+    );
+    desk.in_sqlite("s.sqlite", "update t set v = 'mended' where id = 900");
+    let replayed = desk.rowsync(&["errors", "bad.json", "replay"]);
+    assert_eq!((replayed.code, replayed.totals()), (Some(0), (1, 0, 0)), "{}", replayed.stdout);
+    assert_eq!(desk.run("bad").totals(), (0, 1, 0));
+}
+
+/// A blob and a text are shown alike, so the table is compared.
+#[test]
+fn a_replay_of_rows_whose_keys_cannot_be_read_back_compares_the_table() {
+    let desk = Desk::new();
+    desk.in_sqlite(
+        "s.sqlite",
+        "create table t (k blob primary key, v text) without rowid; insert into t values (x'01', 'secret'), ('b', 'x')",
+    );
+    desk.in_sqlite("t.sqlite", "create table t (k blob primary key, v text check (v <> 'secret')) without rowid");
+    desk.sync("bad", &desk.sqlite("s.sqlite"), &desk.sqlite("t.sqlite"), r#""tables": ["t"],"#);
+    assert_eq!(failed(&desk.rowsync(&["run", "bad.json"])), 1);
+    desk.in_sqlite("s.sqlite", "update t set v = 'mended'");
+    let replayed = desk.rowsync(&["errors", "bad.json", "replay"]);
+    assert_eq!((replayed.code, replayed.totals()), (Some(0), (1, 1, 0)), "{}", replayed.stdout);
+    assert_eq!(desk.dump("t.sqlite", "t"), desk.dump("s.sqlite", "t"));
+}
+
 fn target(column: &str) -> Database {
     let target = Database::new();
     target.sql(&format!(

@@ -236,6 +236,32 @@ fn what_was_done_is_counted_and_told_to_prometheus() {
     assert_eq!(added(&server).as_deref(), Some("2"));
 }
 
+#[test]
+fn rows_that_failed_are_listed_and_tried_again_on_request() {
+    let desk = Desk::new();
+    shop(&desk, "shop", r#""tables": ["item"],"#);
+    desk.in_sqlite("shop-copy", "create table item (id integer primary key, v text check (v <> 'a'))");
+    let server = Server::start(&desk, &["shop.json"]);
+    let path = format!("{API}/configurations/shop/errors");
+    let listed = |query: &str| server.get(&format!("{path}{query}")).json();
+    assert_eq!(listed(""), json!({ "errors": [], "total": 0 }));
+    let replay = || server.ask("POST", &format!("{path}/replay"), "", "");
+    assert!(replay().refused(409).contains("no row waits"));
+    assert_eq!(server.run("shop")["totals"]["failed"], 1);
+    let page = listed("?limit=1");
+    assert_eq!((&page["total"], &page["errors"][0]["key"]), (&json!(1), &json!({ "id": 1 })));
+    assert_eq!(listed("?offset=1")["errors"], json!([]));
+    desk.in_sqlite("shop", "update item set v = 'mended' where id = 1; update item set v = 'later' where id = 2");
+    let begun = replay();
+    assert_eq!(begun.status, 202, "{begun:?}");
+    let report = server.report(begun.json()["execution_id"].as_str().unwrap());
+    assert_eq!((&report["status"], &report["totals"]["added"]), (&json!("completed"), &json!(1)), "{report:#}");
+    assert_eq!((listed("")["total"].clone(), desk.dump("shop-copy", "item").len()), (json!(0), 2));
+    assert_eq!(server.run("shop")["totals"]["modified"], 1);
+    server.get(&format!("{API}/configurations/none/errors")).refused(404);
+    server.get(&format!("{path}?limit=0")).refused(400);
+}
+
 /// It went on for ever: telling that it would stop panicked before it did.
 #[test]
 fn a_service_whose_log_nobody_reads_any_more_works_and_ends_as_ever() {
@@ -316,6 +342,52 @@ fn a_schedule_is_paused_after_too_many_failures_until_somebody_resumes_it() {
     assert_eq!(paused.json()["schedule"]["paused"]["failures"], 0, "{paused:?}");
     server.ask("POST", &format!("{path}/pause"), "", "").refused(409);
     server.ask("POST", &format!("{API}/configurations/none/resume"), "", "").refused(404);
+}
+
+#[test]
+fn a_pause_outlives_the_process_until_somebody_resumes_the_sync_or_changes_its_schedule() {
+    let check = |state: &str| {
+        let desk = Desk::new();
+        shop(&desk, "shop", r#""sync_interval_seconds": 86400, "max_error_loop": 1, "retry_count": 0,"#);
+        let text = std::fs::read_to_string(desk.path("shop.json")).unwrap().replace("sqlite:state.sqlite", state);
+        std::fs::write(desk.path("shop.json"), &text).unwrap();
+        let path = format!("{API}/configurations/shop");
+        let paused = |server: &Server| server.get(&path).json()["schedule"]["paused"].clone();
+        let is_paused_until_resumed = |mut server: Server| {
+            assert!((0..100_000).any(|_| paused(&server) != Value::Null));
+            let pause = paused(&server);
+            assert_eq!(server.ask("POST", &format!("{path}/resume"), "", "").status, 200);
+            server.logged("resumed");
+            pause
+        };
+        // By failures.
+        std::fs::rename(desk.path("shop"), desk.path("elsewhere")).unwrap();
+        let mut server = Server::start(&desk, &["shop.json"]);
+        server.logged("the sync is paused");
+        let before = paused(&server);
+        server.signal("-TERM");
+        assert!(server.ended().success());
+        std::fs::rename(desk.path("elsewhere"), desk.path("shop")).unwrap();
+        let server = Server::start(&desk, &["shop.json"]);
+        assert_eq!((&before["failures"], is_paused_until_resumed(server)), (&json!(1), before.clone()));
+        // It runs again, and by request it is paused.
+        let mut server = Server::start(&desk, &["shop.json"]);
+        server.logged(" seconds until next run...");
+        assert_eq!(server.ask("POST", &format!("{path}/pause"), "", "").status, 200);
+        drop(server);
+        let mut server = Server::start(&desk, &["shop.json"]);
+        assert!((0..100_000).any(|_| paused(&server) != Value::Null));
+        // Another schedule is a sign that somebody has looked.
+        std::fs::write(desk.path("shop.json"), text.replace("86400", "86000")).unwrap();
+        server.signal("-HUP");
+        server.logged(" seconds until next run...");
+        drop(server);
+        let mut server = Server::start(&desk, &["shop.json"]);
+        server.logged(" seconds until next run...");
+        assert_eq!(paused(&server), Value::Null);
+    };
+    check("sqlite:state.sqlite");
+    check(&Database::new().url);
 }
 
 #[test]

@@ -1,10 +1,12 @@
 //! Some of the rows that differ, for the one who has to look at them.
 
 use rowsync_engine::compare::{Findings, differing_columns};
+use rowsync_engine::domain::Domain;
 use rowsync_engine::key::Key;
 use rowsync_engine::report::{ColumnDifference, Sample, SampleKind};
 use rowsync_engine::row::{RowPage, fields, key_bytes};
 use rowsync_engine::schema::TableView;
+use rowsync_engine::value::ValueRef;
 
 use super::Desk;
 
@@ -31,7 +33,8 @@ pub(super) fn samples(
         samples.push(sample(SampleKind::Different, &key, columns));
     }
     for index in 0..missing {
-        samples.push(sample(SampleKind::Missing, &changes.inserts.key(index), Vec::new()));
+        let columns = if explain { unfit_columns(desk, changes.inserts.row(index)) } else { Vec::new() };
+        samples.push(sample(SampleKind::Missing, &changes.inserts.key(index), columns));
     }
     for key in changes.deletes.iter().take(extra) {
         samples.push(sample(SampleKind::Extra, key, Vec::new()));
@@ -62,16 +65,44 @@ fn key_json(view: &TableView, key: &Key) -> serde_json::Value {
 fn explain_row(desk: &Desk, source: &[u8], target: &[u8]) -> Vec<ColumnDifference> {
     let domains = desk.domains();
     let places = differing_columns(source, target, &domains).unwrap_or_default();
-    let value = |row: &[u8], place| {
-        fields(row).nth(place).and_then(Result::ok).map_or(serde_json::Value::Null, |value| value.to_json())
-    };
+    let value = |row: &[u8], place| at(row, place).map_or(serde_json::Value::Null, ValueRef::to_json);
     let difference = |place: usize| ColumnDifference {
         column: desk.pair.source.columns[place].column.name.clone(),
         source: value(source, place),
         target: value(target, place),
-        rule: domains[place].rule().to_owned(),
+        rule: rule(domains[place], [at(source, place), at(target, place)]),
     };
     places.into_iter().map(difference).collect()
+}
+
+fn at(row: &[u8], place: usize) -> Option<ValueRef<'_>> {
+    fields(row).nth(place).and_then(Result::ok)
+}
+
+/// The rule of the domain, and what is none of its values.
+fn rule(domain: Domain, [source, target]: [Option<ValueRef<'_>>; 2]) -> String {
+    let mut rule = domain.rule().to_owned();
+    for (side, value) in [("source", source), ("target", target)] {
+        if let Some(value @ ValueRef::Unfit(..)) = value {
+            rule += &format!("; the {side} holds a value ({}) that is none of these", value.kind());
+        }
+    }
+    rule
+}
+
+/// Why a row that only the source has cannot be written.
+fn unfit_columns(desk: &Desk, row: &[u8]) -> Vec<ColumnDifference> {
+    let columns = desk.pair.source.columns.iter().zip(fields(row));
+    let unfit = columns.filter_map(|(column, value)| match value {
+        Ok(value @ ValueRef::Unfit(..)) => Some(ColumnDifference {
+            column: column.column.name.clone(),
+            source: value.to_json(),
+            target: serde_json::Value::Null,
+            rule: rule(column.domain, [Some(value), None]),
+        }),
+        _ => None,
+    });
+    unfit.collect()
 }
 
 #[cfg(test)]

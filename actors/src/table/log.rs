@@ -1,4 +1,5 @@
-//! Following the log of changes: whether it tells all that has changed, and bringing the rows that it names in line.
+//! Following the log of changes: whether it tells all that has changed, and bringing the rows that it names in line; the
+//! same of rows that failed in earlier runs, and are to be tried again.
 
 use rowsync_engine::change_log::LogStanding;
 use rowsync_engine::plan::{Plan, Strategy};
@@ -14,7 +15,20 @@ use crate::ports::LogPort;
 const ONLY_LOGGED_ROWS: &str =
     "only rows that the log of changes names were compared, and read back where they were written; nothing was counted";
 
+const ONLY_FAILED_ROWS: &str =
+    "only rows that had failed before were compared, and read back where they were written; nothing was counted";
+
 impl Work {
+    /// The plan of a run that tries failed rows again.
+    pub(super) async fn plan_by_failures(&mut self) -> Result<Option<Plan>, Failure> {
+        let Some(rows) = self.job.replay.as_ref().map(|keys| keys.len() as u64) else { return Ok(None) };
+        self.estimate().await?;
+        self.state.follows_log = true;
+        let plan = Plan::by_failures(rows, self.state.source.rows, self.state.target.rows);
+        tracing::info!(table = %self.job.name, rows, "{}", plan.reason);
+        Ok(Some(plan))
+    }
+
     /// Looks at the log, and plans by it where it tells all that has changed since an earlier run. None where the table
     /// has to be compared, which is then said.
     pub(super) async fn plan_by_log(&mut self) -> Result<Option<Plan>, Failure> {
@@ -66,6 +80,13 @@ impl Work {
     /// Brings the rows that the log names in line.
     pub(super) async fn follow_log(&mut self, act: Act) -> Result<(), Failure> {
         self.state.method = Method::Incremental;
+        if let Some(keys) = self.job.replay.clone() {
+            self.shared.board.table(&self.job.name).begin(keys.len() as u64);
+            let found = self.differ().send(CompareKeys { keys: keys.to_vec(), act }).await?;
+            self.take_in_logged(found, act);
+            self.state.covered = true;
+            return Ok(());
+        }
         let Some(log) = self.children().log.clone() else { return Ok(()) };
         let changes = self.job.options.batch_rows.get();
         let pending = self.state.log.as_ref().map_or(0, |standing| standing.pending);
@@ -139,7 +160,8 @@ impl Work {
 
     pub(super) fn tell_what_was_followed(&mut self) {
         if self.state.follows_log {
-            self.state.notes.push(ONLY_LOGGED_ROWS.into());
+            let told = if self.job.replay.is_some() { ONLY_FAILED_ROWS } else { ONLY_LOGGED_ROWS };
+            self.state.notes.push(told.into());
         }
     }
 

@@ -57,8 +57,11 @@ impl Work {
                     Phase::Proven.reached();
                     self.tell_what_was_followed();
                     self.make_safe().await?;
-                    self.state.verified = self.ledger.rejected_count() == 0;
-                    self.state.status = match self.state.verified {
+                    let all_taken = self.ledger.rejected_count() == 0;
+                    // Of the others nothing is known, and nothing is remembered by it.
+                    let only_some = self.job.replay.is_some() && self.state.follows_log;
+                    self.state.verified = all_taken && !only_some;
+                    self.state.status = match all_taken {
                         true => TableStatus::Completed,
                         // May still become so, when the rows are tried again after the deletes of other tables.
                         false => TableStatus::CompletedWithErrors,

@@ -74,7 +74,10 @@ impl Work {
         }
         self.ledger.end_filling();
         self.dispel_doubts().await?;
-        let by_log = self.plan_by_log().await?;
+        let by_log = match self.plan_by_failures().await? {
+            None => self.plan_by_log().await?,
+            by_failures => by_failures,
+        };
         if by_log.is_none() {
             self.count().await?;
         }
@@ -244,7 +247,8 @@ impl Work {
     fn why_not_incremental(&self) -> Option<String> {
         let plan = self.plan();
         let compares = plan.has(Operation::Changed) || plan.has(Operation::Delete);
-        let is_told = self.state.log.is_some() || matches!(self.shared.goal, Goal::Verify { .. });
+        let is_told =
+            self.state.log.is_some() || self.job.replay.is_some() || matches!(self.shared.goal, Goal::Verify { .. });
         if self.job.options.strategy != Strategy::Incremental || !compares || is_told {
             return None;
         }
@@ -270,6 +274,9 @@ impl Work {
 
     fn too_little_to_do(&self) -> bool {
         let plan = self.plan();
+        if self.job.replay.is_some() {
+            return false;
+        }
         let known = plan.changed.max(plan.source_count.abs_diff(plan.target_count));
         known > 0 && known < self.job.options.min_rows_to_sync
     }

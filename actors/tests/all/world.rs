@@ -113,7 +113,7 @@ pub const PATIENCE: Duration = Duration::from_secs(30);
 
 fn patience() -> Patience {
     let backoff = Backoff::new(Duration::from_secs(5), Duration::from_secs(60));
-    Patience { wait: PATIENCE, tries_max: 3, backoff }
+    Patience { wait: PATIENCE, tries_max: 3, tells_changes: false, backoff }
 }
 
 impl World {
@@ -227,6 +227,7 @@ impl World {
             has_children,
             notes: vec![],
             log_owner: None,
+            replay: None,
             keeping: None,
             merge: self.merge.clone(),
         }

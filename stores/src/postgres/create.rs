@@ -2,6 +2,7 @@
 
 use rowsync_engine::error::{Kind, StoreError};
 use rowsync_engine::schema::{Column, DataType, Filled, ForeignKey, TableName, TableSchema};
+use rowsync_engine::store::Creation;
 
 use super::link::Lease;
 use super::literal::{identifier, identifiers, table, text_literal};
@@ -24,14 +25,9 @@ pub async fn create(
     foreign_keys_follow: bool,
 ) -> Result<(), StoreError> {
     lease.execute("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE").await?;
-    let mut lines = Vec::new();
-    for column in &like.columns {
-        lines.push(definition(lease, column, like, name).await?);
+    for statement in statements(lease, like, name).await? {
+        lease.execute(&statement).await?;
     }
-    if !like.primary_key.is_empty() {
-        lines.push(format!("PRIMARY KEY ({})", identifiers(like.primary_key.iter().map(String::as_str))));
-    }
-    lease.execute(&format!("CREATE TABLE {} ({})", table(name), lines.join(", "))).await?;
     if foreign_keys_follow {
         lease.execute(&format!("COMMENT ON TABLE {} IS {}", table(name), text_literal(UNFINISHED))).await?;
     }
@@ -39,13 +35,43 @@ pub async fn create(
     Ok(())
 }
 
+/// What makes the types that are missing, and the table.
+async fn statements(lease: &mut Lease, like: &TableSchema, name: &TableName) -> Result<Vec<String>, StoreError> {
+    let (mut statements, mut lines) = (Vec::new(), Vec::new());
+    for column in &like.columns {
+        lines.push(definition(lease, column, like, name, &mut statements).await?);
+    }
+    if !like.primary_key.is_empty() {
+        lines.push(format!("PRIMARY KEY ({})", identifiers(like.primary_key.iter().map(String::as_str))));
+    }
+    statements.push(format!("CREATE TABLE {} (\n  {}\n)", table(name), lines.join(",\n  ")));
+    Ok(statements)
+}
+
+/// The statements for a table, and for its foreign keys behind it.
+pub async fn creation(
+    lease: &mut Lease,
+    like: &TableSchema,
+    name: &TableName,
+    foreign_keys: &[ForeignKey],
+    default_schema: Option<&str>,
+) -> Result<Creation, StoreError> {
+    let before = statements(lease, like, name).await?;
+    let after = foreign_keys.iter().map(|key| {
+        let parent = place(&key.parent, default_schema);
+        addition(name, key, &parent, &key.parent_columns, false)
+    });
+    Ok(Creation { before, after: after.collect() })
+}
+
 async fn definition(
     lease: &mut Lease,
     column: &Column,
     like: &TableSchema,
     name: &TableName,
+    types: &mut Vec<String>,
 ) -> Result<String, StoreError> {
-    let mut line = format!("{} {}", identifier(&column.name), type_of(lease, column, name).await?);
+    let mut line = format!("{} {}", identifier(&column.name), type_of(lease, column, name, types).await?);
     if !column.nullable || like.primary_key.contains(&column.name) {
         line.push_str(" NOT NULL");
     }
@@ -55,9 +81,14 @@ async fn definition(
     Ok(line)
 }
 
-async fn type_of(lease: &mut Lease, column: &Column, name: &TableName) -> Result<String, StoreError> {
+async fn type_of(
+    lease: &mut Lease,
+    column: &Column,
+    name: &TableName,
+    types: &mut Vec<String>,
+) -> Result<String, StoreError> {
     match &column.data_type {
-        DataType::Enum { labels } if !labels.is_empty() => enum_type(lease, column, labels, name).await,
+        DataType::Enum { labels } if !labels.is_empty() => enum_type(lease, column, labels, name, types).await,
         DataType::Other | DataType::Local if is_known(lease, &column.declared).await? => Ok(column.declared.clone()),
         DataType::Text { .. } if declares_citext(column) && is_known(lease, &column.declared).await? => {
             Ok(column.declared.clone())
@@ -81,12 +112,13 @@ async fn is_known(lease: &mut Lease, declared: &str) -> Result<bool, StoreError>
     Ok(rows.first().is_some_and(|row| row[0].is_some()))
 }
 
-/// The enum type of these labels in the table's schema, made if it is not there.
+/// The enum type of these labels in the table's schema; `types` makes it if it is not there.
 async fn enum_type(
     lease: &mut Lease,
     column: &Column,
     labels: &[String],
     place: &TableName,
+    types: &mut Vec<String>,
 ) -> Result<String, StoreError> {
     let name = enum_name(column, place);
     let schema = place.schema.as_deref().map_or("current_schema()".into(), text_literal);
@@ -102,7 +134,10 @@ async fn enum_type(
     match found.first() {
         None => {
             let literals: Vec<String> = labels.iter().map(|label| text_literal(label)).collect();
-            lease.execute(&format!("CREATE TYPE {qualified} AS ENUM ({})", literals.join(", "))).await?;
+            let statement = format!("CREATE TYPE {qualified} AS ENUM ({})", literals.join(", "));
+            if !types.contains(&statement) {
+                types.push(statement);
+            }
             Ok(qualified)
         }
         Some(row) if row[0].as_deref().and_then(|json| schema::names(json).ok()).as_deref() == Some(labels) => {
@@ -187,11 +222,14 @@ fn addition(name: &TableName, key: &ForeignKey, parent: &TableName, parent_colum
         _ => String::new(),
     };
     format!(
-        "ALTER TABLE {} ADD {constraint}FOREIGN KEY ({}) REFERENCES {} ({}){}",
+        "ALTER TABLE {} ADD {constraint}FOREIGN KEY ({}) REFERENCES {}{}{}",
         table(name),
         identifiers(key.columns.iter().map(String::as_str)),
         table(parent),
-        identifiers(parent_columns.iter().map(String::as_str)),
+        match parent_columns {
+            [] => String::new(),
+            columns => format!(" ({})", identifiers(columns.iter().map(String::as_str))),
+        },
         if key.deferrable { " DEFERRABLE" } else { "" }
     )
 }

@@ -20,6 +20,7 @@ const MICROS_OF_DAY: i64 = 86_400_000_000;
 #[derive(Debug)]
 pub struct Encoder {
     wire: Wire,
+    domain: Domain,
     limits: Limits,
     chars_max: Option<usize>,
     /// Whether shorter texts come back with spaces up to that.
@@ -40,6 +41,7 @@ impl Encoder {
         let data_type = &column.data_type;
         Encoder {
             wire: if spelled { Wire::Text } else { Wire::of(column) },
+            domain,
             limits: match data_type {
                 DataType::Decimal { precision, scale } => {
                     Limits { precision: *precision, scale: *scale, zeros: zeros(&column.declared) }
@@ -74,6 +76,7 @@ impl Encoder {
         match value {
             ValueRef::Native(bytes) if self.native => out.extend_from_slice(bytes),
             ValueRef::Native(_) => return Err(Misfit::new("a native value where a text is written")),
+            ValueRef::Unfit(..) => return Err(Misfit::of(value, self.domain)),
             ValueRef::Uuid(uuid) if self.wire == Wire::Bytea => out.extend(uuid),
             _ => self.push(fit(value, self.wire.domain(), scratch)?, out)?,
         }
@@ -107,7 +110,9 @@ impl Encoder {
                 out.extend(interval.days.to_be_bytes());
                 out.extend(interval.months.to_be_bytes());
             }
-            ValueRef::Null | ValueRef::Native(_) => return Err(Misfit::new("a value of another engine")),
+            ValueRef::Null | ValueRef::Native(_) | ValueRef::Unfit(..) => {
+                return Err(Misfit::new("a value of another engine"));
+            }
         }
         Ok(())
     }

@@ -19,6 +19,11 @@ impl Misfit {
     pub fn new(why: impl Into<String>) -> Misfit {
         Misfit(why.into())
     }
+
+    /// A value that is none of the domain.
+    pub fn of(value: ValueRef<'_>, domain: Domain) -> Misfit {
+        Misfit(format!("a value ({}) that is no {}", value.kind(), name(domain)))
+    }
 }
 
 /// The same value in `domain`. `scratch` holds it where it has to be spelled anew.
@@ -59,7 +64,7 @@ pub fn fit<'a>(value: ValueRef<'a>, domain: Domain, scratch: &'a mut String) -> 
             _ => None,
         },
     };
-    fitted.ok_or_else(|| Misfit(format!("a value ({}) that is no {}", value.kind(), name(domain))))
+    fitted.ok_or_else(|| Misfit::of(value, domain))
 }
 
 fn name(domain: Domain) -> &'static str {

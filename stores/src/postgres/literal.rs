@@ -28,7 +28,7 @@ pub fn text_literal(text: &str) -> String {
 /// How PostgreSQL's input functions read a value of any type; `None` for NULL and for what has no spelling.
 pub fn spelled(value: ValueRef<'_>) -> Option<String> {
     Some(match value {
-        ValueRef::Null | ValueRef::Native(_) => return None,
+        ValueRef::Null | ValueRef::Native(_) | ValueRef::Unfit(..) => return None,
         ValueRef::Bool(b) => if b { "true" } else { "false" }.to_owned(),
         ValueRef::Int(i) => i.to_string(),
         ValueRef::Float(f) => float_text(f),

@@ -53,7 +53,7 @@ use rowsync_engine::limits::{NameRule, TableLimits};
 use rowsync_engine::schema::{ForeignKey, TableName, TableSchema, TableView};
 use rowsync_engine::sightings::{Mark, Pulse};
 use rowsync_engine::store::{
-    Capabilities, Consistency, Decoder, Encoder, Engine, Result, Snapshot, Store, Transaction,
+    Capabilities, Consistency, Creation, Decoder, Encoder, Engine, Result, Snapshot, Store, Transaction,
 };
 use sqlx::Connection as _;
 
@@ -173,6 +173,15 @@ impl Store for Postgres {
         self.describe(&name).await?.ok_or_else(|| {
             StoreError::new(Kind::SchemaMismatch, "create", "the table that was made cannot be found").at(&name)
         })
+    }
+
+    async fn creation(&self, like: &TableSchema, foreign_keys: &[ForeignKey]) -> Result<Creation> {
+        let name = create::place(&like.name, self.schema());
+        let mut lease = self.link.lease("create").await.map_err(|e| e.at(&name))?;
+        let creation = create::creation(&mut lease, like, &name, foreign_keys, self.schema()).await;
+        let creation = creation.map_err(|e| e.at(&name))?;
+        lease.release();
+        Ok(creation)
     }
 
     async fn add_foreign_keys(&self, table: &TableName, foreign_keys: &[ForeignKey]) -> Result<()> {

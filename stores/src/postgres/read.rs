@@ -13,7 +13,7 @@ use super::link::Lease;
 use super::literal::identifier;
 use super::ranges::{self, RANGES_A_STATEMENT};
 use super::select::{Selected, ViewSql};
-use super::values::{Scratch, decode};
+use super::values::{Scratch, decode, decode_key};
 use super::wire::Wire;
 
 /// Most keys that one statement looks up.
@@ -41,9 +41,13 @@ impl Fields {
     /// Writes the row behind what `row` holds.
     pub fn append(&mut self, tuple: &Tuple<'_>, row: &mut Vec<u8>) -> Result<(), StoreError> {
         for (index, column) in self.columns.iter().enumerate() {
-            let value = decode(tuple.field(index), column.wire, column.domain, &mut self.scratch)
-                .map_err(|misfit| refused(&misfit, &column.name, &self.table))?;
-            if index < self.key_len { push_key_field(row, value) } else { push_field(row, value) }
+            let field = tuple.field(index);
+            if index >= self.key_len {
+                push_field(row, decode(field, column.wire, column.domain, &mut self.scratch));
+                continue;
+            }
+            let value = decode_key(field, column.wire, column.domain, &mut self.scratch);
+            push_key_field(row, value.map_err(|misfit| refused(&misfit, &column.name, &self.table))?);
         }
         Ok(())
     }
@@ -81,7 +85,7 @@ impl RawColumns {
         let mut bytes = Vec::new();
         let mut scratch = Scratch::default();
         for (index, column) in &self.key {
-            let value = decode(tuple.field(*index), column.wire, column.domain, &mut scratch)
+            let value = decode_key(tuple.field(*index), column.wire, column.domain, &mut scratch)
                 .map_err(|misfit| refused(&misfit, &column.name, table))?;
             push_key_field(&mut bytes, value);
         }

@@ -339,7 +339,7 @@ fn literal(value: ValueRef<'_>, wire: Wire, literal_type: Option<&str>) -> Optio
         ValueRef::TimestampTz(_) => Some("timestamptz"),
         ValueRef::Interval(_) => Some("interval"),
         ValueRef::Json(_) => Some("jsonb"),
-        ValueRef::Null | ValueRef::Native(_) => None,
+        ValueRef::Null | ValueRef::Native(_) | ValueRef::Unfit(..) => None,
     })?;
     Some(Literal { text, sql_type: literal_type.to_owned() })
 }

@@ -1,9 +1,11 @@
 //! Fields of a binary tuple as values.
 
+use rowsync_engine::canonical::is_json;
 use rowsync_engine::domain::Domain;
-use rowsync_engine::value::{Interval, ValueRef};
+use rowsync_engine::value::{Found, Interval, ValueRef};
 
 use super::fit::{Misfit, fit};
+use super::literal::spelled;
 use super::numeric;
 use super::wire::Wire;
 
@@ -16,20 +18,52 @@ pub const EPOCH_MICROS: i64 = 946_684_800_000_000;
 pub struct Scratch {
     number: String,
     fitted: String,
+    unfit: String,
 }
 
-/// A field as a value of the domain; `None` bytes are NULL.
-pub fn decode<'a>(
+/// A field as a value of the domain, or as one that does not fit it; `None` bytes are NULL.
+pub fn decode<'a>(bytes: Option<&'a [u8]>, wire: Wire, domain: Domain, scratch: &'a mut Scratch) -> ValueRef<'a> {
+    let Some(bytes) = bytes else { return ValueRef::Null };
+    let Some(value) = natural(bytes, wire, &mut scratch.number) else {
+        // Among them the timestamps of the last thirty years before 294277, which 64 bits counted from 1970 miss.
+        return ValueRef::Unfit(Found::Bytes, bytes);
+    };
+    match fit(value, domain, &mut scratch.fitted) {
+        Ok(ValueRef::Json(text)) if wire == Wire::Text && !is_json(text) => {
+            ValueRef::Unfit(Found::Text, text.as_bytes())
+        }
+        Ok(value) => value,
+        Err(_) => unfit(value, &mut scratch.unfit),
+    }
+}
+
+/// A value that is none of its domain, as it is spelled.
+#[cold]
+fn unfit<'a>(value: ValueRef<'a>, scratch: &'a mut String) -> ValueRef<'a> {
+    let found = match value {
+        ValueRef::Bytes(bytes) => return ValueRef::Unfit(Found::Bytes, bytes),
+        ValueRef::Text(text) | ValueRef::Json(text) => return ValueRef::Unfit(Found::Text, text.as_bytes()),
+        ValueRef::Int(_) | ValueRef::Float(_) | ValueRef::Decimal(_) => Found::Number,
+        _ => Found::Other,
+    };
+    *scratch = spelled(value).unwrap_or_default();
+    ValueRef::Unfit(found, scratch.as_bytes())
+}
+
+/// The same for a column of the key, which has to be sorted and looked up.
+///
+/// # Errors
+/// When the value is none of the domain.
+pub fn decode_key<'a>(
     bytes: Option<&'a [u8]>,
     wire: Wire,
     domain: Domain,
     scratch: &'a mut Scratch,
 ) -> Result<ValueRef<'a>, Misfit> {
-    let Some(bytes) = bytes else { return Ok(ValueRef::Null) };
-    let value = natural(bytes, wire, &mut scratch.number)
-        // Among them the timestamps of the last thirty years before 294277, which 64 bits counted from 1970 miss.
-        .ok_or_else(|| Misfit(format!("bytes of a {wire:?} that cannot be read")))?;
-    fit(value, domain, &mut scratch.fitted)
+    match decode(bytes, wire, domain, scratch) {
+        value @ ValueRef::Unfit(..) => Err(Misfit::of(value, domain)),
+        value => Ok(value),
+    }
 }
 
 /// The value as the column has it.

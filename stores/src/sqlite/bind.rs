@@ -10,14 +10,14 @@ use rowsync_engine::domain::Domain;
 use rowsync_engine::error::{Kind, StoreError};
 use rowsync_engine::moment;
 use rowsync_engine::schema::{DataType, ViewColumn};
-use rowsync_engine::value::{ValueRef, uuid_text};
+use rowsync_engine::value::{Found, ValueRef, uuid_text};
 use rusqlite::CachedStatement;
 use rusqlite::types::{ToSqlOutput, Value as Owned, ValueRef as Stored};
 
 use super::affinity::{Affinity, digits_survive, float_text, looks_numeric, read_back};
 use super::classify::classify;
 use super::spelling;
-use super::values::whole;
+use super::values::{expected, whole};
 
 /// Digits that every 64-bit float keeps.
 const FLOAT_DIGITS: usize = 15;
@@ -161,16 +161,42 @@ impl<'a> Binder<'a> {
             ValueRef::Timestamp(micros) => owned(spelling::timestamp(micros)),
             ValueRef::TimestampTz(micros) => owned(spelling::timestamptz(micros)),
             ValueRef::Interval(interval) => owned(moment::interval_text(interval)),
-            ValueRef::Int(_) | ValueRef::Float(_) | ValueRef::Decimal(_) | ValueRef::Native(_) => return None,
+            ValueRef::Int(_)
+            | ValueRef::Float(_)
+            | ValueRef::Decimal(_)
+            | ValueRef::Native(_)
+            | ValueRef::Unfit(..) => return None,
         })
     }
 
     #[cold]
     fn misfit(&self, value: ValueRef<'_>) -> StoreError {
         let column = &self.column.column;
+        if let ValueRef::Unfit(found, _) = value {
+            return unfit(self.column, found);
+        }
         let declared = if column.declared.is_empty() { "no type" } else { &column.declared };
         let message = format!("column {} ({declared}) would not keep this {} as it is", column.name, value.kind());
         StoreError::new(Kind::BadValue, "write", message)
+    }
+}
+
+/// A value that the source holds beside the type of its column.
+#[cold]
+fn unfit(column: &ViewColumn, found: Found) -> StoreError {
+    let (name, kind) = (&column.column.name, ValueRef::Unfit(found, &[]).kind());
+    let message = match found {
+        Found::BrokenText => format!("column {name} holds a {kind}"),
+        _ => format!("column {name} holds a value ({kind}) that is not {}", expected(column.domain)),
+    };
+    StoreError::new(Kind::BadValue, "write", message)
+}
+
+/// Refuses a text in raw form that is none.
+pub fn refuse_broken_text(stored: Stored<'_>, column: &ViewColumn) -> Result<(), StoreError> {
+    match stored {
+        Stored::Text(bytes) if std::str::from_utf8(bytes).is_err() => Err(unfit(column, Found::BrokenText)),
+        _ => Ok(()),
     }
 }
 

@@ -18,7 +18,8 @@ pub fn create_table(connection: &Connection, like: &TableSchema, foreign_keys: &
     describe(connection, &like.name)?.ok_or_else(missing)
 }
 
-fn statement(like: &TableSchema, foreign_keys: &[ForeignKey]) -> String {
+/// What makes the table.
+pub fn statement(like: &TableSchema, foreign_keys: &[ForeignKey]) -> String {
     let rowid = numbered_key(like);
     let mut parts: Vec<String> =
         like.columns.iter().map(|column| column_text(like, column, rowid == Some(column.name.as_str()))).collect();

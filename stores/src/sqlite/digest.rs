@@ -12,7 +12,7 @@ use super::raw;
 use super::read::{ROWS_BETWEEN_LOOKS, Result, failed};
 use super::sql;
 use super::thread::Caller;
-use super::values::{check_domains, expected, key_value, value};
+use super::values::{Scratch, check_domains, checked_json, key_value, value};
 use crate::statement::ask;
 
 /// A digest for each range.
@@ -123,12 +123,12 @@ impl Reader<'_> {
 struct Speller<'a> {
     view: &'a TableView,
     canonical: Vec<u8>,
-    scratch: String,
+    scratch: Scratch,
 }
 
 impl Speller<'_> {
     fn new(view: &TableView) -> Speller<'_> {
-        Speller { view, canonical: Vec::new(), scratch: String::new() }
+        Speller { view, canonical: Vec::new(), scratch: Scratch::default() }
     }
 
     /// The same as `canonical_row` of the row in a page.
@@ -139,13 +139,14 @@ impl Speller<'_> {
             let value = if index < self.view.key_len {
                 key_value(stored, column, &mut self.scratch)?
             } else {
-                value(stored, column, &mut self.scratch)?
+                value(stored, column, &mut self.scratch)
             };
-            write_canonical(&mut self.canonical, value, column.domain).map_err(|error| {
-                let expected = expected(column.domain);
-                let message = format!("column {} holds a text that is not {expected}", column.column.name);
-                StoreError::new(Kind::BadValue, "read", message).caused_by(error)
-            })?;
+            let start = self.canonical.len();
+            if write_canonical(&mut self.canonical, value, column.domain).is_err() {
+                self.canonical.truncate(start);
+                // A value that does not fit has a canonical form in any case.
+                let _ = write_canonical(&mut self.canonical, checked_json(value), column.domain);
+            }
         }
         Ok(&self.canonical)
     }

@@ -3,7 +3,7 @@
 use rowsync_engine::schema::{Filled, KeyOrder, TableView};
 use rusqlite::Connection;
 
-use super::schema::{Result, all};
+use super::schema::{Result, all, is_view};
 use super::sql::quoted;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,6 +84,9 @@ fn terms(connection: &Connection, index: &str) -> Result<Vec<Term>> {
 
 /// The statement that would serve reading by this view, where there is no index for it.
 pub fn missing_index(connection: &Connection, view: &TableView) -> Result<Option<String>> {
+    if is_view(connection, &view.table.name)? {
+        return Ok(None);
+    }
     let is_rowid = view.key_len == 1 && view.columns[0].column.filled == Filled::ByIdentity;
     if is_rowid || indexes(connection, &view.table.name)?.iter().any(|index| index.serves(view)) {
         return Ok(None);

@@ -42,7 +42,9 @@ use rowsync_engine::filter::Filter;
 use rowsync_engine::limits::{NameRule, TableLimits};
 use rowsync_engine::schema::{ForeignKey, TableName, TableSchema, TableView};
 use rowsync_engine::sightings::Mark;
-use rowsync_engine::store::{BrokenKey, Capabilities, Consistency, Encoder, Engine, Snapshot, Store, Transaction};
+use rowsync_engine::store::{
+    BrokenKey, Capabilities, Consistency, Creation, Encoder, Engine, Snapshot, Store, Transaction,
+};
 
 use crate::Connection;
 use encode::RowEncoder;
@@ -144,6 +146,10 @@ impl Store for Sqlite {
         let (like, foreign_keys) = (like.clone(), foreign_keys.to_vec());
         let writer = self.writer("create")?;
         writer.alone(move |connection| create::create_table(connection, &like, &foreign_keys)).await
+    }
+
+    async fn creation(&self, like: &TableSchema, foreign_keys: &[ForeignKey]) -> Result<Creation> {
+        Ok(Creation { before: vec![create::statement(like, foreign_keys)], after: Vec::new() })
     }
 
     /// They were declared with the table.

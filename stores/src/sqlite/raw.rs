@@ -7,7 +7,7 @@ use rowsync_engine::row::push_key_field;
 use rowsync_engine::schema::TableView;
 use rusqlite::types::ValueRef as Stored;
 
-use super::values::key_value;
+use super::values::{Scratch, key_value};
 
 type Result<T> = std::result::Result<T, StoreError>;
 
@@ -88,7 +88,7 @@ impl<'a> Iterator for Values<'a> {
 /// The key of a row, as all stores spell it.
 pub fn key(row: &[u8], view: &TableView) -> Result<Key> {
     let mut bytes = Vec::new();
-    let mut scratch = String::new();
+    let mut scratch = Scratch::default();
     let mut stored = values(row);
     for column in view.key_columns() {
         let stored = stored.next().ok_or_else(broken_row)?;

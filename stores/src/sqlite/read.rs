@@ -2,9 +2,8 @@
 
 use std::borrow::Cow;
 
-use rowsync_engine::canonical::is_json;
 use rowsync_engine::domain::Domain;
-use rowsync_engine::error::{Kind, StoreError};
+use rowsync_engine::error::StoreError;
 use rowsync_engine::key::{Key, KeyRange};
 use rowsync_engine::row::{Form, RowPage};
 use rowsync_engine::schema::{Column, DataType, Filled, TableView, ViewColumn, find_name};
@@ -19,7 +18,7 @@ use super::index::leads_to;
 use super::raw;
 use super::sql;
 use super::thread::Caller;
-use super::values::{check_domains, expected, key_value, misfit, value};
+use super::values::{Scratch, check_domains, checked_json, key_value, misfit, value};
 use crate::statement::ask;
 
 /// Rows between two looks at whether the answer is still wanted.
@@ -53,7 +52,7 @@ pub fn survey(connection: &Connection, view: &TableView, since: Option<&Value>) 
     let row = rows.next().map_err(failed)?.ok_or_else(|| failed(rusqlite::Error::QueryReturnedNoRows))?;
     let count = |index| row.get::<_, Option<i64>>(index).map_err(failed).map(|n| n.map(i64::unsigned_abs));
     let newest = match &modify {
-        Some(column) => value(row.get_ref(2).map_err(failed)?, column, &mut String::new())?.to_value(),
+        Some(column) => newest_value(row.get_ref(2).map_err(failed)?, column)?,
         None => Value::Null,
     };
     Ok(Survey {
@@ -63,6 +62,14 @@ pub fn survey(connection: &Connection, view: &TableView, since: Option<&Value>) 
         null_keys: count(3)?.unwrap_or(0),
         row_bytes: None,
     })
+}
+
+/// A moment that is none cannot be compared with the next one.
+fn newest_value(stored: Stored<'_>, column: &ViewColumn) -> Result<Value> {
+    match value(stored, column, &mut Scratch::default()) {
+        ValueRef::Unfit(..) => Err(misfit(stored, column)),
+        value => Ok(value.to_value()),
+    }
 }
 
 /// The column that tells when a row was changed; by storage class where it is not one of those that are compared.
@@ -111,7 +118,7 @@ fn raw_page(connection: &Connection, view: &TableView, request: &PageRequest) ->
     let mut page = RowPage::for_request(Form::Raw, view.key_len, request);
     let mut rows = statement.raw_query();
     while let Some(row) = rows.next().map_err(failed)? {
-        push_raw(page.unfinished_row(), row, &view.columns)?;
+        push_raw(page.unfinished_row(), row, view.columns.len())?;
         let is_full = page.len() == request.rows_max.max(1);
         if is_full || (!page.is_empty() && page.row_bytes() > request.bytes_max) {
             page.drop_unfinished_row();
@@ -127,14 +134,10 @@ fn raw_page(connection: &Connection, view: &TableView, request: &PageRequest) ->
     Ok(page)
 }
 
-/// Values are passed on without being looked at, but a text that is none is told here, where its column is known.
-fn push_raw(out: &mut Vec<u8>, row: &Row<'_>, columns: &[ViewColumn]) -> Result<()> {
-    for (index, column) in columns.iter().enumerate() {
-        let stored = row.get_ref(index).map_err(failed)?;
-        match stored {
-            Stored::Text(bytes) if std::str::from_utf8(bytes).is_err() => return Err(misfit(stored, column)),
-            _ => raw::push(out, stored),
-        }
+/// Values are passed on without being looked at: a text that is none is refused where it is written.
+fn push_raw(out: &mut Vec<u8>, row: &Row<'_>, columns: usize) -> Result<()> {
+    for index in 0..columns {
+        raw::push(out, row.get_ref(index).map_err(failed)?);
     }
     Ok(())
 }
@@ -228,12 +231,12 @@ pub fn rows_by_key(connection: &Connection, view: &TableView, keys: &[Key], call
 pub struct RowReader<'a> {
     key_len: usize,
     columns: &'a [ViewColumn],
-    scratch: String,
+    scratch: Scratch,
 }
 
 impl<'a> RowReader<'a> {
     pub fn new(key_len: usize, columns: &'a [ViewColumn]) -> RowReader<'a> {
-        RowReader { key_len, columns, scratch: String::new() }
+        RowReader { key_len, columns, scratch: Scratch::default() }
     }
 
     /// Appends the row if the page then holds no more bytes than that, or nothing else.
@@ -243,9 +246,7 @@ impl<'a> RowReader<'a> {
             if index < self.key_len {
                 page.push_key(key_value(stored, column, &mut self.scratch)?);
             } else {
-                let value = value(stored, column, &mut self.scratch)?;
-                check_json(value, column)?;
-                page.push(value);
+                page.push(checked_json(value(stored, column, &mut self.scratch)));
             }
         }
         if !page.is_empty() && page.row_bytes() > bytes_max {
@@ -255,16 +256,6 @@ impl<'a> RowReader<'a> {
         page.end_row();
         Ok(true)
     }
-}
-
-/// A text that is no JSON has no canonical form, so it ends here, where the column's name is known.
-fn check_json(value: ValueRef<'_>, column: &ViewColumn) -> Result<()> {
-    let ValueRef::Json(text) = value else { return Ok(()) };
-    if is_json(text) {
-        return Ok(());
-    }
-    let message = format!("column {} holds a text that is not {}", column.column.name, expected(column.domain));
-    Err(StoreError::new(Kind::BadValue, "read", message))
 }
 
 /// The key of a row of a statement that selects only the key.

@@ -26,13 +26,19 @@ pub fn tables(connection: &Connection) -> Result<Vec<TableName>> {
     Ok(all(connection, text, LOG_PREFIX, |row| row.get::<_, String>(0))?.into_iter().map(TableName::new).collect())
 }
 
-/// A table, or `None` where there is none of this name.
+/// Views, which a sync may name as a source.
+fn views(connection: &Connection) -> Result<Vec<TableName>> {
+    let text = "SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'view' ORDER BY name";
+    Ok(all(connection, text, "", |row| row.get::<_, String>(0))?.into_iter().map(TableName::new).collect())
+}
+
+/// A table or view, or `None` where there is none of this name.
 pub fn describe(connection: &Connection, table: &TableName) -> Result<Option<TableSchema>> {
     if table.schema.as_deref().is_some_and(|schema| schema != MAIN) {
         return Ok(None);
     }
-    let tables = tables(connection)?;
-    let Some(table) = find_name(&tables, &table.name, |known| &known.name) else { return Ok(None) };
+    let readable = [tables(connection)?, views(connection)?].concat();
+    let Some(table) = find_name(&readable, &table.name, |known| &known.name) else { return Ok(None) };
     let facts = columns(connection, &table.name)?;
     let indexes = indexes(connection, &table.name)?;
     let is_free = is_free_of_rowid_rules(connection, &table.name)?;
@@ -110,8 +116,22 @@ fn columns(connection: &Connection, table: &str) -> Result<Vec<ColumnFacts>> {
     facts.and_then(Iterator::collect).map_err(failed)
 }
 
+/// Whether the name is that of a view, which has no index of its own.
+pub fn is_view(connection: &Connection, name: &str) -> Result<bool> {
+    is_a_view(connection, name).map_err(failed)
+}
+
+fn is_a_view(connection: &Connection, name: &str) -> rusqlite::Result<bool> {
+    let text = "SELECT EXISTS (SELECT 1 FROM pragma_table_list WHERE schema = 'main' AND type = 'view' AND name = ?1)";
+    connection.prepare_cached(text)?.query_row([name], |row| row.get(0))
+}
+
 /// The collation of a column where it is not byte by byte.
 fn collation(connection: &Connection, table: &str, column: &str) -> rusqlite::Result<Option<String>> {
+    if is_a_view(connection, table)? {
+        // SQLite does not tell it of a view, which may have any: it is compared byte by byte, as if it had one.
+        return Ok(Some("view".into()));
+    }
     let (_, collation, ..) = connection.column_metadata(Some(MAIN), table, column)?;
     let collation = collation.map(|name| name.to_string_lossy().into_owned());
     Ok(collation.filter(|name| !name.eq_ignore_ascii_case("BINARY")))

@@ -1,37 +1,68 @@
 //! From what SQLite stores to values of a column's domain, checked and by reference.
 //!
-//! SQLite types each value on its own, whatever the column declares. Where the other side's column has a type, that
-//! type binds: what does not fit it is an error that names the column, and never the value.
+//! SQLite types each value on its own, whatever the column declares. Where the other side's column has a type, that type
+//! binds: what does not fit it is told apart, so that its row differs and is refused where it would be written. In a key,
+//! which has to be sorted, it is an error that names the column, and never the value.
 
 use std::fmt::Write;
 
-use rowsync_engine::canonical::{plain_number, rounded_float};
+use rowsync_engine::canonical::{is_json, plain_number, rounded_float};
 use rowsync_engine::domain::Domain;
 use rowsync_engine::error::{Kind, StoreError};
 use rowsync_engine::moment;
 use rowsync_engine::schema::{DataType, TableView, ViewColumn};
-use rowsync_engine::value::{ValueRef, parse_uuid};
+use rowsync_engine::value::{Found, ValueRef, parse_uuid};
 use rusqlite::types::ValueRef as Stored;
 
 use super::spelling;
 
-/// The value that is stored, in the domain of its column. What has to be spelled anew is spelled into `scratch`.
-///
-/// # Errors
-/// When it does not fit.
+/// The value that is stored, in the domain of its column, or as one that does not fit it. What has to be spelled anew is
+/// spelled into `scratch`.
 #[inline]
-pub fn value<'a>(stored: Stored<'a>, column: &ViewColumn, scratch: &'a mut String) -> Result<ValueRef<'a>, StoreError> {
+pub fn value<'a>(stored: Stored<'a>, column: &ViewColumn, scratch: &'a mut Scratch) -> ValueRef<'a> {
     // By far the most values are stored as what they are.
     match (stored, column.domain) {
-        (Stored::Null, _) => Ok(ValueRef::Null),
-        (Stored::Integer(i), Domain::Int | Domain::Dynamic) => Ok(ValueRef::Int(i)),
-        (Stored::Real(f), Domain::Float | Domain::Dynamic) => Ok(ValueRef::Float(f)),
-        (Stored::Blob(bytes), Domain::Bytes | Domain::Dynamic) => Ok(ValueRef::Bytes(bytes)),
-        _ => converted(stored, column.domain, scratch).ok_or_else(|| misfit(stored, column)),
+        (Stored::Null, _) => ValueRef::Null,
+        (Stored::Integer(i), Domain::Int | Domain::Dynamic) => ValueRef::Int(i),
+        (Stored::Real(f), Domain::Float | Domain::Dynamic) => ValueRef::Float(f),
+        (Stored::Blob(bytes), Domain::Bytes | Domain::Dynamic) => ValueRef::Bytes(bytes),
+        _ => match converted(stored, column.domain, &mut scratch.fitted) {
+            Some(value) => value,
+            None => unfit(stored, &mut scratch.unfit),
+        },
     }
 }
 
-/// The same for a column of the key, whose values also have to be stored in the spelling in which they are looked up:
+/// Room for what has to be spelled anew; one for a whole page.
+#[derive(Default)]
+pub struct Scratch {
+    fitted: String,
+    unfit: String,
+}
+
+/// What is stored, as a value that does not fit.
+#[cold]
+fn unfit<'a>(stored: Stored<'a>, scratch: &'a mut String) -> ValueRef<'a> {
+    match stored {
+        Stored::Null => ValueRef::Null,
+        Stored::Integer(_) | Stored::Real(_) => {
+            ValueRef::Unfit(Found::Number, text(stored, scratch).unwrap_or_default().as_bytes())
+        }
+        Stored::Text(bytes) if std::str::from_utf8(bytes).is_err() => ValueRef::Unfit(Found::BrokenText, bytes),
+        Stored::Text(bytes) => ValueRef::Unfit(Found::Text, bytes),
+        Stored::Blob(bytes) => ValueRef::Unfit(Found::Bytes, bytes),
+    }
+}
+
+/// The same value, if it is no text that should be JSON and is none: only canonical forms look so far into it.
+pub fn checked_json(value: ValueRef<'_>) -> ValueRef<'_> {
+    match value {
+        ValueRef::Json(text) if !is_json(text) => ValueRef::Unfit(Found::Text, text.as_bytes()),
+        value => value,
+    }
+}
+
+/// The same for a column of the key, whose values have to fit, and to be stored in the spelling in which they are looked up:
 /// SQLite orders and finds what is stored, not what it means.
 ///
 /// # Errors
@@ -40,10 +71,13 @@ pub fn value<'a>(stored: Stored<'a>, column: &ViewColumn, scratch: &'a mut Strin
 pub fn key_value<'a>(
     stored: Stored<'a>,
     column: &ViewColumn,
-    scratch: &'a mut String,
+    scratch: &'a mut Scratch,
 ) -> Result<ValueRef<'a>, StoreError> {
-    let value = value(stored, column, scratch)?;
-    if is_looked_up_as_stored(stored, value, column) { Ok(value) } else { Err(not_in_order(column)) }
+    match value(stored, column, scratch) {
+        ValueRef::Unfit(..) => Err(misfit(stored, column)),
+        value if is_looked_up_as_stored(stored, value, column) => Ok(value),
+        _ => Err(not_in_order(column)),
+    }
 }
 
 /// # Errors

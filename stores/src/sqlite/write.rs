@@ -11,7 +11,7 @@ use rowsync_engine::value::Value;
 use rusqlite::types::ToSqlOutput;
 use rusqlite::{CachedStatement, Connection};
 
-use super::bind::Binder;
+use super::bind::{Binder, refuse_broken_text};
 use super::cascade::guards;
 use super::classify::classify;
 use super::mark::refuse_later;
@@ -186,6 +186,7 @@ impl<'a> Writer<'a> {
         for (index, binder) in self.binders.iter().enumerate() {
             let stored = values.next().ok_or_else(broken_row)?;
             if binder.is_some() {
+                refuse_broken_text(stored, &self.view.columns[index])?;
                 statement.raw_bind_parameter(index + 1, ToSqlOutput::Borrowed(stored)).map_err(failed)?;
             }
         }

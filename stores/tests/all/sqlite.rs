@@ -216,7 +216,10 @@ async fn values_are_read_as_the_other_side_types_them() {
         let view = fixture.view("t", &[Domain::Int, domain]).await;
         match (fixture.read(&view).await, expected) {
             (Ok(rows), Some(expected)) => assert_eq!(rows[0][1], expected, "{literal} as {domain:?}"),
-            (Err(error), None) => {
+            (Ok(rows), None) => {
+                let value = rows[0][1].clone();
+                assert!(matches!(value, Value::Unfit(..)), "{literal} as {domain:?}: {value:?}");
+                let error = fixture.insert(&view, &[vec![number(2), value]]).await.unwrap_err();
                 assert_eq!(error.kind, Kind::BadValue, "{literal} as {domain:?}");
                 assert!(error.to_string().contains("t: column v "), "{error}");
                 assert!(!error.to_string().contains("secret"), "{error}");
