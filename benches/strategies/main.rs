@@ -1,7 +1,7 @@
 //! The strategies that follow changes, measured: what the triggers cost those who write, and what a cycle costs by the
 //! number of changes. What is measured, and how to run a part of it, stands in `benches/README.md`.
 
-#[allow(dead_code, reason = "the other benches use the rest of it")]
+#[expect(dead_code, reason = "the other benches use the rest of it")]
 #[path = "../harness/mod.rs"]
 mod harness;
 mod incremental;
