@@ -6,16 +6,16 @@
 # make soak-model  random edits, kills and decisions between 50 runs of each strategy, against a model; ROUNDS=20, SEED=17
 # make bench   the benches against their floors; ARGS="--only find_100_pg --runs 5" chooses
 # make bench-compare   comparing, beside floors and other tools; ARGS="--rows 100000 --only postgres" chooses
-# make bench-strategies  incremental and merge, by numbers of changes; ARGS="--rows 100000 --only merge"
 # make bench-service   what callers cost a sync of `rowsync serve`, and it them; ARGS="--rows 100000 --only sqlite" chooses
 # make soak-service    small cycles for MINUTES=60, and whether the service's memory grows; ARGS="--only sqlite" chooses
+# make bench-strategies   writers with triggers, runs that follow their log, merges; ARGS="--rows 100000 --only sqlite" chooses
 # make setup-bench     installs the other tools
 
 KILLS ?= 200
 MINUTES ?= 60
 ROUNDS ?= 50
 
-.PHONY: setup test test-api soak soak-model check format lint doc bench bench-compare bench-strategies bench-service soak-service setup-bench
+.PHONY: setup test test-api soak soak-model check format lint doc bench bench-compare bench-service soak-service bench-strategies setup-bench
 
 setup:
 	tests/install-postgres.sh
@@ -65,11 +65,6 @@ bench-compare: setup
 	cargo bench --bench compare --no-run
 	tests/with-postgres.sh tests/with-postgres.sh --as ROWSYNC_BENCH_SECOND cargo bench --bench compare -- $(ARGS)
 
-bench-strategies: setup
-	cargo build --release
-	cargo bench --bench strategies --no-run
-	tests/with-postgres.sh cargo bench --bench strategies -- $(ARGS)
-
 bench-service: setup
 	cargo build --release
 	cargo bench --bench service --no-run
@@ -79,6 +74,11 @@ soak-service: setup
 	cargo build --release
 	cargo bench --bench service --no-run
 	tests/with-postgres.sh cargo bench --bench service -- --soak $(MINUTES) $(ARGS)
+
+bench-strategies: setup
+	cargo build --release
+	cargo bench --bench strategies --no-run
+	tests/with-postgres.sh cargo bench --bench strategies -- $(ARGS)
 
 setup-bench: setup
 	benches/install-peers.sh

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rowsync_actors::leave::Unshared;
 use rowsync_engine::pair::{ColumnFit, Fit, Pair};
+use rowsync_engine::rules::TableRules;
 use rowsync_engine::schema::{ForeignKey, TableSchema, TableView};
 use rowsync_engine::store::{Consistency, Snapshot, Store};
 use rowsync_stores::Access;
@@ -95,7 +96,7 @@ async fn check_table(
     check.key = pair.source.key_columns().iter().map(|column| column.column.name.clone()).collect();
     check.notes.clone_from(&pair.notes);
     check.notes.extend(key_order_note(entry));
-    check.notes.extend(missing_index("source", &*ends.source, &settings.source, &pair.source).await?);
+    check.notes.extend(missing_index("source", &*ends.source, &settings.source, pair.source.stored()).await?);
     if entry.target_missing {
         check.notes.push("the target's table is missing and will be created".into());
     } else {
@@ -147,7 +148,12 @@ async fn missing_foreign_keys(
     };
     let mut told_of = Vec::new();
     for key in wished_foreign_keys(entries, place).into_iter().filter(|wished| !has(wished)) {
-        let bare = TableSchema { columns: Vec::new(), primary_key: Vec::new(), ..target.clone() };
+        let bare = TableSchema {
+            columns: Vec::new(),
+            primary_key: Vec::new(),
+            rules: TableRules::default(),
+            ..target.clone()
+        };
         let creation = ends.target.creation(&bare, std::slice::from_ref(&key)).await;
         let creation = creation.map_err(|error| told("target", &settings.target, error))?;
         let added = creation.after.first().map(|statement| format!("; add it with: {statement}")).unwrap_or_default();
@@ -171,7 +177,7 @@ async fn missing_log(
     let Some(owner) = log_owner(tuning, &place_of(settings)) else { return Ok(None) };
     let failed = |error| told("source", &settings.source, error);
     let latest = ends.source.snapshot(Consistency::Latest).await.map_err(failed)?;
-    let log = Snapshot::log(&*latest, &pair.source, &owner).await.map_err(failed)?;
+    let log = Snapshot::log(&*latest, pair.source.stored(), &owner).await.map_err(failed)?;
     Ok(log.is_none().then(|| MISSING_LOG.into()))
 }
 

@@ -36,6 +36,7 @@ pub fn fit_words(fit: Fit) -> &'static str {
     match fit {
         Fit::LeftAlone => "left alone",
         Fit::Given => "given a value",
+        Fit::Made => "made",
         Fit::LeftOut => "left out",
         Fit::Exact => "exact",
         Fit::Rounded => "rounded",

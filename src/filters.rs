@@ -1,5 +1,6 @@
 //! Which rows of a pair of tables take part, as the settings say it, and whether the databases understand it.
 
+use rowsync_engine::derived::Operand;
 use rowsync_engine::error::{Class, StoreError};
 use rowsync_engine::filter::{Filter, Term};
 
@@ -50,9 +51,29 @@ pub async fn check_filters(settings: &SyncSettings, ends: &Ends, entries: &[Entr
         let rows = filters(entry);
         let checked = ends.source.check_filter(&entry.source.name, &rows.source).await;
         checked.map_err(|error| refused("source", "where", &settings.source, entry, error))?;
+        check_expressions(settings, ends, entry).await?;
         if let Some(table) = &entry.target {
             let checked = ends.target.check_filter(&table.name, &rows.target).await;
             checked.map_err(|error| refused("target", "target_where", &settings.target, entry, error))?;
+        }
+    }
+    Ok(())
+}
+
+/// SQL that a column is made of can be found out to be none in the way of a condition.
+async fn check_expressions(settings: &SyncSettings, ends: &Ends, entry: &Entry) -> Result<(), Problem> {
+    for (column, expression) in &entry.settings.tuning.expressions {
+        for operand in expression.operands() {
+            let Operand::Sql(text) = operand else { continue };
+            let filter = Filter { terms: vec![Term::Sql(format!("(\n{text}\n) IS NULL"))] };
+            let checked = ends.source.check_filter(&entry.source.name, &filter).await;
+            checked.map_err(|error| match error.class() {
+                Class::Schema => Problem::Usage(format!(
+                    "`expressions.{column}` of table `{}` is no SQL for the rows of source `{}`: {}; mend it",
+                    entry.settings.name, settings.source.name, error.message
+                )),
+                _ => told("source", &settings.source, error),
+            })?;
         }
     }
     Ok(())

@@ -11,6 +11,7 @@ mod format;
 pub mod key;
 pub mod keys;
 mod layers;
+mod making;
 pub mod manual;
 mod overlay;
 pub mod presets;

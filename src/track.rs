@@ -93,10 +93,10 @@ async fn track_table(
             return Ok(tracked);
         }
         TrackAction::Install => {
-            tracked.notes = ends.source.install_log(&pair.source, &owner(&place)).await.map_err(failed)?;
+            tracked.notes = ends.source.install_log(pair.source.stored(), &owner(&place)).await.map_err(failed)?;
         }
         TrackAction::Remove => {
-            if ends.source.remove_log(&pair.source, &owner(&place)).await.map_err(failed)? {
+            if ends.source.remove_log(pair.source.stored(), &owner(&place)).await.map_err(failed)? {
                 tracked.standing = Standing::Removed;
             }
             return Ok(tracked);
@@ -104,7 +104,7 @@ async fn track_table(
         TrackAction::Status => {}
     }
     let latest = ends.source.snapshot(Consistency::Latest).await.map_err(failed)?;
-    let standing = Snapshot::log(&*latest, &pair.source, &owner(&place)).await.map_err(failed)?;
+    let standing = Snapshot::log(&*latest, pair.source.stored(), &owner(&place)).await.map_err(failed)?;
     if let Some(log) = standing {
         tracked.standing = if log.gap.is_some() { Standing::Gap } else { Standing::Tracked };
         tracked.pending = log.pending;

@@ -32,7 +32,7 @@ pub async fn acknowledge(source: &dyn Store, roster: &Roster, place: &Place, log
     for (table, log) in logs {
         let entry = roster.entries.iter().find(|entry| entry.settings.name == *table);
         let Some(Ok(pair)) = entry.map(|entry| &entry.pair) else { continue };
-        if let Err(error) = source.acknowledge(&pair.source, &owner(place), &log.through).await {
+        if let Err(error) = source.acknowledge(pair.source.stored(), &owner(place), &log.through).await {
             tracing::warn!(%table, %error, "the log of changes was not pruned; the next run reads it again");
         }
     }

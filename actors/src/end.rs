@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use metrics::Counter;
 use rowsync_engine::backoff::Backoff;
+use rowsync_engine::derived::DerivedRows;
 use rowsync_engine::error::{Class, Kind, StoreError};
 use rowsync_engine::recovery::{History, Verdict, judge};
 use rowsync_engine::search::SideName;
@@ -76,7 +77,7 @@ impl End {
         stop: CancellationToken,
         retries: Vec<Counter>,
     ) -> Result<Arc<End>, StoreError> {
-        let rows = store.snapshot(consistency).await?;
+        let rows = DerivedRows::over(store.snapshot(consistency).await?);
         let line = Mutex::new(Line { generation: 1, rows, given_up: None });
         Ok(Arc::new(End { side, store, consistency, patience, dice, stop, line, retries }))
     }
@@ -186,7 +187,7 @@ impl End {
 
     async fn open(&self) -> Result<Arc<dyn Snapshot>, StoreError> {
         self.store.reconnect().await?;
-        self.store.snapshot(self.consistency).await
+        Ok(DerivedRows::over(self.store.snapshot(self.consistency).await?))
     }
 
     /// A refused login or a database that is not there is no matter of patience.

@@ -53,7 +53,15 @@ impl Task<'_> {
 
     /// Runs a command that is to end with this code; its report, and what it used.
     pub fn carry_out(&self, command: &str, code: i32) -> Result<(Value, Usage)> {
-        carry_out(&[command, &self.write_settings()?.display().to_string()], code)
+        let settings = self.write_settings()?;
+        let mut rowsync = Command::new(BINARY);
+        rowsync.arg(command).arg(settings).args(["--quiet", "--no-progress", "--output", "json"]);
+        let (output, usage) = process::watch(rowsync.current_dir(self.directory))?;
+        if output.status.code() != Some(code) {
+            let told = String::from_utf8_lossy(&output.stdout);
+            return Err(format!("{}\n{told}", process::complaint(&rowsync, &output)).into());
+        }
+        Ok((serde_json::from_slice(&output.stdout)?, usage))
     }
 
     /// With a state that no earlier run has seen.
@@ -78,18 +86,6 @@ impl Task<'_> {
         fs::write(&file, settings.to_string())?;
         Ok(file)
     }
-}
-
-/// Runs a command, which is to end with this code, with its arguments; its report, and what it used.
-pub fn carry_out(arguments: &[&str], code: i32) -> Result<(Value, Usage)> {
-    let mut rowsync = Command::new(BINARY);
-    rowsync.args(arguments).args(["--quiet", "--no-progress", "--output", "json"]);
-    let (output, usage) = process::watch(&mut rowsync)?;
-    if output.status.code() != Some(code) {
-        let told = String::from_utf8_lossy(&output.stdout);
-        return Err(format!("{}\n{told}", process::complaint(&rowsync, &output)).into());
-    }
-    Ok((serde_json::from_slice(&output.stdout)?, usage))
 }
 
 /// The report's part about the only table there is.

@@ -1,6 +1,8 @@
 //! The service, measured: how much a sync is slowed down by those who look on, how fast they are answered, and what memory
 //! that takes; and whether memory grows over many small cycles. What is measured stands in `benches/README.md`.
 
+#[path = "../harness/ends.rs"]
+mod ends;
 #[expect(dead_code, reason = "the other benches use the rest of it")]
 #[path = "../harness/mod.rs"]
 mod harness;
@@ -13,8 +15,9 @@ mod world;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::{Parser, ValueEnum};
+use clap::Parser;
 
+use ends::Engine;
 use harness::Result;
 use harness::figures::{columns, median, spread};
 use load::{Load, Looked};
@@ -24,12 +27,6 @@ use world::World;
 /// Share of the time that a sync takes longer, and the slowest answer but one in a hundred.
 const SLOWDOWN_MAX: f64 = 0.05;
 const P99_MAX: Duration = Duration::from_millis(50);
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Engine {
-    Sqlite,
-    Postgres,
-}
 
 #[derive(Parser)]
 #[command(name = "service", about = "Measures rowsync serve while it syncs and is asked")]
@@ -56,11 +53,7 @@ struct Arguments {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let engines = match arguments.only.as_slice() {
-        [] => vec![Engine::Sqlite, Engine::Postgres],
-        only => only.to_vec(),
-    };
-    for engine in engines {
+    for engine in Engine::chosen(&arguments.only) {
         let done = match arguments.soak {
             Some(minutes) => soak::soak(engine, minutes, Duration::from_secs(arguments.every)),
             None => measure(engine, &arguments),

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::Engine;
+use crate::ends::Engine;
 use crate::harness::Result;
 use crate::harness::figures::median;
 use crate::serve::Serve;
@@ -45,7 +45,7 @@ pub fn soak(engine: Engine, minutes: u64, every: Duration) -> Result<()> {
 fn cycle(world: &World, serve: &Serve, cycles: &mut u64) -> Result<()> {
     *cycles += 1;
     let (old, new) = (*cycles % ROWS, ROWS + *cycles);
-    world.in_source(&format!(
+    world.ends.in_source(&format!(
         "update t1 set name = 'changed {cycles}' where id = {old}; delete from t2 where id = {old}; insert into t2 (id, name) values ({new}, 'new');
          insert into t3 (id, name) values ({new}, 'new'); delete from t3 where id = {new} - 10"
     ))?;

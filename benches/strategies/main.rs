@@ -1,90 +1,111 @@
-//! The strategies that follow changes, measured: what the triggers cost those who write, and what a cycle costs by the
-//! number of changes. What is measured, and how to run a part of it, stands in `benches/README.md`.
+//! What the ways to keep a table equal cost once it is: writers whose changes are logged, runs that follow the log, and merges
+//! both ways. What is measured stands in `benches/README.md`.
 
+#[path = "../harness/ends.rs"]
+mod ends;
 #[expect(dead_code, reason = "the other benches use the rest of it")]
 #[path = "../harness/mod.rs"]
 mod harness;
-mod incremental;
-mod merge;
 mod sync;
-mod triggers;
+mod writers;
 
 use std::process::ExitCode;
 
-use clap::{Parser, ValueEnum};
-use tempfile::TempDir;
+use clap::Parser;
 
+use ends::Engine;
 use harness::Result;
-use harness::figures::columns;
-use harness::postgres::Server;
-
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-#[value(rename_all = "snake_case")]
-enum Part {
-    /// What triggers cost writers.
-    Triggers,
-    /// Runs by the log of changes.
-    Incremental,
-    /// Both ways.
-    Merge,
-}
+use harness::figures::{columns, spread};
+use sync::Sync;
 
 #[derive(Parser)]
-#[command(name = "strategies", about = "Measures what a cycle costs by the number of changes")]
+#[command(name = "strategies", about = "Measures triggers, runs that follow the log of changes, and merges")]
 struct Arguments {
-    /// Rows of the table that is followed; a merge takes a tenth.
-    #[arg(long, default_value_t = 10_000_000, value_parser = clap::value_parser!(u64).range(10_000..=100_000_000))]
+    /// Rows of the table; those that are merged have a tenth.
+    #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(1_000..=100_000_000))]
     rows: u64,
-    /// Runs of each kind; medians are told.
-    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    /// Changed rows before an incremental run; may be given several times.
+    #[arg(long, default_values_t = [0, 100, 100_000])]
+    changes: Vec<u64>,
+    /// Runs of each kind.
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
     runs: u32,
-    /// Only this part; may be given several times.
-    #[arg(long, value_name = "PART")]
-    only: Vec<Part>,
+    /// Only between databases of this engine; may be given several times.
+    #[arg(long, value_name = "ENGINE")]
+    only: Vec<Engine>,
     /// What `cargo bench` adds.
     #[arg(long, hide = true)]
     bench: bool,
 }
 
-/// What was measured, in seconds, what it is held against, and the quotient; and a remark.
-type Line = [String; 5];
-
-struct Bench {
-    server: Server,
-    directory: TempDir,
-    rows: u64,
-    runs: u32,
-}
+/// Changed on each side before a merge.
+const MERGED_CHANGES: u64 = 1_000;
 
 fn main() -> ExitCode {
-    match measure(&Arguments::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("strategies: {error}");
-            ExitCode::FAILURE
+    let arguments = Arguments::parse();
+    for engine in Engine::chosen(&arguments.only) {
+        if let Err(error) = measure(engine, &arguments) {
+            eprintln!("strategies: {engine:?}: {error}");
+            return ExitCode::FAILURE;
         }
     }
+    ExitCode::SUCCESS
 }
 
-fn measure(arguments: &Arguments) -> Result<()> {
-    let bench = Bench {
-        server: Server::of_environment("ROWSYNC_TEST_POSTGRES")?,
-        directory: tempfile::Builder::new().prefix("rowsync-bench.").tempdir()?,
-        rows: arguments.rows,
-        runs: arguments.runs,
-    };
-    let mut lines = vec![["", "s (fastest to slowest)", "beside", "ratio", ""].map(str::to_owned)];
-    let wants = |part| arguments.only.is_empty() || arguments.only.contains(&part);
-    if wants(Part::Triggers) {
-        lines.extend(triggers::measure(&bench)?);
-    }
-    if wants(Part::Incremental) {
-        lines.extend(incremental::measure(&bench)?);
-    }
-    if wants(Part::Merge) {
-        lines.extend(merge::measure(&bench)?);
-    }
-    println!("\nmedians of {} runs, PostgreSQL {}", bench.runs, bench.server.version()?);
+fn measure(engine: Engine, arguments: &Arguments) -> Result<()> {
+    println!("\n{engine:?}: {} rows, {} runs of each kind", arguments.rows, arguments.runs);
+    let mut lines = writers::measure(engine, arguments.rows, arguments.runs)?;
+    lines.extend(incremental(engine, arguments)?);
+    lines.extend(merge(engine, arguments)?);
     columns(&lines, "  ").iter().for_each(|line| println!("{}", line.trim_end()));
     Ok(())
+}
+
+/// Runs that follow the log, and a verify beside them, which reads all.
+fn incremental(engine: Engine, arguments: &Arguments) -> Result<Vec<[String; 2]>> {
+    let sync = Sync::new(engine, "incremental", arguments.rows, &Sync::tracked())?;
+    sync.track("install", &["tracked"])?;
+    sync.run()?;
+    let mut lines = Vec::new();
+    for changes in arguments.changes.iter().filter(|changes| **changes <= arguments.rows) {
+        let mut seconds = Vec::new();
+        for run in 1..=arguments.runs {
+            sync.ends.in_source(&change(*changes, arguments.rows, &format!("run {run} of {changes}")))?;
+            seconds.push(sync.expect_modified(*changes)?);
+        }
+        lines.push([format!("incremental, {changes} changes, s"), spread(&seconds)]);
+    }
+    lines.push(["verify of the same, s".to_owned(), spread(&[sync.verify()?])]);
+    Ok(lines)
+}
+
+/// Cycles after both sides have changed rows that the other has not, and after nobody has changed any.
+fn merge(engine: Engine, arguments: &Arguments) -> Result<Vec<[String; 2]>> {
+    let rows = arguments.rows / 10;
+    let sync = Sync::new(engine, "merge", rows, &serde_json::json!({ "sync_strategy": "merge" }))?;
+    sync.run()?;
+    let (mut changed, mut quiet) = (Vec::new(), Vec::new());
+    // No row is changed on both sides.
+    let changes = MERGED_CHANGES.min(rows / 4);
+    for run in 1..=arguments.runs {
+        sync.ends.in_source(&change_from(0, changes, rows, &format!("left {run}")))?;
+        sync.ends.in_target(&change_from(1, changes, rows, &format!("right {run}")))?;
+        changed.push(sync.expect_modified(2 * changes)?);
+        quiet.push(sync.expect_modified(0)?);
+    }
+    sync.verify()?;
+    Ok(vec![
+        [format!("merge of {rows} rows, {changes} changes a side, s"), spread(&changed)],
+        [format!("merge of {rows} rows, no change, s"), spread(&quiet)],
+    ])
+}
+
+/// So many rows, scattered over the table.
+fn change(changes: u64, rows: u64, to: &str) -> String {
+    change_from(0, changes, rows, to)
+}
+
+fn change_from(first: u64, changes: u64, rows: u64, to: &str) -> String {
+    let step = rows.checked_div(changes).unwrap_or(rows).max(1);
+    format!("update t set name = '{to}' where id % {step} = {} and id <= {}", first % step, step * changes)
 }

@@ -1,105 +1,93 @@
-//! A sync of one table between two databases, whose state outlives its runs.
+//! One sync between two databases with one table, run by the program, and the proof that each run did what it should.
 
 use std::fs;
-use std::path::PathBuf;
+use std::process::Command;
 
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
-use crate::Bench;
+use crate::ends::{Ends, Engine};
 use crate::harness::Result;
-use crate::harness::postgres::Database;
-use crate::harness::process::{Usage, settle_disk};
-use crate::harness::rowsync::{carry_out, only_table};
+use crate::harness::process::{complaint, watch};
 
-const CREATE_ITEMS: &str = "CREATE TABLE items (id bigint PRIMARY KEY, name text NOT NULL, note text, \
-    quantity integer, price numeric(12,2), modified_at timestamp) WITH (autovacuum_enabled = false)";
-
-/// Statements that fill `items` on the server with rows whose ids are the threefolds.
-pub fn fill(rows: u64) -> String {
-    format!(
-        "INSERT INTO items SELECT i * 3, 'article ' || left(md5(i::text), 16), left(md5((i + 7)::text), 24),
-            i % 10000, (i % 1000000) / 100.0, timestamp '2024-05-01' + i * interval '1 s'
-         FROM generate_series(1, {rows}) i"
-    )
-}
-
-/// So many changes to rows of a table with `rows` rows, scattered over it: half of them updates, a quarter each inserts
-/// and deletes. Rows of two numbers below three never meet.
-pub fn changes(count: u64, rows: u64, number: u64) -> [String; 3] {
-    let step = (rows / count.max(1)).max(4);
-    let (updates, rest) = (count.div_ceil(2), count / 4);
-    let places = |count: u64, shift: u64| {
-        format!(
-            "SELECT 3 * (i * {step} + {shift}) FROM generate_series(1, {count}) i",
-            shift = number % (step / 4) * 4 + shift
-        )
-    };
-    [
-        format!("UPDATE items SET quantity = quantity + 1 WHERE id IN ({})", places(updates, 0)),
-        format!("DELETE FROM items WHERE id IN ({})", places(rest, 1)),
-        format!(
-            "INSERT INTO items SELECT id + 1 + {number} % 2, 'new', NULL, 1, 1, '2024-05-01' FROM ({}) n(id)
-             ON CONFLICT (id) DO NOTHING",
-            places(rest, 2)
-        ),
-    ]
-}
+const SETTINGS: &str = "bench.json";
 
 pub struct Sync {
-    pub source: Database,
-    pub target: Database,
-    file: PathBuf,
+    directory: TempDir,
+    pub ends: Ends,
 }
 
 impl Sync {
-    /// Two new databases; the source is filled, and the target with `equal` as well.
-    pub fn new(bench: &Bench, name: &str, rows: u64, equal: bool, settings: &Value) -> Result<Sync> {
-        eprintln!("\n{name}: filling {rows} rows");
-        let create = |side: &str| bench.server.create(&format!("rowsync_bench_{name}_{side}"));
-        let (source, target) = (create("source")?, create("target")?);
-        for (side, filled) in [(&source, true), (&target, equal)] {
-            side.recreate(CREATE_ITEMS)?;
-            if filled {
-                side.execute(&[&fill(rows)])?;
-            }
-            side.rest()?;
-        }
-        let state = bench.directory.path().join(format!("{name}.state.sqlite"));
-        let mut text = json!({
-            "name": name,
-            "connections": { "from": { "url": source.url.as_str() }, "to": { "url": target.url.as_str() } },
-            "source": "from", "target": "to", "tables": ["items"],
-            "state": format!("sqlite:{}", state.display()),
+    /// With so many rows in the source, and settings beside those of every sync.
+    pub fn new(engine: Engine, bench: &str, rows: u64, more: &Value) -> Result<Sync> {
+        let directory = tempfile::Builder::new().prefix("rowsync-bench.").tempdir()?;
+        let ends = Ends::new(engine, directory.path(), bench)?;
+        let sync = Sync { directory, ends };
+        sync.write_settings(more)?;
+        let (number, series) = (sync.ends.number(), sync.ends.series(rows));
+        sync.ends.in_source(&format!(
+            "create table t (id {number} primary key, name text not null, amount {number}, note text);
+             {series} insert into t select i, 'item number ' || i, i * 37 % 1000, 'a note about item ' || i from n;"
+        ))?;
+        Ok(sync)
+    }
+
+    fn write_settings(&self, more: &Value) -> Result<()> {
+        let [source, target] = self.ends.urls();
+        let mut settings = json!({
+            "name": "bench",
+            "connections": { "from": { "url": source }, "to": { "url": target } },
+            "source": "from", "target": "to", "tables": ["t"],
+            "state": format!("sqlite:{}", self.directory.path().join("state.sqlite").display()),
+            "create_missing_tables": true,
         });
-        if let (Some(text), Some(more)) = (text.as_object_mut(), settings.as_object()) {
-            text.extend(more.clone());
+        for (key, value) in more.as_object().into_iter().flatten() {
+            settings[key] = value.clone();
         }
-        let file = bench.directory.path().join(format!("{name}.json"));
-        fs::write(&file, text.to_string())?;
-        Ok(Sync { source, target, file })
+        Ok(fs::write(self.directory.path().join(SETTINGS), settings.to_string())?)
     }
 
-    pub fn command(&self, command: &str, more: &[&str], code: i32) -> Result<(Value, Usage)> {
-        let file = self.file.display().to_string();
-        carry_out(&[&[command, &file], more].concat(), code)
+    /// Settings of a sync that follows triggers.
+    pub fn tracked() -> Value {
+        json!({ "sync_strategy": "incremental", "change_tracking": "triggers" })
     }
 
-    /// A run that is to prove that both sides are equal; what it wrote altogether, and what it used.
-    pub fn run(&self) -> Result<(Value, Usage)> {
-        settle_disk()?;
-        let (report, usage) = self.command("run", &[], 0)?;
-        let table = only_table(&report)?.clone();
-        if report["status"] != "completed" || table["verified"] != true {
-            return Err(format!("the report says neither completed nor verified: {report}").into());
+    /// Runs the program to its end: its report, and seconds from start to exit.
+    fn rowsync(&self, arguments: &[&str]) -> Result<(Value, f64)> {
+        let mut rowsync = Command::new(env!("CARGO_BIN_EXE_rowsync"));
+        rowsync.args(arguments).args(["--quiet", "--no-progress", "--output", "json"]);
+        let (output, usage) = watch(rowsync.current_dir(self.directory.path()).env_remove("RUST_LOG"))?;
+        if !output.status.success() {
+            let told = String::from_utf8_lossy(&output.stdout);
+            return Err(format!("{}\n{told}", complaint(&rowsync, &output)).into());
         }
-        Ok((table, usage))
+        Ok((serde_json::from_slice(&output.stdout)?, usage.wall.as_secs_f64()))
     }
 
-    /// The databases go, so that the next part has their room.
-    pub fn end(self, bench: &Bench) -> Result<()> {
-        for database in [self.source, self.target] {
-            bench.server.drop(database.url.path().trim_start_matches('/'))?;
+    /// Has the changes of the table logged, or not, and sees that it is so.
+    pub fn track(&self, action: &str, standing: &[&str]) -> Result<()> {
+        let (report, _) = self.rowsync(&["track", SETTINGS, action])?;
+        let told = report["tables"][0]["standing"].as_str().unwrap_or_default();
+        if standing.contains(&told) { Ok(()) } else { Err(format!("expected {standing:?}: {report}").into()) }
+    }
+
+    pub fn run(&self) -> Result<(Value, f64)> {
+        self.rowsync(&["run", SETTINGS])
+    }
+
+    /// Seconds of a run that modifies so many rows, of both sides together, and none else.
+    pub fn expect_modified(&self, rows: u64) -> Result<f64> {
+        let (report, seconds) = self.run()?;
+        let totals = &report["totals"];
+        let written = ["added", "modified", "deleted"].map(|count| totals[count].as_u64());
+        match written == [Some(0), Some(rows), Some(0)] {
+            true => Ok(seconds),
+            false => Err(format!("expected {rows} modified rows: {report}").into()),
         }
-        Ok(())
+    }
+
+    /// Seconds until every row is known to be equal.
+    pub fn verify(&self) -> Result<f64> {
+        Ok(self.rowsync(&["verify", SETTINGS])?.1)
     }
 }

@@ -79,7 +79,7 @@ fn values_of(row: &[u8]) -> Result<Vec<Value>, GivenError> {
 }
 
 /// A value of the domain; none where it is not one.
-fn value_given(given: &Json, domain: Domain) -> Option<Value> {
+pub(crate) fn value_given(given: &Json, domain: Domain) -> Option<Value> {
     let text = given.as_str();
     let number = || given.as_number().map(ToString::to_string);
     Some(match domain {
@@ -158,6 +158,9 @@ mod tests {
             in_cycle: false,
             filter: crate::filter::Filter::default(),
             given: Vec::new(),
+            derived: None,
+            computed: Vec::new(),
+            exact: Vec::new(),
         }
     }
 

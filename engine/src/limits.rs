@@ -42,6 +42,10 @@ impl TableLimits {
     /// # Errors
     /// When the store cannot make this table as it is asked for.
     pub fn check(&self, wished: &TableSchema) -> Result<(), Mismatch> {
+        if wished.columns.is_empty() {
+            let message = format!("table {} has no columns", wished.name);
+            return Err(Mismatch { message, remedy: NOTHING.into() });
+        }
         let names = || wished.columns.iter().map(|column| column.name.as_str());
         if wished.columns.len() > self.columns {
             let message = format!("table {} has {} columns", wished.name, wished.columns.len());
@@ -72,6 +76,7 @@ impl TableLimits {
     }
 }
 
+const NOTHING: &str = "leave it out of `tables`: its rows hold nothing that could be kept equal";
 const FEWER: &str = "leave some out with `exclude_fields`, or spread them over several tables by `fields`";
 const SHORTER: &str = "give it a shorter one: `target` names a table, `field_mapping` a column";
 const OTHER: &str = "give one of them another name with `field_mapping`";
@@ -93,6 +98,7 @@ mod tests {
         assert_eq!(refused(limits, &["four", "äb"]), None);
         assert!(refused(limits, &["four", "äöü"]).unwrap().contains("the name äöü has 6 bytes"));
         let named = TableSchema { name: TableName::in_schema("a_long_schema", "table"), ..table(vec![]) };
+        let named = TableSchema { columns: vec![column("a", DataType::Bool, "boolean")], ..named };
         assert!(limits.check(&named).unwrap_err().message.contains("the name table has 5 bytes"));
     }
 
@@ -102,6 +108,11 @@ mod tests {
         assert!(refused(any_case, &["a", "b", "A"]).unwrap().contains("the columns a and A"));
         assert_eq!(refused(any_case, &["ä", "Ä"]), None);
         assert_eq!(refused(TableLimits::NONE, &["a", "A"]), None);
+    }
+
+    #[test]
+    fn a_table_without_columns_is_refused() {
+        assert!(refused(TableLimits::NONE, &[]).unwrap().contains("has no columns"));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 mod columns;
 mod compatibility;
+mod derivation;
 mod digests;
 mod domains;
 mod given;
@@ -15,6 +16,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use crate::derived::{Expression, OnLossy, Operand};
 use crate::digest::DigestKind;
 use crate::filter::Filter;
 use crate::schema::{Column, DataType, TableSchema, TableView, ViewColumn};
@@ -22,8 +24,9 @@ use crate::store::Capabilities;
 pub use columns::refuse_one_way;
 use columns::{Matched, key_columns, key_first, matched_columns, modify_time, notes, refuse_unfilled};
 pub use compatibility::{ColumnFit, Fit, compatibility};
+use derivation::{Making, derivation, exact_columns, is_made, made_columns, refuse_made, shared_ground};
 use digests::shared_digests;
-use domains::common_domain;
+pub(crate) use domains::second_digits;
 use given::given;
 use walk::key_order;
 
@@ -41,6 +44,10 @@ pub struct PairOptions {
     pub exclude_fields: Vec<String>,
     /// Target names of columns that the source lacks, each with what it gets.
     pub default_values: BTreeMap<String, serde_json::Value>,
+    /// Target names of columns that are made, each with what it is made of.
+    pub expressions: BTreeMap<String, Expression<Operand>>,
+    /// Target names of columns, each with what is done with a value that it cannot hold.
+    pub on_lossy: BTreeMap<String, OnLossy>,
 }
 
 /// A pair of tables, ready to be compared.
@@ -95,14 +102,22 @@ pub fn pair(source: Side<'_>, target: Side<'_>, options: &PairOptions) -> Result
     refuse_unfilled(target.schema, &columns, &given)?;
     let mut domains = Vec::new();
     for (s, t) in &ordered {
-        domains.push(common_domain(source, s, target, t)?);
+        domains.push(shared_ground(source, s, target, t, options)?);
     }
+    refuse_made(&ordered, key_len, source.schema, target.schema, options)?;
+    let making = Making { source, target: target.schema, columns: &ordered, domains: &domains, key_len, options };
+    let (made, exact) = (derivation(&making)?, exact_columns(&making));
     let same_engine = source.capabilities.engine == target.capabilities.engine;
     let same_types = same_engine && ordered.iter().all(|(s, t)| s.declared == t.declared && s.data_type == t.data_type);
     let moves_raw = same_types && ordered.iter().all(|(s, _)| s.data_type != DataType::Local);
     let key_order = key_order(&ordered[..key_len], same_engine);
-    let raw = moves_raw && given.is_empty() && source.capabilities.raw_pages && target.capabilities.raw_pages;
-    let mut digests = shared_digests(source, target, &ordered, &domains, same_types);
+    let is_plain = given.is_empty() && exact.is_empty() && made.is_none();
+    let raw = moves_raw && is_plain && source.capabilities.raw_pages && target.capabilities.raw_pages;
+    let mut digests = match &made {
+        // Only where they arrive are they made.
+        Some(_) => vec![DigestKind::Stream],
+        None => shared_digests(source, target, &ordered, &domains, same_types),
+    };
     // Last, since it is not one to prove by: equal values may have other bytes, and are read then.
     if raw && [source, target].iter().all(|side| side.capabilities.digests.contains(&DigestKind::Raw)) {
         digests.push(DigestKind::Raw);
@@ -120,6 +135,9 @@ pub fn pair(source: Side<'_>, target: Side<'_>, options: &PairOptions) -> Result
             in_cycle: false,
             filter: Filter::ALL,
             given: Vec::new(),
+            derived: None,
+            computed: Vec::new(),
+            exact: Vec::new(),
         })
     };
     let notes = notes(source.schema, target.schema, &columns, &given, &unused);
@@ -133,7 +151,12 @@ pub fn pair(source: Side<'_>, target: Side<'_>, options: &PairOptions) -> Result
         circular: Vec::new(),
         kin: None,
     };
-    Arc::make_mut(&mut pair.target).given = given;
+    let target = Arc::make_mut(&mut pair.target);
+    (target.given, target.exact) = (given, exact);
+    if let Some(made) = made {
+        let read = made.read_by(&pair.source);
+        Arc::make_mut(&mut pair.source).derived = Some(Arc::new(read));
+    }
     Ok(pair)
 }
 

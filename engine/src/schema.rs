@@ -1,11 +1,14 @@
 //! What a table looks like: names, columns, types, keys. Filled by the adapters, read by the plan.
 
 use std::fmt;
+use std::sync::Arc;
 
 use serde::Serialize;
 
+use crate::derived::{Capacity, Derivation};
 use crate::domain::Domain;
 use crate::filter::Filter;
+use crate::rules::TableRules;
 use crate::value::Value;
 
 /// A table's name, with its schema where the engine has schemas.
@@ -43,6 +46,8 @@ pub struct TableSchema {
     /// Names of the key's columns in the order of the key; empty where there is no key.
     pub primary_key: Vec<String>,
     pub foreign_keys: Vec<ForeignKey>,
+    /// What else it has. Only looked up where a table like it is to be made.
+    pub rules: TableRules,
 }
 
 impl TableSchema {
@@ -164,6 +169,20 @@ pub struct TableView {
     pub filter: Filter,
     /// What rows that are added get in columns that the view does not have.
     pub given: Vec<Given>,
+    /// How the rows are made of those of the table, where they are not simply read; such a view is only read by.
+    pub derived: Option<Arc<Derivation>>,
+    /// Columns that the table does not have, each computed by the store.
+    pub computed: Vec<Computed>,
+    /// Columns by their places that take no value with a loss.
+    pub exact: Vec<(usize, Capacity)>,
+}
+
+/// A column that the store computes of each row, as text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Computed {
+    pub name: String,
+    /// In the store's own SQL.
+    pub sql: String,
 }
 
 /// A column of the target that the source lacks, and what it gets.
@@ -182,6 +201,19 @@ pub struct ViewColumn {
 impl TableView {
     pub fn key_columns(&self) -> &[ViewColumn] {
         &self.columns[..self.key_len]
+    }
+
+    /// The view of the table itself: what the store is asked by.
+    pub fn stored(self: &Arc<Self>) -> &Arc<TableView> {
+        self.derived.as_ref().map_or(self, |derivation| &derivation.read)
+    }
+
+    /// Leaves no other rows in sight.
+    pub fn show_only(&mut self, filter: Filter) {
+        if let Some(derivation) = &mut self.derived {
+            Arc::make_mut(&mut Arc::make_mut(derivation).read).filter = filter.clone();
+        }
+        self.filter = filter;
     }
 
     pub fn domains(&self) -> Vec<Domain> {

@@ -80,7 +80,7 @@ pub struct Column {
     pub target: Option<String>,
     pub target_type: Option<String>,
     /// `exact`, `rounded`, `may_fail`, `impossible`, `left_out` (by the sync), `given` (a value of
-    /// the settings) or `left_alone` (in the target).
+    /// the settings), `made` (by an expression) or `left_alone` (in the target).
     pub fit: String,
     pub compared_as: Option<String>,
     pub rule: Option<String>,

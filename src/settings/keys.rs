@@ -172,10 +172,18 @@ keys! {
     /// The kinds of records, each planned, counted, compared and reported on its own, as `product-work` and the like. Rows of
     /// other kinds are left alone; a row whose kind has changed moves from one to the other.
     record_types: Vec<String>, Kind::NamesOrNone, NOTHING, Now;
+    /// Target columns, each with what is done with a value that it cannot hold as it is: `error` puts the row aside, `round`
+    /// takes the nearest value that fits, `null` writes NULL. Left out, the rules of docs/equality.md hold.
+    on_lossy: BTreeMap<String, String>, Kind::Renames, NOTHING, Now;
+    /// Target columns, each with what it is made of: a column of the source, or `{ "trim": X }`, `{ "lower": X }`,
+    /// `{ "upper": X }`, `{ "concat": [X, ...] }`, `{ "coalesce": [X, ...] }`, `{ "json": X, "path": "a.b.0" }`,
+    /// `{ "constant": VALUE }`, or `{ "sql": TEXT }` in the SQL of the source; X is any of these.
+    expressions: BTreeMap<String, serde_json::Value>, Kind::Values, NOTHING, Now;
     /// Rows that are added get the value of `default_values` in target columns that the source lacks.
     set_default_value: bool, Kind::Flag, SET_DEFAULT_VALUE, Now;
-    /// Target columns that the source lacks, each with the value that added rows get with `set_default_value`, in place of
-    /// the column's own default. What is there already is left alone.
+    /// Target columns, each with its value for `set_default_value`: added rows get it where the source lacks the column, in
+    /// place of the column's own default, and what is there already is left alone; where the source has the column and the
+    /// target's must not be NULL, it stands for NULL.
     default_values: BTreeMap<String, serde_json::Value>, Kind::Values, NOTHING, Now;
     /// JSON columns: true takes all keys; false keeps keys that only the target has.
     copy_all_json_keys: bool, Kind::Flag, COPY_ALL_JSON_KEYS, NotYet;

@@ -102,13 +102,13 @@ const NAMING: [&str; 13] = [
 ];
 
 /// Keys whose text is SQL.
-const FILTERS: [&str; 2] = ["where", "target_where"];
+const SQL: [&str; 3] = ["where", "target_where", "sql"];
 
 /// Every name is quoted where it goes into a statement. What looks like more than a name is refused all the same when it
 /// comes from afar: no table is called so, and whoever types it means no good.
 fn look_at_names(value: &Value, key: &str, path: &str, problems: &mut Vec<Problem>) {
     match &value.kind {
-        ValueKind::String(text) if FILTERS.contains(&key) => {
+        ValueKind::String(text) if SQL.contains(&key) => {
             if let Err(message) = condition::check(text) {
                 problems.push(problem(path, message));
             }
@@ -124,7 +124,7 @@ fn look_at_names(value: &Value, key: &str, path: &str, problems: &mut Vec<Proble
         }
         ValueKind::Table(map) => {
             // What a column holds is no name, whatever the column is called.
-            for (name, value) in map.iter().filter(|_| key != "default_values") {
+            for (name, value) in map.iter().filter(|_| key != "default_values" && key != "constant") {
                 let is_pair_of_names = key == "field_mapping";
                 if is_pair_of_names && !is_plain(name) {
                     problems.push(problem(

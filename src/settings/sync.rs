@@ -10,6 +10,7 @@ use rowsync_engine::schedule::Schedule;
 
 use super::connection::{ConnectionSettings, Engine, engine_of, sqlite_path};
 use super::keys::{RawConnection, RawLink, RawSettings, RawTuning};
+use super::making;
 use super::problem::{did_you_mean, listed};
 use super::provenance::Provenance;
 use super::schedule::read_schedule;
@@ -129,6 +130,7 @@ impl SyncSettings {
         let ends = read_ends(&raw, provenance);
         let schedule = read_schedule(&raw, provenance);
         let tuning = TuningSettings::resolve(&raw.tuning, &RawTuning::default());
+        making::check(&raw.tuning, "", provenance);
         tuning.check_columns("", provenance);
         tuning.check_filter("", provenance);
         tuning.check_kinds("", provenance);

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use rowsync_engine::schema::find_name;
 
 use super::keys::{RawTable, RawTuning};
+use super::making;
 use super::problem::{did_you_mean, listed};
 use super::provenance::{Provenance, entry, member};
 use super::tuning::TuningSettings;
@@ -82,6 +83,7 @@ fn read_tables(raw: &[RawTable], top: &RawTuning, provenance: &mut Provenance) -
             continue;
         };
         let tuning = TuningSettings::resolve(top, &table.tuning);
+        making::check(&table.tuning, &path, provenance);
         if has_columns(&table.tuning) {
             tuning.check_columns(&path, provenance);
         }

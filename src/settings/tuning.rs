@@ -7,10 +7,12 @@ use std::time::Duration;
 use rowsync_actors::job::StatementLog;
 use rowsync_engine::conflict::Resolution;
 use rowsync_engine::cost::CompareMethod;
+use rowsync_engine::derived::{Expression, OnLossy, Operand};
 use rowsync_engine::digest::DigestKind;
 use rowsync_engine::plan::Strategy;
 
 use super::keys::RawTuning;
+use super::making;
 use super::problem::listed;
 use super::provenance::{Provenance, member};
 
@@ -45,6 +47,10 @@ pub struct TuningSettings {
     pub record_types: Vec<String>,
     /// What added rows get in target columns that the source lacks; nothing where `set_default_value` is off.
     pub default_values: BTreeMap<String, serde_json::Value>,
+    /// What the values of target columns are made of.
+    pub expressions: BTreeMap<String, Expression<Operand>>,
+    /// What is done with values that target columns cannot hold.
+    pub on_lossy: BTreeMap<String, OnLossy>,
     pub create_missing_tables: bool,
     pub trust_modify_id: bool,
     pub sync_all: bool,
@@ -153,6 +159,8 @@ impl TuningSettings {
             record_type_field: of!(record_type_field),
             record_types: of!(record_types).unwrap_or_default(),
             default_values: of!(default_values).filter(|_| set(of!(set_default_value))).unwrap_or_default(),
+            expressions: making::expressions(&of!(expressions).unwrap_or_default()),
+            on_lossy: making::on_lossy(&of!(on_lossy).unwrap_or_default()),
             create_missing_tables: set(of!(create_missing_tables)),
             trust_modify_id: set(of!(trust_modify_id)),
             sync_all: set(of!(sync_all)),

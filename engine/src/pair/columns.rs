@@ -1,6 +1,6 @@
 //! Which columns of two tables meet, and which of them are the key.
 
-use super::{Mismatch, Pair, PairOptions, Side, mismatch};
+use super::{Mismatch, Pair, PairOptions, Side, is_made, made_columns, mismatch};
 use crate::schema::{Column, Filled, Given, TableSchema, find_name};
 
 pub(super) type Matched = (Column, Column);
@@ -29,10 +29,12 @@ pub(super) fn matched_columns(
                 "add the column, or name another in `field_mapping`, or leave it out with `exclude_fields`",
             );
         };
-        if found.filled != Filled::ByExpression {
+        // What is made takes the place of what would only be read.
+        if found.filled != Filled::ByExpression && !is_made(target, found, options) {
             matched.push((column.clone(), found.clone()));
         }
     }
+    matched.extend(made_columns(source, target, options)?);
     Ok(matched)
 }
 
@@ -58,7 +60,7 @@ pub(super) fn takes_part(column: &Column, source: &TableSchema, options: &PairOp
         && !listed(&options.exclude_fields)
 }
 
-fn same_column(schema: &TableSchema, name: &str, column: &Column) -> bool {
+pub(super) fn same_column(schema: &TableSchema, name: &str, column: &Column) -> bool {
     schema.column(name).is_some_and(|found| found.name == column.name)
 }
 

@@ -5,6 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::columns::{partner, takes_part, unfilled};
+use super::derivation::is_made;
 use super::domains::common_domain;
 use super::losses::{Loss, losses};
 use super::{PairOptions, Side};
@@ -19,6 +20,8 @@ pub enum Fit {
     LeftAlone,
     /// Only the target has it, and the settings name a value for rows that are added.
     Given,
+    /// The settings say what it is made of.
+    Made,
     /// Only the source has it, or it is not to take part.
     LeftOut,
     /// Every value of the declared type goes over as it is.
@@ -52,7 +55,9 @@ pub fn compatibility(source: Side<'_>, target: Side<'_>, options: &PairOptions) 
     let mut taken: Vec<&str> = Vec::new();
     for column in &source.schema.columns {
         let found = partner(column, source.schema, target.schema, options);
-        if !takes_part(column, source.schema, options) {
+        if found.is_some_and(|found| is_made(target.schema, found, options)) {
+            fits.push(lone(Some(column), None, Fit::LeftOut, None));
+        } else if !takes_part(column, source.schema, options) {
             // A column of the target that needs a value is told of on its own.
             let beside = found.filter(|found| !unfilled(found));
             taken.extend(beside.map(|found| found.name.as_str()));
@@ -71,6 +76,7 @@ pub fn compatibility(source: Side<'_>, target: Side<'_>, options: &PairOptions) 
     let is_given = |column: &Column| names.iter().any(|name| target.schema.column(name) == Some(column));
     let extra = target.schema.columns.iter().filter(|column| !taken.contains(&column.name.as_str()));
     fits.extend(extra.map(|column| match unfilled(column) {
+        _ if is_made(target.schema, column, options) => lone(None, Some(column), Fit::Made, None),
         _ if is_given(column) => lone(None, Some(column), Fit::Given, None),
         true => {
             lone(None, Some(column), Fit::Impossible, Some("must not be null, has no default, and nothing fills it"))

@@ -33,7 +33,7 @@ fn incomparable(source: Side<'_>, s: &Column, target: Side<'_>, t: &Column) -> R
 }
 
 /// The domain of a column whose partner takes any value.
-fn bound_domain(column: &Column) -> Domain {
+pub(super) fn bound_domain(column: &Column) -> Domain {
     let domain = own_domain(&column.data_type);
     moment(domain).map_or(domain, |moment| with_digits(moment, second_digits(column)))
 }
@@ -60,7 +60,7 @@ fn with_digits(moment: Moment, digits: u32) -> Domain {
 }
 
 /// Digits behind the second that a column keeps, as its declaration says: `timestamp(3) without time zone`.
-pub(super) fn second_digits(column: &Column) -> u32 {
+pub(crate) fn second_digits(column: &Column) -> u32 {
     if moment(own_domain(&column.data_type)).is_none() {
         return MICROSECOND_DIGITS;
     }

@@ -15,6 +15,8 @@ pub(super) fn given(target: &TableSchema, columns: &[Matched], options: &PairOpt
         let is_taken = |name: &str| columns.iter().any(|(_, taken)| taken.name == name);
         match column.filter(|column| !is_taken(&column.name) && column.filled != Filled::ByExpression) {
             Some(column) => given.push(Given { column: column.clone(), value: meant(typed) }),
+            // One that the source has is filled where the source has NULL.
+            None if column.is_some_and(|column| !column.nullable) => {}
             None => unused.push(name.clone()),
         }
     }

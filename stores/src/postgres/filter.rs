@@ -2,7 +2,7 @@
 
 use rowsync_engine::error::{Class, Kind, StoreError};
 use rowsync_engine::filter::{Filter, Term};
-use rowsync_engine::schema::{TableName, TableView};
+use rowsync_engine::schema::{Computed, TableName, TableView};
 use sqlx::{AssertSqlSafe, Either, Executor, SqlSafeStr, Statement};
 
 use super::link::Lease;
@@ -36,10 +36,16 @@ fn of_term(term: &Term, view: Option<&TableView>) -> String {
 /// the server takes it for a condition of the whole.
 pub fn rows(view: &TableView) -> String {
     let name = table(&view.table);
+    let computed: String = view.computed.iter().map(computed).collect();
     match condition(&view.filter, Some(view)) {
-        Some(condition) => format!("(SELECT * FROM {name} WHERE {condition}) AS rowsync_t"),
+        Some(condition) => format!("(SELECT *{computed} FROM {name} WHERE {condition}) AS rowsync_t"),
+        None if !computed.is_empty() => format!("(SELECT *{computed} FROM {name}) AS rowsync_t"),
         None => format!("{name} AS rowsync_t"),
     }
+}
+
+fn computed(column: &Computed) -> String {
+    format!(", (\n{}\n)::text AS {}", column.sql, identifier(&column.name))
 }
 
 /// ` AND` the row of `rowsync_t` is one of the view, for statements that need the table itself. What else the statement

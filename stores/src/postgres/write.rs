@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use rowsync_engine::change::{Applied, Changes};
+use rowsync_engine::derived::refuse_lossy;
 use rowsync_engine::error::{Class, Kind, StoreError};
 use rowsync_engine::key::Key;
 use rowsync_engine::row::{Form, RowPage};
@@ -46,6 +47,7 @@ impl Writing {
     }
 
     async fn apply(&mut self, changes: &Changes) -> Result<Applied> {
+        refuse_lossy(&self.view, changes)?;
         let mut applied = Applied::default();
         for keys in changes.deletes.chunks(KEYS_A_STATEMENT) {
             applied += self.delete(keys, changes.since()).await?;

@@ -98,7 +98,7 @@ impl Reader<'_> {
     fn each_row(&self, range: &KeyRange, order: &str, mut take: impl FnMut(&Row<'_>) -> Result<()>) -> Result<()> {
         let text = format!(
             "SELECT {} FROM {}{}{order}",
-            sql::columns(&self.view.columns),
+            sql::selected(self.view),
             sql::table(self.view),
             sql::in_range(self.view, range)
         );

@@ -97,7 +97,7 @@ pub fn page(connection: &Connection, view: &TableView, request: &PageRequest) ->
         return raw_page(connection, view, request);
     }
     let columns = if request.keys_only { view.key_columns() } else { &view.columns };
-    let mut statement = prepare_page(connection, view, request, columns)?;
+    let mut statement = prepare_page(connection, view, request)?;
     let mut page = RowPage::for_request(Form::Fields, view.key_len, request);
     let mut rows = statement.raw_query();
     let mut reader = RowReader::new(view.key_len, columns);
@@ -114,7 +114,7 @@ pub fn page(connection: &Connection, view: &TableView, request: &PageRequest) ->
 }
 
 fn raw_page(connection: &Connection, view: &TableView, request: &PageRequest) -> Result<RowPage> {
-    let mut statement = prepare_page(connection, view, request, &view.columns)?;
+    let mut statement = prepare_page(connection, view, request)?;
     let mut page = RowPage::for_request(Form::Raw, view.key_len, request);
     let mut rows = statement.raw_query();
     while let Some(row) = rows.next().map_err(failed)? {
@@ -146,7 +146,6 @@ fn prepare_page<'c>(
     connection: &'c Connection,
     view: &TableView,
     request: &PageRequest,
-    columns: &[ViewColumn],
 ) -> Result<CachedStatement<'c>> {
     let range = &request.range;
     let bounds = (range.after.iter().count() + range.through.iter().count()) * view.key_len;
@@ -156,7 +155,7 @@ fn prepare_page<'c>(
         .map_or(String::new(), |(column, _)| format!(" AND {} > ?{}", sql::quoted(&column.column.name), bounds + 2));
     let text = format!(
         "SELECT {} FROM {}{}{modified}{} LIMIT ?{}",
-        sql::columns(columns),
+        if request.keys_only { sql::columns(view.key_columns()) } else { sql::selected(view) },
         sql::table(view),
         sql::in_range(view, range),
         sql::order(view),
@@ -189,7 +188,8 @@ pub fn gather(
     let mut reader = RowReader::new(view.key_len, columns);
     for range in ranges {
         caller.still_waits()?;
-        let (names, table, within) = (sql::columns(columns), sql::table(view), sql::in_range(view, range));
+        let names = if keys_only { sql::columns(columns) } else { sql::selected(view) };
+        let (table, within) = (sql::table(view), sql::in_range(view, range));
         let text = format!("SELECT {names} FROM {table}{within}");
         let _asked = ask("read", &text);
         let mut statement = connection.prepare_cached(&text).map_err(failed)?;
@@ -209,7 +209,7 @@ pub fn gather(
 /// The rows with these keys; keys without a row are left out.
 pub fn rows_by_key(connection: &Connection, view: &TableView, keys: &[Key], caller: &Caller<'_>) -> Result<RowPage> {
     check_domains(view, "read")?;
-    let text = format!("SELECT {} FROM {}{}", sql::columns(&view.columns), sql::table(view), sql::has_key(view));
+    let text = format!("SELECT {} FROM {}{}", sql::selected(view), sql::table(view), sql::has_key(view));
     let _asked = ask("read", &text);
     let mut statement = connection.prepare_cached(&text).map_err(failed)?;
     let mut page = RowPage::new(Form::Fields, view.key_len);

@@ -22,6 +22,16 @@ pub fn columns(columns: &[ViewColumn]) -> String {
     quoted_list(columns.iter().map(|column| column.column.name.as_str()))
 }
 
+/// The same with those that are computed, which are no columns of the table.
+pub fn selected(view: &TableView) -> String {
+    let selected = |column: &ViewColumn| {
+        let computed = view.computed.iter().find(|computed| computed.name == column.column.name);
+        // On lines of its own, so that a comment at its end takes nothing with it.
+        computed.map_or_else(|| quoted(&column.column.name), |computed| format!("(\n{}\n)", computed.sql))
+    };
+    view.columns.iter().map(selected).collect::<Vec<_>>().join(", ")
+}
+
 pub fn table(view: &TableView) -> String {
     quoted(&view.table.name)
 }

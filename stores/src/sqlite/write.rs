@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use rowsync_engine::change::{Applied, Changes};
+use rowsync_engine::derived::refuse_lossy;
 use rowsync_engine::error::{Kind, StoreError};
 use rowsync_engine::key::Key;
 use rowsync_engine::row::{Form, RowPage, fields};
@@ -29,6 +30,7 @@ fn failed(error: rusqlite::Error) -> StoreError {
 /// Applies a set of changes inside the transaction that is open.
 pub fn apply(connection: &Connection, view: &TableView, changes: &Arc<Changes>) -> Result<Applied> {
     refuse_later(connection, changes.since())?;
+    refuse_lossy(view, changes)?;
     let writer = Writer::new(connection, view);
     let applied = Applied {
         deleted: writer.delete(&changes.deletes)?,

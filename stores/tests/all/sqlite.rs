@@ -63,6 +63,9 @@ impl Fixture {
             in_cycle: false,
             filter: Filter::ALL,
             given: Vec::new(),
+            derived: None,
+            computed: Vec::new(),
+            exact: Vec::new(),
         })
     }
 

@@ -144,6 +144,9 @@ pub async fn view(store: &dyn Store, table: &str) -> Arc<TableView> {
         in_cycle: false,
         filter: Filter::ALL,
         given: Vec::new(),
+        derived: None,
+        computed: Vec::new(),
+        exact: Vec::new(),
     })
 }
 

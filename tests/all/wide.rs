@@ -1,0 +1,125 @@
+//! Tables as wide, rows as long and keys as many as the engines take them.
+
+use crate::support::{Database, Desk, Side, sides};
+
+/// Columns `c1` to `cN` of a type.
+fn columns(count: usize, declared: &str) -> String {
+    (1..=count).map(|number| format!(", c{number} {declared}")).collect()
+}
+
+/// Fills `t` with rows of which every seventh column holds its number, so that they fit a page of a server.
+fn fill(count: usize, rows: usize) -> String {
+    let values: String =
+        (1..=count).map(|number| format!(", case i % 7 when {} then {number} end", number % 7)).collect();
+    format!(
+        "insert into t with recursive n(i) as (select 1 union all select i + 1 from n where i < {rows}) select i{values} from n;"
+    )
+}
+
+/// Equal after one run, nothing to do in the next, and a change of the last column found.
+fn check(desk: &Desk, name: &str, source: &Side, rows: u64, last: &str) {
+    assert_eq!(desk.run(name).totals(), (rows, 0, 0), "{name}");
+    assert_eq!(desk.run(name).totals(), (0, 0, 0), "{name}");
+    source.run(desk, &format!("update t set {last} = 777 where id = 3; delete from t where id = 4"));
+    assert_eq!(desk.run(name).totals(), (0, 1, 1), "{name}");
+    assert_eq!(desk.verify_code(name), Some(0), "{name}");
+}
+
+/// Key and all: the most that a server's table has.
+const MOST: usize = 1_600;
+
+#[test]
+fn a_table_of_as_many_columns_as_a_server_has_is_kept_equal_on_any_side() {
+    for (source, target) in sides() {
+        let desk = Desk::new();
+        source.run(&desk, &format!("create table t (id integer primary key{});", columns(MOST - 1, "smallint")));
+        source.run(&desk, &fill(MOST - 1, 300));
+        desk.sync("wide", &source.url(&desk), &target.url(&desk), r#""tables": ["t"],"#);
+        check(&desk, "wide", &source, 300, &format!("c{}", MOST - 1));
+    }
+}
+
+#[test]
+fn a_file_has_more_columns_than_a_server_which_is_refused_with_what_to_do() {
+    let (desk, server) = (Desk::new(), Database::new());
+    let source = Side::File("s.sqlite");
+    source.run(
+        &desk,
+        &format!("create table t (id integer primary key{}); {}", columns(1_999, "integer"), fill(1_999, 20)),
+    );
+    desk.sync("files", &desk.sqlite("s.sqlite"), &desk.sqlite("t.sqlite"), "");
+    check(&desk, "files", &source, 20, "c1999");
+    desk.sync("server", &desk.sqlite("s.sqlite"), &server.url, "");
+    let ended = desk.rowsync(&["run", "server.json"]);
+    assert_eq!(ended.code, Some(1), "{}", ended.stderr);
+    let error = ended.report()["tables"][0]["errors"][0].clone();
+    assert!(error["message"].as_str().unwrap().contains("has 2000 columns"), "{error}");
+    assert!(error["remedy"].as_str().unwrap().contains("exclude_fields"), "{error}");
+    desk.sync("part", &desk.sqlite("s.sqlite"), &server.url, r#""fields": ["id", "c1999"],"#);
+    assert_eq!(desk.run("part").totals(), (19, 0, 0));
+}
+
+#[test]
+fn rows_that_are_null_but_for_their_key_are_rows() {
+    for (source, target) in sides() {
+        let desk = Desk::new();
+        source.run(&desk, &format!("create table t (id integer primary key{});", columns(50, "integer")));
+        source.run(&desk, "insert into t (id) with recursive n(i) as (select 1 union all select i + 1 from n where i < 3000) select i from n");
+        desk.sync("nulls", &source.url(&desk), &target.url(&desk), r#""tables": ["t"],"#);
+        check(&desk, "nulls", &source, 3_000, "c50");
+    }
+}
+
+#[test]
+fn a_key_of_ten_columns_is_searched_and_written() {
+    let names: Vec<String> = (1..=10).map(|number| format!("k{number}")).collect();
+    let declared: String = names.iter().map(|name| format!("{name} integer not null, ")).collect();
+    for (source, target) in sides() {
+        let desk = Desk::new();
+        source.run(
+            &desk,
+            &format!("create table t ({declared} id integer, v integer, primary key ({}));", names.join(", ")),
+        );
+        // All but the last parts of the key are equal for many rows.
+        let parts: Vec<String> = (1..=10).map(|place| format!("i / {}", 3_u32.pow(10 - place))).collect();
+        source.run(&desk, &format!(
+            "insert into t with recursive n(i) as (select 1 union all select i + 1 from n where i < 20000) select {}, i, i from n",
+            parts.join(", ")
+        ));
+        desk.sync("ten", &source.url(&desk), &target.url(&desk), r#""tables": ["t"],"#);
+        check(&desk, "ten", &source, 20_000, "v");
+    }
+}
+
+#[test]
+fn texts_of_a_megabyte_are_moved_and_compared() {
+    for (source, target) in sides() {
+        let desk = Desk::new();
+        let is_file = matches!(source, Side::File(_));
+        let text = if is_file { "replace(printf('%.*c', 1000000, 'x'), 'x', 'y')" } else { "repeat('y', 1000000)" };
+        source.run(&desk, &format!(
+            "create table t (id integer primary key, w text, v integer);
+             insert into t with recursive n(i) as (select 1 union all select i + 1 from n where i < 20) select i, {text} || i, i from n"
+        ));
+        desk.sync(
+            "long",
+            &source.url(&desk),
+            &target.url(&desk),
+            r#""tables": ["t"], "max_bytes_in_flight": "8 MiB","#,
+        );
+        check(&desk, "long", &source, 20, "v");
+        source.run(&desk, "update t set w = w || '!' where id = 7");
+        assert_eq!(desk.run("long").totals(), (0, 1, 0));
+    }
+}
+
+#[test]
+fn a_table_without_columns_is_refused_and_the_others_go_on() {
+    let (desk, source) = (Desk::new(), Database::new());
+    source.sql("create table none (); insert into none default values; create table t (id bigint primary key); insert into t values (1)");
+    desk.sync("none", &source.url, &desk.sqlite("t.sqlite"), "");
+    let ended = desk.rowsync(&["run", "none.json"]);
+    assert_eq!((ended.code, ended.totals()), (Some(1), (1, 0, 0)), "{}{}", ended.stdout, ended.stderr);
+    let error = ended.report()["tables"][0]["errors"][0].clone();
+    assert!(error["message"].as_str().unwrap().ends_with("none has no columns"), "{error}");
+}
