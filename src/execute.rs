@@ -355,8 +355,10 @@ async fn make_job(
     };
     let source = end(SideName::Source, &ends.source, consistency, &settings.source).await;
     let target = end(SideName::Target, &ends.target, Consistency::Latest, &settings.target).await;
+    let source = source.map_err(|error| told("source", &settings.source, error))?;
+    source.lie_beside(Arc::clone(&ends.target));
     let shared = Shared {
-        source: source.map_err(|error| told("source", &settings.source, error))?,
+        source,
         target: target.map_err(|error| told("target", &settings.target, error))?,
         leave: Arc::clone(&footing.leave),
         budget: meters.budget(NonZeroUsize::new(budget_bytes).unwrap_or(NonZeroUsize::MIN)),

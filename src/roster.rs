@@ -460,6 +460,7 @@ fn lay(ends: &Ends, entry: &mut Entry, in_cycle: bool, missing: Missing) -> Resu
         refuse_one_way(&pair, &entry.source)?;
         refuse_made_both_ways(&pair)?;
     }
+    refuse_kept_and_replaced(entry, &pair)?;
     let rows = filters(entry);
     if let Some(kin) = rows.kin {
         refuse_kinds_both_ways(merges)?;
@@ -503,6 +504,18 @@ fn refuse_unseen_kind(entry: &Entry, pair: &Pair) -> Result<(), Mismatch> {
         ),
         remedy: "do not exclude it, and have the target hold it".into(),
     })
+}
+
+/// Nothing is left to be kept where all rows are replaced.
+fn refuse_kept_and_replaced(entry: &Entry, pair: &Pair) -> Result<(), Mismatch> {
+    let keeps = pair.source.derived.as_ref().is_some_and(|derivation| derivation.kept.is_some());
+    match keeps && entry.settings.tuning.sync_strategy == Strategy::Full {
+        true => Err(Mismatch {
+            message: format!("`full` replaces the rows of {} with all keys of their documents", pair.target.table),
+            remedy: "set `copy_all_json_keys` to true, or take another `sync_strategy`".into(),
+        }),
+        false => Ok(()),
+    }
 }
 
 /// What is made of several values cannot be taken apart again.
@@ -561,5 +574,6 @@ pub fn pair_options(tuning: &TuningSettings) -> PairOptions {
         default_values: tuning.default_values.clone(),
         expressions: tuning.expressions.clone(),
         on_lossy: tuning.on_lossy.clone(),
+        keep_json_keys: !tuning.copy_all_json_keys,
     }
 }
