@@ -23,10 +23,14 @@ pub async fn mark(lease: &mut Lease, view: &TableView) -> Result<Option<Mark>> {
     Ok(rows.first().and_then(|row| row.first()?.as_ref()?.parse().ok()).map(Mark))
 }
 
-/// The number of the next transaction that writes, where none is open that has. Whoever writes takes a number, in
-/// whatever database of the server.
+/// The number behind that of the last transaction that wrote, where none is open that has. Whoever writes takes a number,
+/// in whatever database of the server, and locks it until the end; the newest of those that are open is in no snapshot, but
+/// its lock is there for everybody to see.
+const PULSE: &str = "SELECT txid_current_snapshot()::text WHERE NOT EXISTS ( \
+    SELECT FROM pg_catalog.pg_locks WHERE locktype = 'transactionid' AND mode = 'ExclusiveLock')";
+
 pub async fn pulse(lease: &mut Lease) -> Result<Option<Pulse>> {
-    let rows = lease.texts("SELECT txid_current_snapshot()::text").await?;
+    let rows = lease.texts(PULSE).await?;
     let snapshot = rows.into_iter().next().and_then(|row| row.into_iter().next()?);
     Ok(snapshot.filter(|snapshot| is_quiet(snapshot)).map(Pulse))
 }
