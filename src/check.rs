@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rowsync_actors::leave::Unshared;
 use rowsync_engine::pair::{ColumnFit, Fit, Pair};
+use rowsync_engine::rules::TableRules;
 use rowsync_engine::schema::{ForeignKey, TableSchema, TableView};
 use rowsync_engine::store::{Consistency, Snapshot, Store};
 use rowsync_stores::Access;
@@ -147,7 +148,12 @@ async fn missing_foreign_keys(
     };
     let mut told_of = Vec::new();
     for key in wished_foreign_keys(entries, place).into_iter().filter(|wished| !has(wished)) {
-        let bare = TableSchema { columns: Vec::new(), primary_key: Vec::new(), ..target.clone() };
+        let bare = TableSchema {
+            columns: Vec::new(),
+            primary_key: Vec::new(),
+            rules: TableRules::default(),
+            ..target.clone()
+        };
         let creation = ends.target.creation(&bare, std::slice::from_ref(&key)).await;
         let creation = creation.map_err(|error| told("target", &settings.target, error))?;
         let added = creation.after.first().map(|statement| format!("; add it with: {statement}")).unwrap_or_default();

@@ -29,6 +29,8 @@ pub struct TableStatements {
     pub before: Vec<String>,
     /// Once the rows of all tables are there.
     pub after: Vec<String>,
+    /// What the source's table has and the statements do not make.
+    pub notes: Vec<String>,
     /// Why there are none, where the target cannot keep such a table.
     pub problem: Option<String>,
 }
@@ -75,6 +77,7 @@ async fn table_statements(
         standing: if entry.target.is_some() { Standing::Exists } else { Standing::Missing },
         before: Vec::new(),
         after: Vec::new(),
+        notes: Vec::new(),
         problem: None,
     };
     let like = wished_table(entry);
@@ -88,6 +91,7 @@ async fn table_statements(
     let creation = ends.target.creation(&like, &wished_foreign_keys(&roster.entries, place)).await;
     let creation = creation.map_err(|error| told("target", &settings.target, error))?;
     let mut unsaid = |all: Vec<String>| all.into_iter().filter(|one| said.insert(one.clone())).collect::<Vec<String>>();
+    statements.notes = like.rules.left_behind;
     statements.before = unsaid(creation.before);
     statements.after = unsaid(creation.after);
     Ok(statements)
@@ -109,6 +113,8 @@ pub fn text(report: &SchemaReport) -> String {
             .map(|problem| format!("-- {} cannot be made: {problem}\n", table.target))
             .collect::<String>();
     }
+    let notes = report.tables.iter().flat_map(|table| table.notes.iter().map(move |note| (&table.target, note)));
+    notes.for_each(|(table, note)| text += &format!("-- {table}: {}\n", note.replace('\n', " ")));
     text += &script(|table| &table.before);
     let after = script(|table| &table.after);
     if !after.is_empty() {

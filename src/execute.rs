@@ -23,7 +23,7 @@ use rowsync_engine::order::{Order, order};
 use rowsync_engine::pair::Pair;
 use rowsync_engine::plan::Strategy;
 use rowsync_engine::report::{ErrorReport, RunReport, RunStatus, TableReport, TableStatus};
-use rowsync_engine::schema::{ForeignKey, TableName, TableView};
+use rowsync_engine::schema::{ForeignKey, TableName, TableSchema, TableView};
 use rowsync_engine::search::SideName;
 use rowsync_engine::store::{Consistency, Store};
 use rowsync_stores::Access;
@@ -38,7 +38,7 @@ use crate::footing::{Footing, Kept};
 use crate::merging;
 use crate::patience::{dice, patience_of, patiently};
 use crate::problem::Problem;
-use crate::roster::{Entry, Missing, Roster, wished_foreign_keys};
+use crate::roster::{Entry, Missing, Roster, wished_foreign_keys, wished_table};
 use crate::settings::{ConnectionSettings, SyncSettings, TuningSettings};
 use crate::state::{Command, Place, RowError, State, StateError};
 use crate::tally::{Tally, count_conflicts};
@@ -300,6 +300,10 @@ fn end(connection: &ConnectionSettings) -> String {
     format!("{} {}", connection.url, connection.schema.as_deref().unwrap_or_default())
 }
 
+fn creation_notes(entry: &Entry) -> Vec<String> {
+    std::iter::once("the target's table was created".into()).chain(wished_table(entry).rules.left_behind).collect()
+}
+
 /// The job for the supervisor, and the places of the tables that cannot be begun.
 async fn make_job(
     settings: &SyncSettings,
@@ -329,7 +333,7 @@ async fn make_job(
             target_missing: entry.target_missing,
             has_children: roster.order.has_children[index],
             log_owner: log_owner(&entry.settings.tuning, &place).filter(|_| merge.is_none()),
-            notes: if entry.created { vec!["the target's table was created".into()] } else { Vec::new() },
+            notes: if entry.created { creation_notes(entry) } else { Vec::new() },
             keeping,
             replay: failed.as_ref().filter(|_| merge.is_none()).and_then(|all| keys_of(entry, pair, all)),
             merge,
@@ -346,8 +350,10 @@ async fn make_job(
     };
     let source = end(SideName::Source, &ends.source, consistency, &settings.source).await;
     let target = end(SideName::Target, &ends.target, Consistency::Latest, &settings.target).await;
+    let source = source.map_err(|error| told("source", &settings.source, error))?;
+    source.lie_beside(Arc::clone(&ends.target));
     let shared = Shared {
-        source: source.map_err(|error| told("source", &settings.source, error))?,
+        source,
         target: target.map_err(|error| told("target", &settings.target, error))?,
         leave: Arc::clone(&footing.leave),
         budget: meters.budget(NonZeroUsize::new(budget_bytes).unwrap_or(NonZeroUsize::MIN)),
@@ -497,17 +503,19 @@ async fn finish_writing(
 ) -> Option<ErrorReport> {
     let interrupted = RunReport::status_of(tables) == RunStatus::Interrupted;
     let created = roster.entries.iter().enumerate().filter(|(_, entry)| entry.lacks_foreign_keys && !interrupted);
-    let created: Vec<(usize, &TableName, Vec<ForeignKey>)> = created
+    let created: Vec<Unfinished<'_>> = created
         .filter_map(|(place, entry)| {
-            Some((place, &entry.target.as_ref()?.name, wished_foreign_keys(&roster.entries, place)))
+            let foreign_keys = wished_foreign_keys(&roster.entries, place);
+            Some(Unfinished { place, table: &entry.target.as_ref()?.name, like: wished_table(entry), foreign_keys })
         })
         .collect();
+    let mut notes: BTreeMap<usize, Vec<String>> = BTreeMap::new();
     let mut refused: BTreeMap<usize, ErrorReport> = BTreeMap::new();
     let finished = target.insist(failures_max, async || {
         let store = target.store();
         leave.to_write().await?;
-        for (place, table, foreign_keys) in &created {
-            match store.add_foreign_keys(table, foreign_keys).await {
+        for Unfinished { place, table, like, foreign_keys } in &created {
+            match add_rest(&*store, table, like, foreign_keys, notes.entry(*place).or_default()).await {
                 Err(error) if error.class() == Class::Connection && error.kind != Kind::Forbidden => return Err(error),
                 Err(error) => drop(refused.insert(*place, told_in_report(&error))),
                 Ok(()) => {}
@@ -517,6 +525,7 @@ async fn finish_writing(
         store.flush().await
     });
     let finished = finished.await;
+    notes.into_iter().for_each(|(place, notes)| tables[place].notes.extend(notes));
     for (place, error) in refused {
         tables[place].errors.push(error);
         if tables[place].status == TableStatus::Completed {
@@ -527,6 +536,26 @@ async fn finish_writing(
         Ok(()) | Err(Failure::Stopped) => None,
         Err(failure) => Some(told_in_report(&failure.into_error())),
     }
+}
+
+/// A table that was made and lacks what follows its rows.
+struct Unfinished<'a> {
+    place: usize,
+    table: &'a TableName,
+    like: TableSchema,
+    foreign_keys: Vec<ForeignKey>,
+}
+
+/// `notes`: what the target refused of the source's rules. A table is no less equal without an index.
+async fn add_rest(
+    store: &dyn Store,
+    table: &TableName,
+    like: &TableSchema,
+    foreign_keys: &[ForeignKey],
+    notes: &mut Vec<String>,
+) -> Result<(), StoreError> {
+    *notes = store.add_rules(table, like).await?;
+    store.add_foreign_keys(table, foreign_keys).await
 }
 
 pub(crate) fn told_in_report(error: &StoreError) -> ErrorReport {

@@ -42,6 +42,7 @@ pub struct Entry {
     /// It was made by this run, or by an earlier one that did not come to its end.
     pub lacks_foreign_keys: bool,
     pub target_missing: bool,
+    pub target_engine: &'static str,
 }
 
 /// All tables of a run, in the order of the settings or of the source.
@@ -82,6 +83,9 @@ impl Roster {
             entry.created = made.contains(&entry.settings.name);
             let is_unfinished = entry.target.as_ref().is_some_and(|target| unfinished.contains(&target.name));
             entry.lacks_foreign_keys = entry.created || is_unfinished;
+            if is_unfinished && !entry.created {
+                read_rules(settings, ends, &mut entry.source).await?;
+            }
         }
         for (place, entry) in entries.iter_mut().enumerate() {
             entry.pair = lay(ends, entry, order.in_cycle(place));
@@ -178,7 +182,7 @@ async fn describe(settings: &SyncSettings, ends: &Ends, table: TableSettings) ->
     let (source, target) = tokio::join!(look_up(&ends.source, &table.source), look_up(&ends.target, &table.target));
     let source = source.map_err(|error| told("source", &settings.source, error))?;
     let target = target.map_err(|error| told("target", &settings.target, error))?;
-    let Some(source) = source else {
+    let Some(mut source) = source else {
         let known = ends.source.tables().await.map_err(|error| told("source", &settings.source, error))?;
         return Err(no_such_table(
             "source",
@@ -187,6 +191,9 @@ async fn describe(settings: &SyncSettings, ends: &Ends, table: TableSettings) ->
             known.iter().map(|name| name.name.as_str()),
         ));
     };
+    if target.is_none() {
+        read_rules(settings, ends, &mut source).await?;
+    }
     let unpaired =
         Mismatch { message: format!("the target has no table {}", table.target), remedy: CREATE_REMEDY.into() };
     Ok(Entry {
@@ -197,7 +204,14 @@ async fn describe(settings: &SyncSettings, ends: &Ends, table: TableSettings) ->
         created: false,
         lacks_foreign_keys: false,
         target_missing: false,
+        target_engine: ends.target.capabilities().engine.name,
     })
+}
+
+/// What the source's table has beside columns and key, for one that is to be made like it.
+async fn read_rules(settings: &SyncSettings, ends: &Ends, source: &mut TableSchema) -> Result<(), Problem> {
+    source.rules = ends.source.rules(&source.name).await.map_err(|error| told("source", &settings.source, error))?;
+    Ok(())
 }
 
 const CREATE_REMEDY: &str = "create it, or set `create_missing_tables` to true";
@@ -325,13 +339,14 @@ pub fn wished_table(entry: &Entry) -> TableSchema {
             && column.filled != Filled::ByExpression
     };
     let mut columns: Vec<_> = entry.source.columns.iter().filter(takes_part).cloned().collect();
+    let all = entry.source.columns.iter().filter(|column| column.filled != Filled::ByExpression);
+    let keeps_names =
+        all.clone().count() == columns.len() && all.clone().all(|column| renamed(&column.name) == column.name);
+    let carried = |name: &str| columns.iter().any(|column| column.name == name).then(|| renamed(name));
+    let primary_key: Vec<String> = key.iter().map(|name| renamed(name)).collect();
+    let rules = entry.source.rules.carried(entry.target_engine, keeps_names, &primary_key, carried);
     columns.iter_mut().for_each(|column| column.name = renamed(&column.name));
-    TableSchema {
-        name: wished_name(entry),
-        columns,
-        primary_key: key.iter().map(|name| renamed(name)).collect(),
-        foreign_keys: Vec::new(),
-    }
+    TableSchema { name: wished_name(entry), columns, primary_key, foreign_keys: Vec::new(), rules }
 }
 
 /// The name of the table that the target should have. A dot in it is part of it where the source's table is called so.
@@ -392,6 +407,7 @@ fn lay(ends: &Ends, entry: &mut Entry, in_cycle: bool) -> Result<Arc<Pair>, Mism
         refuse_one_way(&pair, &entry.source)?;
         refuse_made_both_ways(&pair)?;
     }
+    refuse_kept_and_replaced(entry, &pair)?;
     let rows = filters(entry);
     if let Some(kin) = rows.kin {
         refuse_kinds_both_ways(merges)?;
@@ -435,6 +451,18 @@ fn refuse_unseen_kind(entry: &Entry, pair: &Pair) -> Result<(), Mismatch> {
         ),
         remedy: "do not exclude it, and have the target hold it".into(),
     })
+}
+
+/// Nothing is left to be kept where all rows are replaced.
+fn refuse_kept_and_replaced(entry: &Entry, pair: &Pair) -> Result<(), Mismatch> {
+    let keeps = pair.source.derived.as_ref().is_some_and(|derivation| derivation.kept.is_some());
+    match keeps && entry.settings.tuning.sync_strategy == Strategy::Full {
+        true => Err(Mismatch {
+            message: format!("`full` replaces the rows of {} with all keys of their documents", pair.target.table),
+            remedy: "set `copy_all_json_keys` to true, or take another `sync_strategy`".into(),
+        }),
+        false => Ok(()),
+    }
 }
 
 /// What is made of several values cannot be taken apart again.
@@ -493,5 +521,6 @@ pub fn pair_options(tuning: &TuningSettings) -> PairOptions {
         default_values: tuning.default_values.clone(),
         expressions: tuning.expressions.clone(),
         on_lossy: tuning.on_lossy.clone(),
+        keep_json_keys: !tuning.copy_all_json_keys,
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use metrics::Counter;
 use rowsync_engine::backoff::Backoff;
-use rowsync_engine::derived::DerivedRows;
+use rowsync_engine::derived::{Beside, DerivedRows};
 use rowsync_engine::error::{Class, Kind, StoreError};
 use rowsync_engine::recovery::{History, Verdict, judge};
 use rowsync_engine::search::SideName;
@@ -41,6 +41,7 @@ pub struct Patience {
 pub struct End {
     side: SideName,
     store: Arc<dyn Store>,
+    beside: Beside,
     consistency: Consistency,
     patience: Patience,
     dice: Dice,
@@ -77,9 +78,15 @@ impl End {
         stop: CancellationToken,
         retries: Vec<Counter>,
     ) -> Result<Arc<End>, StoreError> {
-        let rows = DerivedRows::over(store.snapshot(consistency).await?);
+        let beside = Beside::default();
+        let rows = DerivedRows::over(store.snapshot(consistency).await?, &beside);
         let line = Mutex::new(Line { generation: 1, rows, given_up: None });
-        Ok(Arc::new(End { side, store, consistency, patience, dice, stop, line, retries }))
+        Ok(Arc::new(End { side, store, beside, consistency, patience, dice, stop, line, retries }))
+    }
+
+    /// Tells of the other database; the first word counts.
+    pub fn lie_beside(&self, other: Arc<dyn Store>) {
+        self.beside.get_or_init(|| other);
     }
 
     pub fn store(&self) -> Arc<dyn Store> {
@@ -187,7 +194,7 @@ impl End {
 
     async fn open(&self) -> Result<Arc<dyn Snapshot>, StoreError> {
         self.store.reconnect().await?;
-        Ok(DerivedRows::over(self.store.snapshot(self.consistency).await?))
+        Ok(DerivedRows::over(self.store.snapshot(self.consistency).await?, &self.beside))
     }
 
     /// A refused login or a database that is not there is no matter of patience.

@@ -7,6 +7,7 @@
 mod capacity;
 mod exact;
 mod expression;
+mod kept;
 mod snapshot;
 mod worth;
 
@@ -15,12 +16,14 @@ use std::sync::Arc;
 pub use capacity::{Capacity, OnLossy};
 pub use exact::refuse_lossy;
 pub use expression::{Expression, Operand};
-pub use snapshot::DerivedRows;
+pub use kept::KeptKeys;
+pub use snapshot::{Beside, DerivedRows};
 
 use crate::domain::Domain;
 use crate::row::{FieldsError, fields, push_field};
 use crate::schema::TableView;
 use crate::value::{Value, ValueRef};
+use kept::with_kept;
 use worth::in_domain;
 
 /// How the rows of a view are made of the rows of its table.
@@ -30,6 +33,8 @@ pub struct Derivation {
     pub read: Arc<TableView>,
     /// The columns of the view behind the key.
     pub columns: Vec<Derived>,
+    /// JSON columns that keep what only the target has.
+    pub kept: Option<KeptKeys>,
 }
 
 /// How a value is made. The places are those of the columns that are read.
@@ -45,23 +50,35 @@ pub struct Derived {
 }
 
 impl Derivation {
-    /// Appends the row that is made of one that was read, both in `Fields` form.
+    /// Appends the row that is made of one that was read, both in `Fields` form; `beside` is what the target holds in place of
+    /// it, by the view of [`KeptKeys`].
     ///
     /// # Errors
     /// When the row is not of that form.
-    pub fn make(&self, read: &[u8], out: &mut Vec<u8>) -> Result<(), FieldsError> {
+    pub fn make(&self, read: &[u8], beside: Option<&[u8]>, out: &mut Vec<u8>) -> Result<(), FieldsError> {
         let values: Vec<ValueRef<'_>> = fields(read).collect::<Result<_, _>>()?;
         if values.len() < self.read.columns.len() {
             return Err(FieldsError);
         }
         values[..self.read.key_len].iter().for_each(|value| push_field(out, *value));
-        self.columns.iter().for_each(|column| push_field(out, column.value(&values).as_ref()));
+        let theirs: Vec<ValueRef<'_>> = fields(beside.unwrap_or_default()).collect::<Result<_, _>>()?;
+        let kept = self.kept.as_ref().map_or(&[][..], |kept| &kept.places);
+        for (place, column) in self.columns.iter().enumerate() {
+            let their = kept.iter().position(|kept| *kept == place).and_then(|at| theirs.get(self.read.key_len + at));
+            let value = column.value(&values);
+            let value = match their {
+                Some(their) => with_kept(value, *their),
+                None => value,
+            };
+            push_field(out, value.as_ref());
+        }
         Ok(())
     }
 
     /// What the made values depend on, for a memory of them.
     pub fn shape(&self) -> String {
-        format!("{:?}", self.columns)
+        let kept = self.kept.as_ref().map(|kept| &kept.places);
+        kept.map_or_else(|| format!("{:?}", self.columns), |kept| format!("{:?} keeping {kept:?}", self.columns))
     }
 }
 

@@ -31,6 +31,7 @@ pub mod remembered;
 pub mod report;
 pub mod residue;
 pub mod row;
+pub mod rules;
 pub mod schedule;
 pub mod schema;
 pub mod search;

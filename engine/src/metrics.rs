@@ -224,7 +224,7 @@ catalogue! {
     VERIFIED: Gauge "rowsync_verified_timestamp_seconds" in Timestamp by [Sync, Table];
     /// When a run of the sync last ended without errors; 0: not yet.
     LAST_SUCCESS: Gauge "rowsync_last_success_timestamp_seconds" in Timestamp by [Sync];
-    /// Conflicts that wait for a person.
+    /// Conflicts that wait for a person, counted at the start, after each execution, and after each decision made here.
     CONFLICTS_OPEN: Gauge "rowsync_conflicts_open" in Number by [Sync];
     /// When the next run is due; 0: none is.
     NEXT_RUN: Gauge "rowsync_next_run_timestamp_seconds" in Timestamp by [Sync];

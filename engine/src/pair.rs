@@ -48,6 +48,8 @@ pub struct PairOptions {
     pub expressions: BTreeMap<String, Expression<Operand>>,
     /// Target names of columns, each with what is done with a value that it cannot hold.
     pub on_lossy: BTreeMap<String, OnLossy>,
+    /// Keys of JSON documents that only the target has stay.
+    pub keep_json_keys: bool,
 }
 
 /// A pair of tables, ready to be compared.
@@ -154,7 +156,7 @@ pub fn pair(source: Side<'_>, target: Side<'_>, options: &PairOptions) -> Result
     let target = Arc::make_mut(&mut pair.target);
     (target.given, target.exact) = (given, exact);
     if let Some(made) = made {
-        let read = made.read_by(&pair.source);
+        let read = made.read_by(&pair.source, &pair.target);
         Arc::make_mut(&mut pair.source).derived = Some(Arc::new(read));
     }
     Ok(pair)

@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::derived::{Capacity, Derivation};
 use crate::domain::Domain;
 use crate::filter::Filter;
+use crate::rules::TableRules;
 use crate::value::Value;
 
 /// A table's name, with its schema where the engine has schemas.
@@ -45,6 +46,8 @@ pub struct TableSchema {
     /// Names of the key's columns in the order of the key; empty where there is no key.
     pub primary_key: Vec<String>,
     pub foreign_keys: Vec<ForeignKey>,
+    /// What else it has. Only looked up where a table like it is to be made.
+    pub rules: TableRules,
 }
 
 impl TableSchema {

@@ -26,6 +26,7 @@ use crate::filter::Filter;
 use crate::key::{Key, KeyRange};
 use crate::limits::TableLimits;
 use crate::row::{Form, RowPage};
+use crate::rules::TableRules;
 use crate::schema::{ForeignKey, TableName, TableSchema, TableView};
 use crate::sightings::{Mark, Pulse};
 use crate::value::Value;
@@ -96,6 +97,18 @@ pub trait Store: Send + Sync {
     /// in their order and without running any.
     async fn creation(&self, like: &TableSchema, _foreign_keys: &[ForeignKey]) -> Result<Creation> {
         Err(StoreError::new(Kind::Forbidden, "create", "this database makes tables without statements").at(&like.name))
+    }
+
+    /// What a table has beside columns and key.
+    async fn rules(&self, _table: &TableName) -> Result<TableRules> {
+        Ok(TableRules::default())
+    }
+
+    /// Gives the rules of `like` to a table that was made like it, once its rows are there; those that it has already
+    /// stay. Returns what a person has to know: rules that the database refused. A store that declares them at once does
+    /// nothing.
+    async fn add_rules(&self, _table: &TableName, _like: &TableSchema) -> Result<Vec<String>> {
+        Ok(Vec::new())
     }
 
     /// Adds foreign keys to tables that were made without; a store that declared them at once does nothing.

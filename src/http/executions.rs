@@ -178,7 +178,7 @@ pub async fn refresh(service: &web::Data<Service>) -> Result<(), ApiProblem> {
     at_home(service, move || async move { Ok(asked.refresh().await?) }).await
 }
 
-/// Work with a state, on the thread that outlives those that answer.
+/// Work with a state, on a thread that outlives those that answer.
 pub async fn at_home<T: Send + 'static, F: Future<Output = Result<T, ApiProblem>> + 'static>(
     service: &Service,
     work: impl FnOnce() -> F + Send + 'static,

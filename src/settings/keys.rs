@@ -185,8 +185,8 @@ keys! {
     /// place of the column's own default, and what is there already is left alone; where the source has the column and the
     /// target's must not be NULL, it stands for NULL.
     default_values: BTreeMap<String, serde_json::Value>, Kind::Values, NOTHING, Now;
-    /// JSON columns: true takes all keys; false keeps keys that only the target has.
-    copy_all_json_keys: bool, Kind::Flag, COPY_ALL_JSON_KEYS, NotYet;
+    /// JSON columns: true takes all keys; false keeps keys that only the target has, at every depth.
+    copy_all_json_keys: bool, Kind::Flag, COPY_ALL_JSON_KEYS, Now;
     /// Create the target table from the source's schema where it is missing.
     create_missing_tables: bool, Kind::Flag, CREATE_MISSING_TABLES, Now;
     /// Where counts are equal and an earlier run is known, read only what the modify time says has changed.

@@ -49,6 +49,7 @@ pub struct TuningSettings {
     pub default_values: BTreeMap<String, serde_json::Value>,
     /// What the values of target columns are made of.
     pub expressions: BTreeMap<String, Expression<Operand>>,
+    pub copy_all_json_keys: bool,
     /// What is done with values that target columns cannot hold.
     pub on_lossy: BTreeMap<String, OnLossy>,
     pub create_missing_tables: bool,
@@ -160,6 +161,7 @@ impl TuningSettings {
             record_types: of!(record_types).unwrap_or_default(),
             default_values: of!(default_values).filter(|_| set(of!(set_default_value))).unwrap_or_default(),
             expressions: making::expressions(&of!(expressions).unwrap_or_default()),
+            copy_all_json_keys: set(of!(copy_all_json_keys)),
             on_lossy: making::on_lossy(&of!(on_lossy).unwrap_or_default()),
             create_missing_tables: set(of!(create_missing_tables)),
             trust_modify_id: set(of!(trust_modify_id)),

@@ -45,9 +45,10 @@ fn expect_chinook_edits(desk: &Desk, name: &str) {
 #[test]
 fn chinook_from_sqlite_to_postgres_and_back() {
     let desk = Desk::new();
-    let warehouse = Database::new();
+    let (warehouse, second) = (Database::new(), Database::new());
     let source = desk.sample("chinook.sqlite");
     desk.sync("out", &source, &warehouse.url, "");
+    desk.sync("beside", &warehouse.url, &second.url, "");
     desk.sync("back", &warehouse.url, &desk.sqlite("back.sqlite"), "");
     assert_eq!(desk.run("out").totals(), (15_607, 0, 0));
     assert_eq!(desk.run("back").totals(), (15_607, 0, 0));
@@ -63,7 +64,12 @@ fn chinook_from_sqlite_to_postgres_and_back() {
     for table in CHINOOK {
         assert_eq!(desk.dump("back.sqlite", table), desk.dump("chinook.sqlite", table), "{table}");
     }
-    // The foreign keys came along, and the target's own rules hold.
+    assert_eq!(desk.run("beside").totals(), (15_581, 0, 0));
+    assert_eq!((desk.run("beside").totals(), desk.verify_code("beside")), ((0, 0, 0), Some(0)));
+    // The foreign keys and indexes came along, and the target's own rules hold.
+    let indexes = "select string_agg(indexdef, e'\\n' order by indexdef) from pg_indexes where schemaname = 'public'";
+    assert_eq!(warehouse.sql(indexes), second.sql(indexes));
+    assert_eq!(warehouse.sql("select count(*) from pg_indexes where indexname like 'IFK%'"), "11");
     assert_eq!(warehouse.sql("select count(*) from pg_constraint where contype = 'f'"), "11");
 }
 
@@ -122,6 +128,17 @@ fn pagila_from_postgres_to_sqlite_and_back() {
     let mended = desk.run("back");
     assert_eq!(mended.table("film"), (0, 3, 0));
     assert_same_pagila(&source, &back);
+    // A server that has nothing yet makes tables like those of the file.
+    let fresh = Database::new();
+    desk.sync("fresh", &desk.sqlite("pagila.sqlite"), &fresh.url, "");
+    assert_eq!(desk.run("fresh").totals(), (46_273, 0, 0));
+    desk.in_sqlite(
+        "pagila.sqlite",
+        "update film set length = 99 where film_id < 4; delete from film_actor where film_id = 9",
+    );
+    let third = desk.run("fresh");
+    assert_eq!((third.table("film"), third.table("film_actor").2 > 0), ((0, 3, 0), true));
+    assert_eq!((desk.run("fresh").totals(), desk.verify_code("fresh")), ((0, 0, 0), Some(0)));
 }
 
 #[test]

@@ -258,3 +258,30 @@ fn what_does_not_fit_is_an_error_of_its_row_where_its_column_says_so() {
         assert_eq!(target.lines(&desk, "select id || '' from t where price = 2.5"), ["2"]);
     }
 }
+
+const DOCUMENTS: &str = "create table t (id integer primary key, doc json)";
+const DOCUMENT_ROWS: &str = "select id || '|' || coalesce(replace(doc || '', ' ', ''), '-') from t order by id";
+
+#[test]
+fn keys_of_documents_that_only_the_target_has_stay() {
+    for (source, target) in sides() {
+        let desk = filled(&source, &target, [DOCUMENTS, DOCUMENTS], "kept", r#""copy_all_json_keys": false,"#);
+        source.run(&desk, r#"insert into t values (1, '{"a": 1, "in": {"b": 2}}'), (2, '{"a": 1}'), (3, '[1]'), (4, null), (5, '{"a": 5}')"#);
+        target.run(&desk, r#"insert into t values (1, '{"in": {"mine": 3}, "z": 1.50}'), (2, '{"a": 1, "z": 2}'), (3, '{"z": 3}'), (4, '{"z": 4}')"#);
+        assert_eq!(desk.run("kept").totals(), (1, 3, 0));
+        let rows = || target.lines(&desk, DOCUMENT_ROWS);
+        let merged = r#"1|{"a":1,"in":{"b":2,"mine":3},"z":1.50}"#;
+        assert_eq!(rows(), [merged, r#"2|{"a":1,"z":2}"#, "3|[1]", "4|-", r#"5|{"a":5}"#]);
+        is_equal(&desk, "kept");
+        // Another key of the target's makes no difference, another value of the source's does.
+        target.run(&desk, r#"update t set doc = '{"a": 5, "q": 1}' where id = 5"#);
+        is_equal(&desk, "kept");
+        source.run(&desk, r#"update t set doc = '{"a": 6}' where id = 5; delete from t where id = 2"#);
+        assert_eq!(desk.verify_code("kept"), Some(3));
+        assert_eq!(desk.run("kept").totals(), (0, 1, 1));
+        assert_eq!(rows(), [merged, "3|[1]", "4|-", r#"5|{"a":6,"q":1}"#]);
+        is_equal(&desk, "kept");
+        let full = desk.rowsync(&["check", "kept.json", "--set", "sync_strategy=full"]);
+        assert_eq!(full.code, Some(2), "{}", full.stdout);
+    }
+}

@@ -21,6 +21,7 @@ use rowsync_engine::order::order;
 use rowsync_engine::pair::{PairOptions, Side, pair};
 use rowsync_engine::plan::Strategy;
 use rowsync_engine::report::TableReport;
+use rowsync_engine::rules::TableRules;
 use rowsync_engine::schema::{Column, DataType, Filled, ForeignKey, TableName, TableSchema};
 use rowsync_engine::search::SideName;
 use rowsync_engine::store::{Consistency, Store};
@@ -55,6 +56,7 @@ pub fn table(name: &str) -> TableSchema {
         ],
         primary_key: vec!["id".into()],
         foreign_keys: vec![],
+        rules: TableRules::default(),
     }
 }
 

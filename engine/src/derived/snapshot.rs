@@ -1,18 +1,19 @@
 //! A snapshot that shows made rows to those who ask by a view whose values are made.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 use futures_util::{StreamExt, TryStreamExt, stream};
 
-use super::Derivation;
+use super::{Derivation, KeptKeys};
 use crate::change_log::{LogPage, LogStanding};
 use crate::digest::{Digest, DigestKind};
 use crate::error::{Kind, StoreError};
 use crate::key::{Key, KeyRange};
-use crate::row::{Form, RowPage};
+use crate::row::{Form, RowPage, key_bytes};
 use crate::schema::TableView;
-use crate::store::{PageRequest, Result, Snapshot, Survey};
+use crate::store::{Consistency, PageRequest, Result, Snapshot, Store, Survey};
 use crate::value::Value;
 
 /// Most rows that are read at once to be hashed.
@@ -25,17 +26,38 @@ const RANGES_AT_ONCE: usize = 4;
 /// Shows what its inner snapshot shows, and made rows by views that say how.
 pub struct DerivedRows {
     inner: Arc<dyn Snapshot>,
+    beside: Beside,
 }
 
+/// The other database, once it is known: what it holds is a part of some made values.
+pub type Beside = Arc<OnceLock<Arc<dyn Store>>>;
+
 impl DerivedRows {
-    pub fn over(inner: Arc<dyn Snapshot>) -> Arc<dyn Snapshot> {
-        Arc::new(DerivedRows { inner })
+    pub fn over(inner: Arc<dyn Snapshot>, beside: &Beside) -> Arc<dyn Snapshot> {
+        Arc::new(DerivedRows { inner, beside: Arc::clone(beside) })
     }
 
-    fn made(&self, view: &TableView, derivation: &Derivation, page: &RowPage) -> Result<RowPage> {
+    /// What the target holds under the keys of these rows.
+    async fn theirs(&self, kept: &KeptKeys, page: &RowPage) -> Result<RowPage> {
+        let unknown = || StoreError::new(Kind::Bug, "read", "nobody knows the target").at(&kept.target.table);
+        let target = self.beside.get().ok_or_else(unknown)?.snapshot(Consistency::Latest).await?;
+        let keys: Vec<Key> = (0..page.len()).map(|row| page.key(row)).collect();
+        target.rows_by_key(&kept.target, &keys).await
+    }
+
+    async fn made(&self, view: &TableView, derivation: &Derivation, page: &RowPage) -> Result<RowPage> {
+        let theirs = match &derivation.kept {
+            Some(kept) if !page.is_empty() => Some(self.theirs(kept, page).await?),
+            _ => None,
+        };
+        let theirs = theirs.iter().flat_map(|page| (0..page.len()).map(move |row| (page.key(row), page.row(row))));
+        let theirs: HashMap<Key, &[u8]> = theirs.collect();
         let broken = |error| StoreError::new(Kind::Bug, "read", "a row is not of fields").caused_by(error);
-        page.encoded(Form::Fields, |read, out| derivation.make(read, out))
-            .map_err(|error| broken(error).at(&view.table))
+        let make = |read: &[u8], out: &mut Vec<u8>| {
+            let key = Key::from_bytes(key_bytes(read, view.key_len));
+            derivation.make(read, theirs.get(&key).copied(), out)
+        };
+        page.encoded(Form::Fields, make).map_err(|error| broken(error).at(&view.table))
     }
 
     async fn digest(&self, view: &Arc<TableView>, mut range: KeyRange, salt: u64) -> Result<Digest> {
@@ -104,7 +126,7 @@ impl Snapshot for DerivedRows {
     async fn page(&self, view: &Arc<TableView>, request: &PageRequest) -> Result<RowPage> {
         let page = self.inner.page(view.stored(), request).await?;
         match &view.derived {
-            Some(derivation) if !request.keys_only => self.made(view, derivation, &page),
+            Some(derivation) if !request.keys_only => self.made(view, derivation, &page).await,
             _ => Ok(page),
         }
     }
@@ -118,7 +140,7 @@ impl Snapshot for DerivedRows {
     ) -> Result<Option<RowPage>> {
         let page = self.inner.gather(view.stored(), ranges, keys_only, bytes_max).await?;
         match (&view.derived, page) {
-            (Some(derivation), Some(page)) if !keys_only => self.made(view, derivation, &page).map(Some),
+            (Some(derivation), Some(page)) if !keys_only => self.made(view, derivation, &page).await.map(Some),
             (_, page) => Ok(page),
         }
     }
@@ -126,7 +148,7 @@ impl Snapshot for DerivedRows {
     async fn rows_by_key(&self, view: &Arc<TableView>, keys: &[Key]) -> Result<RowPage> {
         let page = self.inner.rows_by_key(view.stored(), keys).await?;
         match &view.derived {
-            Some(derivation) => self.made(view, derivation, &page),
+            Some(derivation) => self.made(view, derivation, &page).await,
             None => Ok(page),
         }
     }

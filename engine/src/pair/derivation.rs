@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::columns::{Matched, same_column};
 use super::domains::{bound_domain, common_domain, own_domain};
 use super::{Mismatch, PairOptions, Side, mismatch};
-use crate::derived::{Capacity, Derivation, Derived, Expression, OnLossy, Operand};
+use crate::derived::{Capacity, Derivation, Derived, Expression, KeptKeys, OnLossy, Operand};
 use crate::domain::Domain;
 use crate::given::value_given;
 use crate::schema::{Column, Computed, DataType, Filled, TableSchema, TableView, ViewColumn, find_name};
@@ -102,6 +102,7 @@ pub(super) fn shared_ground(
     let domain = common_domain(source, s, target, t)?;
     match (domain, &t.data_type) {
         (Domain::Dynamic, DataType::Dynamic) => Ok(domain),
+        (Domain::Dynamic, DataType::Json) if options.keep_json_keys => Ok(Domain::Json),
         (Domain::Dynamic, _) if lossy.is_some() => Ok(in_full(bound_domain(t), lossy)),
         _ => Ok(in_full(domain, lossy)),
     }
@@ -139,13 +140,19 @@ pub(super) struct Made {
     read: Vec<ViewColumn>,
     computed: Vec<Computed>,
     columns: Vec<Derived>,
+    kept: Vec<usize>,
 }
 
 impl Made {
-    /// The rows of the view, as they are made of rows of the same table.
-    pub fn read_by(self, view: &TableView) -> Derivation {
+    /// The rows of the view, as they are made of rows of the same table, and of those of the target.
+    pub fn read_by(self, view: &TableView, target: &TableView) -> Derivation {
         let read = TableView { columns: self.read, computed: self.computed, ..view.clone() };
-        Derivation { read: Arc::new(read), columns: self.columns }
+        let places = self.kept;
+        let kept = places.iter().map(|place| &target.columns[target.key_len + place]);
+        let columns = target.key_columns().iter().chain(kept).cloned().collect();
+        let target = TableView { columns, modify_time: None, ..target.clone() };
+        let kept = (!places.is_empty()).then(|| KeptKeys { target: Arc::new(target), places });
+        Derivation { read: Arc::new(read), columns: self.columns, kept }
     }
 }
 
@@ -154,7 +161,7 @@ impl Made {
 /// # Errors
 /// When a default is no value of its column.
 pub(super) fn derivation(making: &Making<'_>) -> Result<Option<Made>, Mismatch> {
-    let mut made = Made { read: Vec::new(), computed: Vec::new(), columns: Vec::new() };
+    let mut made = Made { read: Vec::new(), computed: Vec::new(), columns: Vec::new(), kept: Vec::new() };
     let mut is_made = false;
     for (place, ((s, t), domain)) in making.columns.iter().zip(making.domains).enumerate() {
         let plain = ViewColumn { column: s.clone(), domain: *domain };
@@ -170,9 +177,12 @@ pub(super) fn derivation(making: &Making<'_>) -> Result<Option<Made>, Mismatch> 
         let lossy = on_lossy(making.target, t, making.options).filter(|lossy| *lossy != OnLossy::Error);
         let fit = Capacity::of(t).zip(lossy);
         is_made |= of.is_some() || default.is_some() || fit.is_some();
+        if making.options.keep_json_keys && *domain == Domain::Json {
+            made.kept.push(made.columns.len());
+        }
         made.columns.push(Derived { expression, domain: of, default, fit });
     }
-    Ok(is_made.then_some(made))
+    Ok((is_made || !made.kept.is_empty()).then_some(made))
 }
 
 /// What a column that must not be NULL gets in its place.

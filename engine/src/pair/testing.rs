@@ -3,6 +3,7 @@
 use super::{Mismatch, Pair, PairOptions, Side, pair};
 use crate::digest::DigestKind;
 use crate::limits::TableLimits;
+use crate::rules::TableRules;
 use crate::schema::{Column, DataType, Filled, TableName, TableSchema};
 use crate::store::{Capabilities, Engine};
 
@@ -32,7 +33,13 @@ pub(crate) fn column(name: &str, data_type: DataType, declared: &str) -> Column 
 }
 
 pub(crate) fn table(columns: Vec<Column>) -> TableSchema {
-    TableSchema { name: TableName::new("t"), primary_key: vec!["id".into()], columns, foreign_keys: vec![] }
+    TableSchema {
+        name: TableName::new("t"),
+        primary_key: vec!["id".into()],
+        columns,
+        foreign_keys: vec![],
+        rules: TableRules::default(),
+    }
 }
 
 pub(crate) fn int_table() -> TableSchema {

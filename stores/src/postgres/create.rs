@@ -1,11 +1,13 @@
 //! Tables made like those of another store, and their foreign keys.
 
 use rowsync_engine::error::{Kind, StoreError};
+use rowsync_engine::rules::TableRules;
 use rowsync_engine::schema::{Column, DataType, Filled, ForeignKey, TableName, TableSchema};
 use rowsync_engine::store::Creation;
 
 use super::link::Lease;
 use super::literal::{identifier, identifiers, table, text_literal};
+use super::rules;
 use super::schema;
 use super::types::declaration;
 
@@ -14,7 +16,7 @@ pub fn place(name: &TableName, schema: Option<&str>) -> TableName {
     TableName { schema: name.schema.clone().or_else(|| schema.map(str::to_owned)), name: name.name.clone() }
 }
 
-/// Remark on a table whose foreign keys are to follow once its rows are there; it outlives whatever ends the run.
+/// Remark on a table whose rules and foreign keys are to follow once its rows are there; it outlives whatever ends the run.
 const UNFINISHED: &str = "rowsync: foreign keys follow when all rows are written";
 
 /// In one transaction: the types that are missing, and the table.
@@ -22,14 +24,19 @@ pub async fn create(
     lease: &mut Lease,
     like: &TableSchema,
     name: &TableName,
-    foreign_keys_follow: bool,
+    more_follows: bool,
 ) -> Result<(), StoreError> {
     lease.execute("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE").await?;
     for statement in statements(lease, like, name).await? {
         lease.execute(&statement).await?;
     }
-    if foreign_keys_follow {
-        lease.execute(&format!("COMMENT ON TABLE {} IS {}", table(name), text_literal(UNFINISHED))).await?;
+    let comment = match (more_follows, &like.rules.comment) {
+        (true, Some(comment)) => Some(format!("{UNFINISHED}\n{comment}")),
+        (true, None) => Some(UNFINISHED.to_owned()),
+        (false, comment) => comment.clone(),
+    };
+    if let Some(comment) = comment {
+        lease.execute(&commented(name, Some(&comment))).await?;
     }
     lease.execute("COMMIT").await?;
     Ok(())
@@ -57,11 +64,13 @@ pub async fn creation(
     default_schema: Option<&str>,
 ) -> Result<Creation, StoreError> {
     let before = statements(lease, like, name).await?;
-    let after = foreign_keys.iter().map(|key| {
+    let mut after: Vec<String> = like.rules.comment.iter().map(|comment| commented(name, Some(comment))).collect();
+    after.extend(rules::statements(name, like, &TableRules::default()).into_iter().map(|rule| rule.statement));
+    after.extend(foreign_keys.iter().map(|key| {
         let parent = place(&key.parent, default_schema);
         addition(name, key, &parent, &key.parent_columns, false)
-    });
-    Ok(Creation { before, after: after.collect() })
+    }));
+    Ok(Creation { before, after })
 }
 
 async fn definition(
@@ -193,11 +202,29 @@ pub async fn add_foreign_keys(
             lease.execute(&addition(&existing.name, key, &parent, &parent_columns, taken)).await?;
         }
     }
-    let unfinished = unfinished(lease).await?;
-    if unfinished.contains(&existing.name) {
-        lease.execute(&format!("COMMENT ON TABLE {} IS NULL", table(&existing.name))).await?;
+    finish(lease, default_schema, &existing.name).await
+}
+
+/// Takes the remark away, and leaves the table's own comment.
+async fn finish(lease: &mut Lease, default_schema: Option<&str>, name: &TableName) -> Result<(), StoreError> {
+    let Some(comment) = rules::comment(lease, default_schema, name).await? else { return Ok(()) };
+    if is_remark(&comment) {
+        lease.execute(&commented(name, own_comment(&comment))).await?;
     }
     Ok(())
+}
+
+fn commented(name: &TableName, comment: Option<&str>) -> String {
+    format!("COMMENT ON TABLE {} IS {}", table(name), comment.map_or("NULL".into(), text_literal))
+}
+
+fn is_remark(comment: &str) -> bool {
+    comment.strip_prefix(UNFINISHED).is_some_and(|rest| rest.is_empty() || rest.starts_with('\n'))
+}
+
+/// What the comment says beside our remark.
+pub fn own_comment(comment: &str) -> Option<&str> {
+    if is_remark(comment) { comment.strip_prefix(UNFINISHED)?.strip_prefix('\n') } else { Some(comment) }
 }
 
 /// Tables that were made and still wait for their foreign keys.
@@ -205,7 +232,8 @@ pub async fn unfinished(lease: &mut Lease) -> Result<Vec<TableName>, StoreError>
     let statement = format!(
         "SELECT n.nspname::text, c.relname::text FROM pg_catalog.pg_description d \
          JOIN pg_catalog.pg_class c ON c.oid = d.objoid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
-         WHERE d.classoid = 'pg_catalog.pg_class'::regclass AND d.objsubid = 0 AND d.description = {}",
+         WHERE d.classoid = 'pg_catalog.pg_class'::regclass AND d.objsubid = 0 \
+         AND split_part(d.description, E'\\n', 1) = {}",
         text_literal(UNFINISHED)
     );
     let rows = lease.texts(&statement).await?;

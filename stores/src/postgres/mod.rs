@@ -29,6 +29,7 @@ mod portable;
 mod ranges;
 mod read;
 mod rows;
+mod rules;
 mod schema;
 mod select;
 mod sequence;
@@ -50,6 +51,7 @@ use rowsync_engine::digest::DigestKind;
 use rowsync_engine::error::{Kind, StoreError};
 use rowsync_engine::filter::Filter;
 use rowsync_engine::limits::{NameRule, TableLimits};
+use rowsync_engine::rules::TableRules;
 use rowsync_engine::schema::{ForeignKey, TableName, TableSchema, TableView};
 use rowsync_engine::sightings::{Mark, Pulse};
 use rowsync_engine::store::{
@@ -123,7 +125,7 @@ impl Store for Postgres {
             digests.push(DigestKind::Portable);
         }
         Capabilities {
-            engine: Engine { name: "postgresql", major_version: self.major_version },
+            engine: Engine { name: rules::ENGINE, major_version: self.major_version },
             frozen_snapshots: true,
             typed: true,
             digests,
@@ -168,7 +170,8 @@ impl Store for Postgres {
         self.may_write("create")?;
         let name = create::place(&like.name, self.schema());
         let mut lease = self.link.lease("create").await.map_err(|e| e.at(&name))?;
-        create::create(&mut lease, like, &name, !foreign_keys.is_empty()).await.map_err(|e| e.at(&name))?;
+        let more_follows = !foreign_keys.is_empty() || !like.rules.is_empty();
+        create::create(&mut lease, like, &name, more_follows).await.map_err(|e| e.at(&name))?;
         lease.release();
         self.describe(&name).await?.ok_or_else(|| {
             StoreError::new(Kind::SchemaMismatch, "create", "the table that was made cannot be found").at(&name)
@@ -184,10 +187,25 @@ impl Store for Postgres {
         Ok(creation)
     }
 
-    async fn add_foreign_keys(&self, table: &TableName, foreign_keys: &[ForeignKey]) -> Result<()> {
-        if foreign_keys.is_empty() {
-            return Ok(());
+    async fn rules(&self, table: &TableName) -> Result<TableRules> {
+        let mut lease = self.link.lease("describe").await.map_err(|e| e.at(table))?;
+        let rules = rules::rules(&mut lease, self.schema(), table).await.map_err(|e| e.at(table))?;
+        lease.release();
+        Ok(rules)
+    }
+
+    async fn add_rules(&self, table: &TableName, like: &TableSchema) -> Result<Vec<String>> {
+        if like.rules.is_empty() {
+            return Ok(Vec::new());
         }
+        self.may_write("create")?;
+        let mut lease = self.link.lease("create").await.map_err(|e| e.at(table))?;
+        let refused = rules::add(&mut lease, self.schema(), table, like).await.map_err(|e| e.at(table))?;
+        lease.release();
+        Ok(refused)
+    }
+
+    async fn add_foreign_keys(&self, table: &TableName, foreign_keys: &[ForeignKey]) -> Result<()> {
         self.may_write("create")?;
         let mut lease = self.link.lease("create").await.map_err(|e| e.at(table))?;
         create::add_foreign_keys(&mut lease, self.schema(), table, foreign_keys).await.map_err(|e| e.at(table))?;

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use rowsync_engine::change_log::LOG_PREFIX;
 use rowsync_engine::error::{Kind, StoreError};
+use rowsync_engine::rules::TableRules;
 use rowsync_engine::schema::{Column, DataType, Filled, ForeignKey, TableName, TableSchema, find_name};
 
 use super::link::Lease;
@@ -43,11 +44,13 @@ pub async fn describe(
         columns: columns.iter().map(column).collect::<Result<_, _>>()?,
         primary_key: key.first().map_or(Ok(Vec::new()), |row| names(&text(row, 0)?))?,
         foreign_keys: read_foreign_keys(&foreign_keys)?,
+        rules: TableRules::default(),
         name,
     }))
 }
 
-async fn find(
+/// Number and name of a table.
+pub async fn find(
     lease: &mut Lease,
     schema: Option<&str>,
     table: &TableName,

@@ -6,26 +6,38 @@ use rusqlite::Connection;
 
 use super::classify::classify;
 use super::declared::declaration;
+use super::rules;
 use super::schema::{Result, describe};
 use super::sql::{quoted, quoted_list};
 
 /// Makes the table and returns it as it came to be. Foreign keys are declared at once: SQLite cannot add them later.
 pub fn create_table(connection: &Connection, like: &TableSchema, foreign_keys: &[ForeignKey]) -> Result<TableSchema> {
-    connection
-        .execute_batch(&statement(like, foreign_keys))
-        .map_err(|error| classify(error, "create").at(&like.name))?;
+    let script = format!("BEGIN IMMEDIATE; {}; COMMIT", statements(like, foreign_keys).join("; "));
+    if let Err(error) = connection.execute_batch(&script) {
+        // Where there is no transaction, the first statement failed.
+        if !connection.is_autocommit() {
+            connection.execute_batch("ROLLBACK").map_err(|error| classify(error, "create").at(&like.name))?;
+        }
+        return Err(classify(error, "create").at(&like.name));
+    }
     let missing = || StoreError::new(Kind::Bug, "create", "the table that was made is not there").at(&like.name);
     describe(connection, &like.name)?.ok_or_else(missing)
 }
 
-/// What makes the table.
-pub fn statement(like: &TableSchema, foreign_keys: &[ForeignKey]) -> String {
+/// What makes the table and its indexes.
+pub fn statements(like: &TableSchema, foreign_keys: &[ForeignKey]) -> Vec<String> {
+    let table = statement(like, foreign_keys);
+    std::iter::once(table).chain(rules::index_statements(&like.name.name, &like.rules)).collect()
+}
+
+fn statement(like: &TableSchema, foreign_keys: &[ForeignKey]) -> String {
     let rowid = numbered_key(like);
     let mut parts: Vec<String> =
         like.columns.iter().map(|column| column_text(like, column, rowid == Some(column.name.as_str()))).collect();
     if rowid.is_none() && !like.primary_key.is_empty() {
         parts.push(format!("PRIMARY KEY ({})", names(&like.primary_key)));
     }
+    parts.extend(rules::unique_texts(&like.rules));
     parts.extend(foreign_keys.iter().map(foreign_key_text));
     format!("CREATE TABLE {} (\n  {}\n)", quoted(&like.name.name), parts.join(",\n  "))
 }
@@ -44,7 +56,8 @@ fn column_text(like: &TableSchema, column: &Column, is_rowid: bool) -> String {
     }
     let is_key = like.primary_key.contains(&column.name);
     let not_null = if is_key || !column.nullable { " NOT NULL" } else { "" };
-    format!("{name} {}{not_null}", declaration(column, is_key))
+    let default = rules::default_text(&like.rules, column);
+    format!("{name} {}{not_null}{default}", declaration(column, is_key))
 }
 
 fn foreign_key_text(key: &ForeignKey) -> String {

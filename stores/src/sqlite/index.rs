@@ -15,6 +15,7 @@ pub enum Origin {
 
 #[derive(Clone, Debug)]
 pub struct Index {
+    pub name: String,
     pub unique: bool,
     pub origin: Origin,
     /// It leaves out rows.
@@ -39,6 +40,13 @@ impl Index {
     /// The same, each with its collation.
     pub fn collated_columns(&self) -> Option<Vec<(String, String)>> {
         self.terms.iter().map(|term| Some((term.column.clone()?, term.collation.clone()))).collect()
+    }
+
+    /// The columns and whether each is sorted downwards, where that says all about the index.
+    pub fn plain_columns(&self) -> Option<Vec<(String, bool)>> {
+        let is_plain = !self.partial && self.terms.iter().all(|term| term.collation.eq_ignore_ascii_case("BINARY"));
+        let columns = self.terms.iter().map(|term| Some((term.column.clone()?, term.backwards)));
+        if is_plain { columns.collect() } else { None }
     }
 
     /// Whether walking it is walking the view's key in order.
@@ -72,9 +80,9 @@ pub fn indexes(connection: &Connection, table: &str) -> Result<Vec<Index>> {
     let found = all(connection, text, table, |row| {
         let origin: String = row.get(2)?;
         let origin = if origin == "pk" { Origin::PrimaryKey } else { Origin::Other };
-        Ok((row.get::<_, String>(0)?, Index { unique: row.get(1)?, origin, partial: row.get(3)?, terms: Vec::new() }))
+        Ok(Index { name: row.get(0)?, unique: row.get(1)?, origin, partial: row.get(3)?, terms: Vec::new() })
     })?;
-    found.into_iter().map(|(name, index)| Ok(Index { terms: terms(connection, &name)?, ..index })).collect()
+    found.into_iter().map(|index| Ok(Index { terms: terms(connection, &index.name)?, ..index })).collect()
 }
 
 fn terms(connection: &Connection, index: &str) -> Result<Vec<Term>> {

@@ -23,6 +23,7 @@ mod park;
 mod raw;
 mod read;
 mod references;
+mod rules;
 mod schema;
 mod snapshot;
 mod spelling;
@@ -40,6 +41,7 @@ use rowsync_engine::digest::DigestKind;
 use rowsync_engine::error::{Kind, StoreError};
 use rowsync_engine::filter::Filter;
 use rowsync_engine::limits::{NameRule, TableLimits};
+use rowsync_engine::rules::TableRules;
 use rowsync_engine::schema::{ForeignKey, TableName, TableSchema, TableView};
 use rowsync_engine::sightings::Mark;
 use rowsync_engine::store::{
@@ -115,7 +117,7 @@ impl Sqlite {
 impl Store for Sqlite {
     fn capabilities(&self) -> Capabilities {
         Capabilities {
-            engine: Engine { name: "sqlite", major_version: 3 },
+            engine: Engine { name: rules::ENGINE, major_version: 3 },
             frozen_snapshots: true,
             typed: false,
             digests: vec![DigestKind::Count, DigestKind::Stream, DigestKind::Portable, DigestKind::Raw],
@@ -148,8 +150,14 @@ impl Store for Sqlite {
         writer.alone(move |connection| create::create_table(connection, &like, &foreign_keys)).await
     }
 
+    async fn rules(&self, table: &TableName) -> Result<TableRules> {
+        let name = table.name.clone();
+        let rules = self.readers.call(move |connection, _| rules::rules(connection, &name)).await;
+        rules.map_err(|error| error.at(table))
+    }
+
     async fn creation(&self, like: &TableSchema, foreign_keys: &[ForeignKey]) -> Result<Creation> {
-        Ok(Creation { before: vec![create::statement(like, foreign_keys)], after: Vec::new() })
+        Ok(Creation { before: create::statements(like, foreign_keys), after: Vec::new() })
     }
 
     /// They were declared with the table.

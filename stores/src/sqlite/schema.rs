@@ -2,6 +2,7 @@
 
 use rowsync_engine::change_log::LOG_PREFIX;
 use rowsync_engine::error::StoreError;
+use rowsync_engine::rules::TableRules;
 use rowsync_engine::schema::{Column, Filled, ForeignKey, TableName, TableSchema, find_name};
 use rusqlite::{Connection, Row};
 
@@ -52,6 +53,7 @@ pub fn describe(connection: &Connection, table: &TableName) -> Result<Option<Tab
         columns: facts.iter().map(|fact| fact.column(rowid == Some(fact.name.as_str()), is_free)).collect(),
         primary_key,
         foreign_keys: foreign_keys(connection, &table.name)?,
+        rules: TableRules::default(),
     }))
 }
 

@@ -8,6 +8,7 @@ use rowsync_engine::domain::Domain;
 use rowsync_engine::filter::Filter;
 use rowsync_engine::key::{Key, KeyRange};
 use rowsync_engine::row::{Form, RowPage};
+use rowsync_engine::rules::TableRules;
 use rowsync_engine::schema::{
     Column, DataType, Filled, ForeignKey, KeyOrder, TableName, TableSchema, TableView, ViewColumn,
 };
@@ -215,6 +216,7 @@ fn schema(name: &str, columns: &[(&str, DataType)], key_len: usize, foreign_keys
         columns: columns.iter().enumerate().map(column).collect(),
         primary_key: columns[..key_len].iter().map(|(name, _)| (*name).into()).collect(),
         foreign_keys: foreign_keys.to_vec(),
+        rules: TableRules::default(),
     }
 }
 

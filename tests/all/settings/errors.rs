@@ -42,10 +42,10 @@ fn wrong_types_say_what_was_expected_and_found() {
 
 #[test]
 fn keys_without_effect_are_refused() {
-    let keys = r#""copy_all_json_keys": false"#;
+    let keys = r#""batch_size_4d": 7"#;
     insta::assert_snapshot!(error(keys), @r#"
     the settings have a problem:
-      shop.json: copy_all_json_keys: `copy_all_json_keys` is known but has no effect yet in this version; remove it
+      shop.json: batch_size_4d: `batch_size_4d` is known but has no effect yet in this version; remove it
     "#);
 }
 

@@ -1,6 +1,7 @@
 //! Tables described, and made again from their description.
 
 use rowsync_engine::error::Kind;
+use rowsync_engine::rules::TableRules;
 use rowsync_engine::schema::{Column, DataType, Filled, ForeignKey, TableName, TableSchema};
 use rowsync_engine::store::Store;
 use rowsync_stores::Connection;
@@ -110,6 +111,7 @@ async fn a_table_of_another_engine_gets_types_that_hold_its_values() {
         ],
         primary_key: vec!["id".into()],
         foreign_keys: Vec::new(),
+        rules: TableRules::default(),
     };
     let made = store.create_table(&like, &[]).await.unwrap();
     let declared: Vec<&str> = made.columns.iter().map(|column| column.declared.as_str()).collect();

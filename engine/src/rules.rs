@@ -1,0 +1,244 @@
+//! What a table has beside columns and key: defaults, checks, indexes, comments. Only read to make another table like it.
+//!
+//! Defaults and plain indexes mean the same everywhere. Everything else is in the words of its own engine, and goes to a
+//! store of the same engine alone; to others it is told as left behind.
+
+/// The rules of a table. Columns are told by their names.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct TableRules {
+    /// Whose words they are; empty where there are none.
+    pub engine: &'static str,
+    pub defaults: Vec<Default>,
+    pub generated: Vec<Generated>,
+    pub checks: Vec<Check>,
+    pub indexes: Vec<Index>,
+    pub comment: Option<String>,
+    pub column_comments: Vec<(String, String)>,
+    /// What could not be carried over, for a person.
+    pub left_behind: Vec<String>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Default {
+    pub column: String,
+    pub value: DefaultValue,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum DefaultValue {
+    Number(String),
+    Text(String),
+    Bool(bool),
+    /// The moment of the insert.
+    Now,
+    /// Anything else, in the engine's own words.
+    Expression(String),
+}
+
+/// A column that the database computes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Generated {
+    pub column: String,
+    pub declared: String,
+    pub expression: String,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Check {
+    pub name: Option<String>,
+    /// The condition, without the word in front of it.
+    pub condition: String,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Index {
+    pub name: String,
+    pub unique: bool,
+    /// Columns in their order, and whether they are sorted downwards; `None` where that does not say all: an expression,
+    /// a condition, a method of its own.
+    pub columns: Option<Vec<(String, bool)>>,
+    /// What stands behind the table's name, in the engine's own words.
+    pub words: String,
+    /// The constraint that it is the index of, in the engine's own words.
+    pub constraint: Option<String>,
+}
+
+impl TableRules {
+    pub fn is_empty(&self) -> bool {
+        let TableRules { defaults, generated, checks, indexes, comment, column_comments, .. } = self;
+        defaults.is_empty()
+            && generated.is_empty()
+            && checks.is_empty()
+            && indexes.is_empty()
+            && comment.is_none()
+            && column_comments.is_empty()
+    }
+
+    /// The rules for a table of `engine` whose columns have other names, or are not there where `renamed` says none. What
+    /// that table cannot have is left behind. An index on nothing but `key` would be there twice.
+    ///
+    /// `keeps_names`: it has all columns under their names, so that an expression may name any of them.
+    pub fn carried(
+        &self,
+        engine: &str,
+        keeps_names: bool,
+        key: &[String],
+        renamed: impl Fn(&str) -> Option<String>,
+    ) -> TableRules {
+        let mut carried = TableRules {
+            engine: self.engine,
+            comment: self.comment.clone(),
+            left_behind: self.left_behind.clone(),
+            ..TableRules::default()
+        };
+        let speaks_the_same = self.engine == engine;
+        let words_hold = speaks_the_same && keeps_names;
+        for default in &self.defaults {
+            let Some(column) = renamed(&default.column) else { continue };
+            match &default.value {
+                DefaultValue::Expression(words) if !speaks_the_same => carried.leave("default", &column, words),
+                value => carried.defaults.push(Default { column, value: value.clone() }),
+            }
+        }
+        for generated in &self.generated {
+            match words_hold {
+                true => carried.generated.push(generated.clone()),
+                false => carried.leave("computed column", &generated.column, &generated.expression),
+            }
+        }
+        for check in &self.checks {
+            match words_hold {
+                true => carried.checks.push(check.clone()),
+                false => carried.leave("check", check.name.as_deref().unwrap_or("without a name"), &check.condition),
+            }
+        }
+        for index in &self.indexes {
+            match carry(index, words_hold, &renamed) {
+                Some(index) if index.is_key(key) => {}
+                Some(index) => carried.indexes.push(index),
+                None => carried.leave("index", &index.name, &index.words),
+            }
+        }
+        let comments = self.column_comments.iter();
+        carried.column_comments = comments.filter_map(|(name, text)| Some((renamed(name)?, text.clone()))).collect();
+        carried
+    }
+
+    fn leave(&mut self, what: &str, name: &str, words: &str) {
+        self.left_behind.push(format!("{what} {name} of the source is not carried over: {words}"));
+    }
+}
+
+/// The index under the new names; in its own words where it has no plain columns.
+fn carry(index: &Index, words_hold: bool, renamed: impl Fn(&str) -> Option<String>) -> Option<Index> {
+    let Some(columns) = &index.columns else { return words_hold.then(|| index.clone()) };
+    let columns: Option<Vec<(String, bool)>> =
+        columns.iter().map(|(name, downwards)| Some((renamed(name)?, *downwards))).collect();
+    let constraint = index.constraint.clone().filter(|_| words_hold);
+    Some(Index { columns: Some(columns?), constraint, ..index.clone() })
+}
+
+impl Index {
+    fn is_key(&self, key: &[String]) -> bool {
+        let columns = self.columns.as_deref().unwrap_or_default();
+        columns.len() == key.len() && columns.iter().zip(key).all(|((name, downwards), key)| name == key && !downwards)
+    }
+}
+
+/// What an engine's own words for a default say, where they are one of the plain ones that all engines know. `cast` takes
+/// off what stands behind a literal to name its type.
+pub fn plain_default(words: &str, cast: impl Fn(&str) -> &str) -> Option<DefaultValue> {
+    let mut bare = cast(words.trim()).trim();
+    while let Some(inside) = bare.strip_prefix('(').and_then(|rest| rest.strip_suffix(')')) {
+        bare = cast(inside.trim()).trim();
+    }
+    if let Some(text) = bare.strip_prefix('\'').and_then(|rest| rest.strip_suffix('\'')) {
+        let is_one_literal = !text.replace("''", "").contains('\'');
+        return is_one_literal.then(|| DefaultValue::Text(text.replace("''", "'")));
+    }
+    let is_now = ["CURRENT_TIMESTAMP", "now()"].iter().any(|now| bare.eq_ignore_ascii_case(now));
+    let digits = bare.strip_prefix(['-', '+']).unwrap_or(bare);
+    let is_number = digits.starts_with(|c: char| c.is_ascii_digit())
+        && digits.chars().all(|c| c.is_ascii_digit() || c == '.')
+        && digits.matches('.').count() <= 1;
+    match bare {
+        _ if is_now => Some(DefaultValue::Now),
+        _ if is_number => Some(DefaultValue::Number(bare.to_owned())),
+        _ if bare.eq_ignore_ascii_case("true") => Some(DefaultValue::Bool(true)),
+        _ if bare.eq_ignore_ascii_case("false") => Some(DefaultValue::Bool(false)),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rules() -> TableRules {
+        let default = |column: &str, value| Default { column: column.into(), value };
+        let index = |name: &str, columns: Option<&[&str]>| Index {
+            name: name.into(),
+            unique: false,
+            columns: columns.map(|names| names.iter().map(|name| ((*name).to_owned(), false)).collect()),
+            words: format!("({name})"),
+            constraint: None,
+        };
+        TableRules {
+            engine: "a",
+            defaults: vec![
+                default("n", DefaultValue::Number("1".into())),
+                default("e", DefaultValue::Expression("f()".into())),
+            ],
+            checks: vec![Check { name: Some("positive".into()), condition: "n > 0".into() }],
+            indexes: vec![index("by_n", Some(&["n"])), index("by_f", None), index("key", Some(&["id"]))],
+            comment: Some("c".into()),
+            column_comments: vec![("n".into(), "number".into())],
+            ..TableRules::default()
+        }
+    }
+
+    fn key() -> [String; 1] {
+        ["id".to_owned()]
+    }
+
+    #[test]
+    fn the_same_engine_gets_every_rule_but_an_index_on_the_key() {
+        let carried = rules().carried("a", true, &key(), |name| Some(name.to_owned()));
+        assert_eq!(carried.left_behind, Vec::<String>::new());
+        let names: Vec<&str> = carried.indexes.iter().map(|index| index.name.as_str()).collect();
+        assert_eq!((names, carried.defaults.len(), carried.checks.len()), (vec!["by_n", "by_f"], 2, 1));
+    }
+
+    #[test]
+    fn another_engine_gets_what_means_the_same_there_and_the_rest_is_told() {
+        let carried = rules().carried("b", true, &key(), |name| Some(name.to_owned()));
+        assert_eq!((carried.defaults.len(), carried.indexes.len(), carried.checks.len()), (1, 1, 0));
+        let told = carried.left_behind.join("\n");
+        assert!(["default e", "check positive", "index by_f"].iter().all(|what| told.contains(what)), "{told}");
+    }
+
+    #[test]
+    fn columns_under_other_names_take_their_plain_rules_along() {
+        let carried = rules().carried("a", false, &key(), |name| (name != "e").then(|| format!("{name}_")));
+        assert_eq!(carried.defaults[0].column, "n_");
+        assert_eq!(carried.indexes[0].columns, Some(vec![("n_".to_owned(), false)]));
+        assert_eq!(carried.column_comments, [("n_".to_owned(), "number".to_owned())]);
+        assert!(carried.checks.is_empty() && carried.left_behind.iter().any(|told| told.contains("check")));
+    }
+
+    #[test]
+    fn plain_defaults_are_told_from_expressions() {
+        let check = |words: &str, expected: Option<DefaultValue>| {
+            assert_eq!(plain_default(words, |word| word.split("::").next().unwrap_or(word)), expected, "{words}");
+        };
+        check("'it''s'::text", Some(DefaultValue::Text("it's".into())));
+        check("0", Some(DefaultValue::Number("0".into())));
+        check("(-1.50)", Some(DefaultValue::Number("-1.50".into())));
+        check("now()", Some(DefaultValue::Now));
+        check("CURRENT_TIMESTAMP", Some(DefaultValue::Now));
+        check("false", Some(DefaultValue::Bool(false)));
+        check("nextval('s'", None);
+        check("'a' || 'b'", None);
+        check("1 + 1", None);
+    }
+}
