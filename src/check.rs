@@ -60,7 +60,7 @@ impl CheckReport {
 /// When a database cannot be reached, or a table of the settings is not there.
 pub async fn check(settings: &SyncSettings) -> Result<CheckReport, Problem> {
     let ends = Ends::connect(settings, Access::Look).await?;
-    let roster = Roster::call(settings, &ends, Missing::Report, &Unshared, &mut BTreeSet::new()).await?;
+    let roster = Roster::call(settings, &ends, Missing::Foresee, &Unshared, &mut BTreeSet::new()).await?;
     let mut tables = Vec::new();
     for place in 0..roster.entries.len() {
         tables.push(check_table(settings, &ends, &roster, place).await?);

@@ -6,7 +6,7 @@ use rowsync_engine::schema::KeyOrder;
 use rowsync_engine::store::Store;
 
 use crate::printing::LINE_WIDTH;
-use crate::roster::{Entry, pair_options};
+use crate::roster::{Entry, columns_to_add, pair_options};
 
 const NAME_WIDTH_MAX: u16 = 20;
 const TYPE_WIDTH_MAX: u16 = 16;
@@ -16,7 +16,15 @@ pub fn columns_of(entry: &Entry, source: &dyn Store, target: &dyn Store) -> Vec<
     let Some(schema) = &entry.target else { return Vec::new() };
     let (source_can, target_can) = (source.capabilities(), target.capabilities());
     let source = Side { schema: &entry.source, capabilities: &source_can };
-    compatibility(source, Side { schema, capabilities: &target_can }, &pair_options(&entry.settings.tuning))
+    let options = pair_options(&entry.settings.tuning);
+    let mut columns = compatibility(source, Side { schema, capabilities: &target_can }, &options);
+    let to_add = columns_to_add(entry);
+    for column in &mut columns {
+        if to_add.iter().any(|(own, _)| column.source.as_ref() == Some(own) && column.target.is_none()) {
+            (column.fit, column.limits) = (Fit::Added, Vec::new());
+        }
+    }
+    columns
 }
 
 /// Why the key is not walked as its own indexes sort it, where that is so.
@@ -37,6 +45,7 @@ pub fn fit_words(fit: Fit) -> &'static str {
         Fit::LeftAlone => "left alone",
         Fit::Given => "given a value",
         Fit::Made => "made",
+        Fit::Added => "will be added",
         Fit::LeftOut => "left out",
         Fit::Exact => "exact",
         Fit::Rounded => "rounded",

@@ -300,8 +300,13 @@ fn end(connection: &ConnectionSettings) -> String {
     format!("{} {}", connection.url, connection.schema.as_deref().unwrap_or_default())
 }
 
+/// What was done to the target's table before its rows.
 fn creation_notes(entry: &Entry) -> Vec<String> {
-    std::iter::once("the target's table was created".into()).chain(wished_table(entry).rules.left_behind).collect()
+    let created = entry.created.then(|| "the target's table was created".to_owned());
+    let left_behind = if entry.created { wished_table(entry).rules.left_behind } else { Vec::new() };
+    let added = &entry.added_columns;
+    let added = (!added.is_empty()).then(|| format!("columns added to the target's table: {}", added.join(", ")));
+    created.into_iter().chain(left_behind).chain(added).collect()
 }
 
 /// The job for the supervisor, and the places of the tables that cannot be begun.
@@ -333,7 +338,7 @@ async fn make_job(
             target_missing: entry.target_missing,
             has_children: roster.order.has_children[index],
             log_owner: log_owner(&entry.settings.tuning, &place).filter(|_| merge.is_none()),
-            notes: if entry.created { creation_notes(entry) } else { Vec::new() },
+            notes: creation_notes(entry),
             keeping,
             replay: failed.as_ref().filter(|_| merge.is_none()).and_then(|all| keys_of(entry, pair, all)),
             merge,

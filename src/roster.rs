@@ -7,10 +7,10 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use rowsync_actors::leave::Leave;
 use rowsync_engine::error::{Class, StoreError};
 use rowsync_engine::order::{Order, order};
-use rowsync_engine::pair::{Mismatch, Pair, PairOptions, Side, pair, refuse_one_way};
+use rowsync_engine::pair::{Mismatch, Pair, PairOptions, Side, missing_columns, pair, refuse_one_way};
 use rowsync_engine::plan::Strategy;
 use rowsync_engine::report::{ErrorReport, TableReport, TableStatus};
-use rowsync_engine::schema::{Filled, ForeignKey, TableName, TableSchema, TableView, find_name};
+use rowsync_engine::schema::{Column, Filled, ForeignKey, TableName, TableSchema, TableView, find_name};
 use rowsync_engine::store::Store;
 
 use crate::ends::{Ends, told};
@@ -28,6 +28,8 @@ pub enum Missing {
     Imagine,
     /// Leave them out with an error.
     Report,
+    /// The same, but columns that a run would add are none.
+    Foresee,
 }
 
 /// One table of the run.
@@ -43,6 +45,8 @@ pub struct Entry {
     pub lacks_foreign_keys: bool,
     pub target_missing: bool,
     pub target_engine: &'static str,
+    /// Columns that this run has added to the target's table.
+    pub added_columns: Vec<String>,
 }
 
 /// All tables of a run, in the order of the settings or of the source.
@@ -76,6 +80,7 @@ impl Roster {
         let order = sort(&entries);
         if missing == Missing::Create {
             create_missing(settings, ends, &mut entries, &order, leave, made).await?;
+            add_missing_columns(settings, ends, &mut entries, leave).await?;
         }
         let unfinished =
             ends.target.unfinished_tables().await.map_err(|error| told("target", &settings.target, error))?;
@@ -88,7 +93,7 @@ impl Roster {
             }
         }
         for (place, entry) in entries.iter_mut().enumerate() {
-            entry.pair = lay(ends, entry, order.in_cycle(place));
+            entry.pair = lay(ends, entry, order.in_cycle(place), missing);
         }
         for place in 0..entries.len() {
             let circular = circular(&entries, &order, place);
@@ -205,6 +210,7 @@ async fn describe(settings: &SyncSettings, ends: &Ends, table: TableSettings) ->
         lacks_foreign_keys: false,
         target_missing: false,
         target_engine: ends.target.capabilities().engine.name,
+        added_columns: Vec::new(),
     })
 }
 
@@ -235,7 +241,7 @@ fn table_name(name: &str) -> TableName {
 fn refuse_missing(settings: &SyncSettings, entries: &[Entry], missing: Missing) -> Result<(), Problem> {
     let lost = |entry: &&Entry| entry.target.is_none() && !entry.settings.tuning.create_missing_tables;
     match entries.iter().find(lost) {
-        Some(entry) if missing != Missing::Report => Err(Problem::Usage(format!(
+        Some(entry) if !matches!(missing, Missing::Report | Missing::Foresee) => Err(Problem::Usage(format!(
             "target `{}` has no table `{}` for source table `{}`; {CREATE_REMEDY}",
             settings.target.name, entry.settings.target, entry.settings.name
         ))),
@@ -325,6 +331,45 @@ async fn create_missing(
     ends.target.flush().await.map_err(|error| told("target", &settings.target, error))
 }
 
+/// Columns of the source that the target's table lacks and may get, by their own names and as the target would have them.
+pub fn columns_to_add(entry: &Entry) -> Vec<(String, Column)> {
+    match &entry.target {
+        Some(target) if entry.settings.tuning.add_missing_columns => {
+            missing_columns(&entry.source, target, &pair_options(&entry.settings.tuning))
+        }
+        _ => Vec::new(),
+    }
+}
+
+async fn add_missing_columns(
+    settings: &SyncSettings,
+    ends: &Ends,
+    entries: &mut [Entry],
+    leave: &dyn Leave,
+) -> Result<(), Problem> {
+    let target_failed = |error| told("target", &settings.target, error);
+    let mut added = false;
+    for place in 0..entries.len() {
+        let columns: Vec<Column> = columns_to_add(&entries[place]).into_iter().map(|(_, column)| column).collect();
+        let table = entries[place].target.as_ref().map(|target| target.name.clone());
+        let Some(table) = table.filter(|_| !columns.is_empty()) else { continue };
+        leave.to_write().await.map_err(target_failed)?;
+        let grown = ends.target.add_columns(&table, &columns).await.map_err(target_failed)?;
+        let names: Vec<String> = columns.into_iter().map(|column| column.name).collect();
+        tracing::info!(%table, columns = names.join(", "), "added the missing columns");
+        // The kinds of records of one table share it.
+        for entry in entries.iter_mut().filter(|entry| entry.target.as_ref().is_some_and(|t| t.name == table)) {
+            entry.target = Some(grown.clone());
+            entry.added_columns.clone_from(&names);
+        }
+        added = true;
+    }
+    match added {
+        true => ends.target.flush().await.map_err(target_failed),
+        false => Ok(()),
+    }
+}
+
 /// The table that the target should have: the source's columns that take part, under the target's names.
 pub fn wished_table(entry: &Entry) -> TableSchema {
     let options = pair_options(&entry.settings.tuning);
@@ -333,7 +378,7 @@ pub fn wished_table(entry: &Entry) -> TableSchema {
     let listed = |names: &[String], column: &str| {
         names.iter().any(|name| entry.source.column(name).is_some_and(|c| c.name == column))
     };
-    let takes_part = |column: &&rowsync_engine::schema::Column| {
+    let takes_part = |column: &&Column| {
         (options.fields.is_empty() || listed(&options.fields, &column.name) || listed(&key, &column.name))
             && !listed(&options.exclude_fields, &column.name)
             && column.filled != Filled::ByExpression
@@ -385,7 +430,7 @@ pub fn wished_foreign_keys(entries: &[Entry], place: usize) -> Vec<ForeignKey> {
     entry.source.foreign_keys.iter().filter_map(translate).collect()
 }
 
-fn lay(ends: &Ends, entry: &mut Entry, in_cycle: bool) -> Result<Arc<Pair>, Mismatch> {
+fn lay(ends: &Ends, entry: &mut Entry, in_cycle: bool, missing: Missing) -> Result<Arc<Pair>, Mismatch> {
     let imagined = entry.target.is_none().then(|| wished_table(entry));
     if imagined.is_some() && !entry.settings.tuning.create_missing_tables {
         return Err(Mismatch {
@@ -401,7 +446,15 @@ fn lay(ends: &Ends, entry: &mut Entry, in_cycle: bool) -> Result<Arc<Pair>, Mism
     let (source_can, target_can) = (ends.source.capabilities(), ends.target.capabilities());
     let source = Side { schema: &entry.source, capabilities: &source_can };
     let target = Side { schema: target, capabilities: &target_can };
-    let mut pair = pair(source, target, &pair_options(&entry.settings.tuning))?;
+    let mut options = pair_options(&entry.settings.tuning);
+    let to_add =
+        if matches!(missing, Missing::Imagine | Missing::Foresee) { columns_to_add(entry) } else { Vec::new() };
+    options.exclude_fields.extend(to_add.iter().map(|(own, _)| own.clone()));
+    let mut pair = pair(source, target, &options)?;
+    if !to_add.is_empty() {
+        let names: Vec<&str> = to_add.iter().map(|(_, column)| column.name.as_str()).collect();
+        pair.notes.push(format!("columns that a run adds to the target: {}", names.join(", ")));
+    }
     let merges = entry.settings.tuning.sync_strategy == Strategy::Merge;
     if merges {
         refuse_one_way(&pair, &entry.source)?;

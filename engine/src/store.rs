@@ -27,7 +27,7 @@ use crate::key::{Key, KeyRange};
 use crate::limits::TableLimits;
 use crate::row::{Form, RowPage};
 use crate::rules::TableRules;
-use crate::schema::{ForeignKey, TableName, TableSchema, TableView};
+use crate::schema::{Column, ForeignKey, TableName, TableSchema, TableView};
 use crate::sightings::{Mark, Pulse};
 use crate::value::Value;
 
@@ -97,6 +97,12 @@ pub trait Store: Send + Sync {
     /// in their order and without running any.
     async fn creation(&self, like: &TableSchema, _foreign_keys: &[ForeignKey]) -> Result<Creation> {
         Err(StoreError::new(Kind::Forbidden, "create", "this database makes tables without statements").at(&like.name))
+    }
+
+    /// Adds columns to a table, which take NULL whatever they are like: rows that are there have no values for them yet.
+    /// Returns its schema as it came to be.
+    async fn add_columns(&self, table: &TableName, _columns: &[Column]) -> Result<TableSchema> {
+        Err(StoreError::new(Kind::Forbidden, "create", "this database adds no columns").at(table))
     }
 
     /// What a table has beside columns and key.

@@ -79,7 +79,7 @@ pub struct Column {
     pub source_type: Option<String>,
     pub target: Option<String>,
     pub target_type: Option<String>,
-    /// `exact`, `rounded`, `may_fail`, `impossible`, `left_out` (by the sync), `given` (a value of
+    /// `exact`, `rounded`, `may_fail`, `impossible`, `left_out` (by the sync), `added` (by a run), `given` (a value of
     /// the settings), `made` (by an expression) or `left_alone` (in the target).
     pub fit: String,
     pub compared_as: Option<String>,

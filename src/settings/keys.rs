@@ -189,6 +189,8 @@ keys! {
     copy_all_json_keys: bool, Kind::Flag, COPY_ALL_JSON_KEYS, Now;
     /// Create the target table from the source's schema where it is missing.
     create_missing_tables: bool, Kind::Flag, CREATE_MISSING_TABLES, Now;
+    /// Add columns that the source has and the target's table lacks; the compare fills them for the rows that are there.
+    add_missing_columns: bool, Kind::Flag, ADD_MISSING_COLUMNS, Now;
     /// Where counts are equal and an earlier run is known, read only what the modify time says has changed.
     trust_modify_id: bool, Kind::Flag, TRUST_MODIFY_ID, Now;
     /// Ignore remembered state.

@@ -53,6 +53,8 @@ presets! {
     MERGE_COLUMNS = Flag(true);
     /// A misspelled name should be an error and not a new table.
     CREATE_MISSING_TABLES = Flag(false);
+    /// Whoever adds a column to the source may not have meant it for every copy.
+    ADD_MISSING_COLUMNS = Flag(false);
     /// A modify time is only as good as every program that writes; a wrong trust is never noticed.
     TRUST_MODIFY_ID = Flag(false);
     /// Remembered state makes the usual run short.

@@ -53,6 +53,7 @@ pub struct TuningSettings {
     /// What is done with values that target columns cannot hold.
     pub on_lossy: BTreeMap<String, OnLossy>,
     pub create_missing_tables: bool,
+    pub add_missing_columns: bool,
     pub trust_modify_id: bool,
     pub sync_all: bool,
     pub check_all_tables: bool,
@@ -164,6 +165,7 @@ impl TuningSettings {
             copy_all_json_keys: set(of!(copy_all_json_keys)),
             on_lossy: making::on_lossy(&of!(on_lossy).unwrap_or_default()),
             create_missing_tables: set(of!(create_missing_tables)),
+            add_missing_columns: set(of!(add_missing_columns)),
             trust_modify_id: set(of!(trust_modify_id)),
             sync_all: set(of!(sync_all)),
             check_all_tables: set(of!(check_all_tables)),

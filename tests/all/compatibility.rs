@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Database, Desk, Ended};
+use crate::support::{Database, Desk, Ended, sides};
 
 /// Two tables whose columns fit in every way that there is but one.
 fn unlike(more: &str) -> (Desk, Database, Database) {
@@ -105,4 +105,40 @@ fn a_source_that_binds_no_types_says_so() {
     assert_eq!(checked.code, Some(0), "{}", checked.stderr);
     assert_eq!(verdict(&columns(&checked, "t"), "v"), json!(["may_fail", ["texts of more than 4 characters"]]));
     assert!(checked.report()["notes"][0].as_str().unwrap().contains("take any value"), "{}", checked.stdout);
+}
+
+#[test]
+fn a_column_that_the_source_has_got_is_told_added_and_filled() {
+    for (source, target) in sides() {
+        let desk = Desk::new();
+        source.run(
+            &desk,
+            "create table t (id int primary key, v text); insert into t values (1, 'a'), (2, 'b'), (3, 'c')",
+        );
+        desk.sync("t", &source.url(&desk), &target.url(&desk), "");
+        desk.run("t");
+        source.run(
+            &desk,
+            "alter table t add column n numeric(9, 2) not null default 1.5; update t set n = 2.25 where id = 3",
+        );
+        // Nobody said that it may be added.
+        let refused = desk.rowsync(&["run", "t.json"]);
+        assert_eq!(refused.code, Some(1), "{}", refused.stderr);
+        let error = refused.report()["tables"][0]["errors"][0].clone();
+        assert!(error["remedy"].as_str().unwrap().contains("add_missing_columns"), "{error}");
+
+        desk.sync("t", &source.url(&desk), &target.url(&desk), r#""add_missing_columns": true,"#);
+        for command in ["plan", "check"] {
+            let told = desk.rowsync(&[command, "t.json"]);
+            assert_eq!(told.code, Some(0), "{}\n{}", told.stdout, told.stderr);
+            assert_eq!(verdict(&columns(&told, "t"), "n"), json!(["added", []]));
+            assert!(told.report()["tables"][0]["notes"].to_string().contains("a run adds to the target: n"));
+        }
+        assert_ne!(desk.verify_code("t"), Some(0), "what is not there is not equal");
+        let filled = desk.run("t");
+        assert_eq!(filled.totals(), (0, 3, 0));
+        assert!(filled.report()["tables"][0]["notes"].to_string().contains("columns added to the target's table: n"));
+        assert_eq!(target.lines(&desk, "select cast(sum(n) as text) from t"), ["5.25"]);
+        assert_eq!((desk.run("t").totals(), desk.verify_code("t")), ((0, 0, 0), Some(0)));
+    }
 }

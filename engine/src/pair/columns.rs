@@ -26,7 +26,8 @@ pub(super) fn matched_columns(
             let wanted = wanted(column, source, options);
             return mismatch(
                 format!("target table {} has no column {wanted} for source column {}", target.name, column.name),
-                "add the column, or name another in `field_mapping`, or leave it out with `exclude_fields`",
+                "add the column, by hand or with `add_missing_columns`, or name another in `field_mapping`, or leave it out with \
+                 `exclude_fields`",
             );
         };
         // What is made takes the place of what would only be read.
@@ -36,6 +37,20 @@ pub(super) fn matched_columns(
     }
     matched.extend(made_columns(source, target, options)?);
     Ok(matched)
+}
+
+/// Columns of the source that take part and have no partner, but for those of the key, under the names that they would have
+/// in the target; with their own names before.
+pub fn missing_columns(source: &TableSchema, target: &TableSchema, options: &PairOptions) -> Vec<(String, Column)> {
+    let key = if options.key.is_empty() { &source.primary_key } else { &options.key };
+    let is_key = |column: &Column| key.iter().any(|name| same_column(source, name, column));
+    let taking_part = source.columns.iter().filter(|column| takes_part(column, source, options) && !is_key(column));
+    let missing = taking_part.filter(|column| partner(column, source, target, options).is_none());
+    let renamed = missing.map(|column| {
+        let name = wanted(column, source, options).to_owned();
+        (column.name.clone(), Column { name, ..column.clone() })
+    });
+    renamed.collect()
 }
 
 /// The target's column that a column of the source goes to.
@@ -208,6 +223,18 @@ mod tests {
         assert!(refused.message.contains("no column name"), "{refused}");
         let options = PairOptions { exclude_fields: vec!["name".into()], ..PairOptions::default() };
         assert_eq!(lay(&int_table(), &target, &options).unwrap().source.columns.len(), 1);
+    }
+
+    #[test]
+    fn missing_columns_have_the_targets_names_and_are_none_of_the_key() {
+        let mut source = int_table();
+        source.columns.push(column("new", DataType::Bool, "boolean"));
+        let mut target = int_table();
+        target.columns.clear();
+        let options = PairOptions { field_mapping: [("new".into(), "fresh".into())].into(), ..PairOptions::default() };
+        let missing: Vec<(String, String)> =
+            missing_columns(&source, &target, &options).into_iter().map(|(own, column)| (own, column.name)).collect();
+        assert_eq!(missing, [("name".into(), "name".into()), ("new".into(), "fresh".to_owned())]);
     }
 
     #[test]

@@ -22,6 +22,8 @@ pub enum Fit {
     Given,
     /// The settings say what it is made of.
     Made,
+    /// The target lacks it, and a run adds it.
+    Added,
     /// Only the source has it, or it is not to take part.
     LeftOut,
     /// Every value of the declared type goes over as it is.

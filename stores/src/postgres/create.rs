@@ -55,6 +55,22 @@ async fn statements(lease: &mut Lease, like: &TableSchema, name: &TableName) -> 
     Ok(statements)
 }
 
+/// In one transaction: the types that are missing, and the columns, which take NULL.
+pub async fn add_columns(lease: &mut Lease, name: &TableName, columns: &[Column]) -> Result<(), StoreError> {
+    lease.execute("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE").await?;
+    let (mut statements, mut additions) = (Vec::new(), Vec::new());
+    for column in columns {
+        let declared = type_of(lease, column, name, &mut statements).await?;
+        additions.push(format!("ADD COLUMN {} {declared}", identifier(&column.name)));
+    }
+    statements.push(format!("ALTER TABLE {} {}", table(name), additions.join(", ")));
+    for statement in statements {
+        lease.execute(&statement).await?;
+    }
+    lease.execute("COMMIT").await?;
+    Ok(())
+}
+
 /// The statements for a table, and for its foreign keys behind it.
 pub async fn creation(
     lease: &mut Lease,

@@ -52,7 +52,7 @@ use rowsync_engine::error::{Kind, StoreError};
 use rowsync_engine::filter::Filter;
 use rowsync_engine::limits::{NameRule, TableLimits};
 use rowsync_engine::rules::TableRules;
-use rowsync_engine::schema::{ForeignKey, TableName, TableSchema, TableView};
+use rowsync_engine::schema::{Column, ForeignKey, TableName, TableSchema, TableView};
 use rowsync_engine::sightings::{Mark, Pulse};
 use rowsync_engine::store::{
     Capabilities, Consistency, Creation, Decoder, Encoder, Engine, Result, Snapshot, Store, Transaction,
@@ -185,6 +185,16 @@ impl Store for Postgres {
         let creation = creation.map_err(|e| e.at(&name))?;
         lease.release();
         Ok(creation)
+    }
+
+    async fn add_columns(&self, table: &TableName, columns: &[Column]) -> Result<TableSchema> {
+        self.may_write("create")?;
+        let mut lease = self.link.lease("create").await.map_err(|e| e.at(table))?;
+        create::add_columns(&mut lease, table, columns).await.map_err(|e| e.at(table))?;
+        lease.release();
+        self.describe(table).await?.ok_or_else(|| {
+            StoreError::new(Kind::SchemaMismatch, "create", "the table that got columns cannot be found").at(table)
+        })
     }
 
     async fn rules(&self, table: &TableName) -> Result<TableRules> {

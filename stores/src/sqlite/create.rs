@@ -1,7 +1,7 @@
 //! Tables like those of another store.
 
 use rowsync_engine::error::{Kind, StoreError};
-use rowsync_engine::schema::{Column, DataType, ForeignKey, TableSchema};
+use rowsync_engine::schema::{Column, DataType, ForeignKey, TableName, TableSchema};
 use rusqlite::Connection;
 
 use super::classify::classify;
@@ -12,16 +12,33 @@ use super::sql::{quoted, quoted_list};
 
 /// Makes the table and returns it as it came to be. Foreign keys are declared at once: SQLite cannot add them later.
 pub fn create_table(connection: &Connection, like: &TableSchema, foreign_keys: &[ForeignKey]) -> Result<TableSchema> {
-    let script = format!("BEGIN IMMEDIATE; {}; COMMIT", statements(like, foreign_keys).join("; "));
-    if let Err(error) = connection.execute_batch(&script) {
-        // Where there is no transaction, the first statement failed.
-        if !connection.is_autocommit() {
-            connection.execute_batch("ROLLBACK").map_err(|error| classify(error, "create").at(&like.name))?;
-        }
-        return Err(classify(error, "create").at(&like.name));
-    }
+    all_or_nothing(connection, &statements(like, foreign_keys)).map_err(|error| error.at(&like.name))?;
     let missing = || StoreError::new(Kind::Bug, "create", "the table that was made is not there").at(&like.name);
     describe(connection, &like.name)?.ok_or_else(missing)
+}
+
+/// Adds columns that take NULL, and returns the table as it came to be.
+pub fn add_columns(connection: &Connection, table: &TableName, columns: &[Column]) -> Result<TableSchema> {
+    let addition = |column: &Column| {
+        let name = quoted(&column.name);
+        format!("ALTER TABLE {} ADD COLUMN {name} {}", quoted(&table.name), declaration(column, false))
+    };
+    let additions: Vec<String> = columns.iter().map(addition).collect();
+    all_or_nothing(connection, &additions).map_err(|error| error.at(table))?;
+    let missing = || StoreError::new(Kind::Bug, "create", "the table that got columns is not there").at(table);
+    describe(connection, table)?.ok_or_else(missing)
+}
+
+fn all_or_nothing(connection: &Connection, statements: &[String]) -> Result<()> {
+    let failed = |error| classify(error, "create");
+    let Err(error) = connection.execute_batch(&format!("BEGIN IMMEDIATE; {}; COMMIT", statements.join("; "))) else {
+        return Ok(());
+    };
+    // Where there is no transaction, it could not begin.
+    if !connection.is_autocommit() {
+        connection.execute_batch("ROLLBACK").map_err(failed)?;
+    }
+    Err(failed(error))
 }
 
 /// What makes the table and its indexes.

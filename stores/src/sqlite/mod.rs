@@ -42,7 +42,7 @@ use rowsync_engine::error::{Kind, StoreError};
 use rowsync_engine::filter::Filter;
 use rowsync_engine::limits::{NameRule, TableLimits};
 use rowsync_engine::rules::TableRules;
-use rowsync_engine::schema::{ForeignKey, TableName, TableSchema, TableView};
+use rowsync_engine::schema::{Column, ForeignKey, TableName, TableSchema, TableView};
 use rowsync_engine::sightings::Mark;
 use rowsync_engine::store::{
     BrokenKey, Capabilities, Consistency, Creation, Encoder, Engine, Snapshot, Store, Transaction,
@@ -148,6 +148,11 @@ impl Store for Sqlite {
         let (like, foreign_keys) = (like.clone(), foreign_keys.to_vec());
         let writer = self.writer("create")?;
         writer.alone(move |connection| create::create_table(connection, &like, &foreign_keys)).await
+    }
+
+    async fn add_columns(&self, table: &TableName, columns: &[Column]) -> Result<TableSchema> {
+        let (name, columns) = (table.clone(), columns.to_vec());
+        self.writer("create")?.alone(move |connection| create::add_columns(connection, &name, &columns)).await
     }
 
     async fn rules(&self, table: &TableName) -> Result<TableRules> {
