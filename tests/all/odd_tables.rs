@@ -256,3 +256,15 @@ fn types_that_somebody_made_are_moved_and_compared() {
         ended.stdout
     );
 }
+
+/// SQLite makes 1.0 of a 1 there.
+#[test]
+fn a_boolean_in_a_column_of_floats_is_still_one() {
+    let (desk, source) = (Desk::new(), Database::new());
+    source.sql(
+        "create table t (id bigint primary key, v boolean); insert into t values (1, true), (2, false), (3, null)",
+    );
+    desk.in_sqlite("t.sqlite", "create table t (id integer primary key, v real)");
+    desk.sync("real", &source.url, &desk.sqlite("t.sqlite"), "");
+    check(&desk, "real", 3, || drop(source.sql("update t set v = not v where id = 1")), (0, 1, 0));
+}

@@ -128,6 +128,9 @@ fn boolean(stored: Stored<'_>) -> Option<bool> {
     match stored {
         Stored::Integer(0) => Some(false),
         Stored::Integer(1) => Some(true),
+        // What a column of floats makes of them.
+        Stored::Real(0.0) => Some(false),
+        Stored::Real(1.0) => Some(true),
         Stored::Text(b"f" | b"false" | b"0") => Some(false),
         Stored::Text(b"t" | b"true" | b"1") => Some(true),
         _ => None,

@@ -238,6 +238,8 @@ async fn values_are_read_as_the_other_side_types_them() {
     check("x'00ff'", Domain::Dynamic, Some(Value::Bytes(vec![0, 255]))).await;
     check("cast(x'ff' AS TEXT)", Domain::Dynamic, None).await;
     check("cast(x'ff' AS TEXT)", Domain::Text, None).await;
+    check("1.0", Domain::Bool, Some(Value::Bool(true))).await;
+    check("0.5", Domain::Bool, None).await;
     check("1", Domain::Bool, Some(Value::Bool(true))).await;
     check("'f'", Domain::Bool, Some(Value::Bool(false))).await;
     check("2", Domain::Bool, None).await;
