@@ -2,6 +2,7 @@
 //!
 //! A newcomer reads [`store`] first.
 
+pub mod affinity;
 pub mod backoff;
 pub mod budget;
 pub mod canonical;

@@ -7,6 +7,7 @@ mod digests;
 mod domains;
 mod given;
 mod losses;
+pub mod matrix;
 #[cfg(test)]
 pub(crate) mod testing;
 mod walk;

@@ -34,6 +34,7 @@ mod kinds;
 mod leases;
 mod log;
 mod made;
+mod matrix;
 mod merge;
 mod merge_model;
 mod metrics;

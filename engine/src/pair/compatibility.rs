@@ -116,6 +116,7 @@ fn matched(source: Side<'_>, s: &Column, target: Side<'_>, t: &Column, options: 
         false => Fit::Rounded,
     };
     let described = |loss| match loss {
+        Loss::Rounded(values) if fit == Fit::MayFail => format!("{values} are rounded"),
         Loss::Refused(values) | Loss::Rounded(values) => values,
     };
     ColumnFit {

@@ -97,7 +97,8 @@ fn shared_domain(s: &DataType, t: &DataType) -> Option<Domain> {
     Some(match (s, t) {
         (T::Decimal { scale: a, .. }, T::Decimal { scale: b, .. }) => Domain::Decimal { scale: coarser(*a, *b) },
         (T::Decimal { .. }, T::Int { .. }) | (T::Int { .. }, T::Decimal { .. }) => Domain::Decimal { scale: None },
-        (T::Float { bits: 32 }, T::Float { .. }) | (T::Float { .. }, T::Float { bits: 32 }) => Domain::Float32,
+        (T::Float { bits: 32 }, T::Float { .. } | T::Int { .. } | T::Decimal { .. })
+        | (T::Float { .. } | T::Int { .. } | T::Decimal { .. }, T::Float { bits: 32 }) => Domain::Float32,
         (T::Float { .. }, T::Int { .. } | T::Decimal { .. }) | (T::Int { .. } | T::Decimal { .. }, T::Float { .. }) => {
             Domain::Float
         }
@@ -172,5 +173,8 @@ mod tests {
         assert_eq!(shared_domain(&decimal(Some(2)), &decimal(None)), Some(Domain::Decimal { scale: Some(2) }));
         assert_eq!(shared_domain(&DataType::Int { bits: 16 }, &DataType::Int { bits: 64 }), Some(Domain::Int));
         assert_eq!(shared_domain(&DataType::Bool, &DataType::Bytes), None);
+        let real = DataType::Float { bits: 32 };
+        assert_eq!(shared_domain(&DataType::Int { bits: 32 }, &real), Some(Domain::Float32));
+        assert_eq!(shared_domain(&real, &decimal(Some(2))), Some(Domain::Float32));
     }
 }

@@ -2,10 +2,13 @@
 
 use super::Side;
 use super::domains::{own_domain, second_digits};
+use crate::affinity::Affinity;
 use crate::domain::Domain;
 use crate::schema::{Column, DataType, Filled};
 
-/// Digits that every 64-bit float keeps of a decimal, and the highest whole number up to which it has all.
+/// Digits that every float of 32 and of 64 bits keeps of a decimal, and the highest whole number up to which the latter has
+/// all.
+const REAL_DIGITS: u32 = 6;
 const FLOAT_DIGITS: u32 = 15;
 const FLOAT_WHOLE: &str = "9007199254740992";
 /// Digits of the highest number of 64 bits.
@@ -27,12 +30,36 @@ fn refused(values: impl Into<String>) -> Option<Loss> {
 /// All losses of a pair of columns that meet in `domain`; none: every value goes over.
 pub(super) fn losses(source: Side<'_>, s: &Column, target: Side<'_>, t: &Column, domain: Domain) -> Vec<Loss> {
     let own = match (source.capabilities.typed, target.capabilities.typed) {
-        (_, true) => between(s, t, domain),
+        (false, true) => from_untyped(s, t).or_else(|| between(s, t, domain)),
+        (true, true) => between(s, t, domain),
         (true, false) => into_untyped(s, t),
         (false, false) => between_untyped(s, t),
     };
     let nulls = s.nullable && !t.nullable && t.filled == Filled::ByWriter;
-    own.into_iter().chain(nulls.then(|| Loss::Refused("NULL".into()))).collect()
+    let beside = if target.capabilities.typed { [beyond_a_float(s, t), spaces(s, t)] } else { [None, None] };
+    own.into_iter().chain(beside.into_iter().flatten()).chain(nulls.then(|| Loss::Refused("NULL".into()))).collect()
+}
+
+/// A padded text does not know how many spaces it ended with.
+fn spaces(s: &Column, t: &Column) -> Option<Loss> {
+    let (from, to) = (&s.data_type, &t.data_type);
+    let loses = matches!((from, to), (DataType::Text { .. }, DataType::PaddedText { .. }));
+    loses.then(|| Loss::Rounded("texts that end in spaces, which do not count".into()))
+}
+
+/// A float has its end, whatever digits it keeps.
+fn beyond_a_float(s: &Column, t: &Column) -> Option<Loss> {
+    use DataType as T;
+    match (&s.data_type, &t.data_type) {
+        (T::Float { bits: 64 }, T::Float { bits: 32 }) => refused("numbers beyond 3.4e38"),
+        (T::Decimal { precision, .. }, T::Float { bits: 32 }) if precision.is_none_or(|digits| digits > 38) => {
+            refused("numbers beyond 3.4e38")
+        }
+        (T::Decimal { precision, .. }, T::Float { .. }) if precision.is_none_or(|digits| digits > 308) => {
+            refused("numbers beyond 1.8e308")
+        }
+        _ => None,
+    }
 }
 
 /// The table of losses: what the target's declaration leaves out of what the source's lets in.
@@ -42,21 +69,23 @@ fn between(s: &Column, t: &Column, domain: Domain) -> Option<Loss> {
         _ if domain == Domain::Native => None,
         (T::Int { .. }, T::Int { .. }) => narrower(s, t),
         (T::Int { .. }, T::Bool) => refused("numbers other than 0 and 1"),
-        (T::Int { bits: 64 }, T::Float { .. }) => rounded_whole(FLOAT_WHOLE),
         (T::Int { bits: 32.. }, T::Float { bits: 32 }) => rounded_whole("16777216"),
+        (T::Int { bits: 64 }, T::Float { .. }) => rounded_whole(FLOAT_WHOLE),
         (T::Int { .. }, T::Float { .. }) => None,
         (T::Float { bits: 64 }, T::Float { bits: 32 }) => {
-            Some(Loss::Rounded("numbers of more digits than 32 bits hold; those beyond 3.4e38 are refused".into()))
+            Some(Loss::Rounded("numbers of more digits than 32 bits hold".into()))
         }
-        (T::Decimal { .. }, T::Float { .. }) => {
-            Some(Loss::Rounded(format!("numbers of more than {FLOAT_DIGITS} digits")))
+        (T::Decimal { precision, .. }, T::Float { bits }) => {
+            let kept = if *bits == 32 { REAL_DIGITS } else { FLOAT_DIGITS };
+            let fits = precision.is_some_and(|digits| digits <= kept);
+            if fits { None } else { Some(Loss::Rounded(format!("numbers of more than {kept} digits"))) }
         }
         (T::Float { .. }, T::Int { .. }) => refused("numbers with a fraction, those beyond the range, NaN"),
         (T::Decimal { precision: Some(p), scale: Some(0) }, T::Int { bits }) if *p < int_digits(*bits) => None,
         (T::Decimal { .. }, T::Int { .. }) => refused("numbers with a fraction, those beyond the range, NaN"),
         (T::Decimal { .. } | T::Int { .. } | T::Float { .. }, T::Decimal { .. }) => too_many_digits(s, t),
         (T::Timestamp, T::Date) => refused("timestamps with a time of day"),
-        (T::Time | T::Timestamp | T::TimestampTz, T::Time | T::Timestamp | T::TimestampTz) => finer_seconds(s, t),
+        (T::Time, T::Time) | (T::Timestamp | T::TimestampTz, T::Timestamp | T::TimestampTz) => finer_seconds(s, t),
         (T::Json, T::Json) if t.declared == "jsonb" && s.declared != "jsonb" => {
             refused("documents with \\u0000 or half a surrogate pair")
         }
@@ -65,19 +94,29 @@ fn between(s: &Column, t: &Column, domain: Domain) -> Option<Loss> {
         (_, T::Text { max_chars: Some(max) } | T::PaddedText { chars: max }) => longer_texts(s, *max),
         (_, T::Text { .. }) => None,
         (a, b) if std::mem::discriminant(a) == std::mem::discriminant(b) && own_domain(a) != Domain::Text => None,
-        (T::Date, T::Timestamp) | (T::Uuid, T::Bytes) | (T::Bool, T::Int { .. }) => None,
+        (T::Date, T::Timestamp) => refused("dates after the year 294276"),
+        (T::Uuid, T::Bytes) | (T::Bool, T::Int { .. }) => None,
         (_, T::Other | T::Local) if s.declared == t.declared => None,
         (_, T::Other | T::Local) => refused(format!("texts that are no {}", t.declared)),
         _ => refused(format!("values that are no {}", word(&t.data_type))),
     }
 }
 
+/// What a declaration that binds nothing says of the values, where that is more than their type does.
+fn from_untyped(s: &Column, t: &Column) -> Option<Loss> {
+    use DataType as T;
+    match (&s.data_type, &t.data_type) {
+        (T::Bytes | T::Dynamic, T::Text { .. } | T::PaddedText { .. }) => refused("bytes that are no text"),
+        (T::TimestampTz, T::Timestamp) => refused("moments with an offset that is not UTC"),
+        _ => None,
+    }
+}
+
 /// The other side binds no types; what a numeric declaration does to numbers and texts is all that can go wrong.
 fn into_untyped(s: &Column, t: &Column) -> Option<Loss> {
     use DataType as T;
-    let is_number = matches!(t.data_type, T::Int { .. } | T::Float { .. } | T::Decimal { .. } | T::Bool);
-    // A declaration that says BLOB leaves every value as it comes.
-    let converts = is_number && !t.declared.to_ascii_uppercase().contains("BLOB");
+    // Also in columns for dates and for JSON.
+    let converts = Affinity::of(&t.declared).is_numeric();
     match &s.data_type {
         T::Decimal { precision: Some(..=FLOAT_DIGITS), .. } => None,
         T::Decimal { .. } if converts => refused(format!("numbers of more than {FLOAT_DIGITS} digits")),
@@ -87,25 +126,21 @@ fn into_untyped(s: &Column, t: &Column) -> Option<Loss> {
         T::Text { .. } | T::PaddedText { .. } | T::Enum { .. } | T::Other | T::Local if converts => {
             refused("texts that read as numbers in another spelling, such as 007")
         }
+        T::Json if converts => {
+            refused(format!("documents that are nothing but a number of more than {FLOAT_DIGITS} digits"))
+        }
         _ => None,
     }
 }
 
 /// Neither side binds types, and storage classes count: another declaration may turn one into another.
 fn between_untyped(s: &Column, t: &Column) -> Option<Loss> {
-    let kind = |column: &Column| match &column.data_type {
-        DataType::Dynamic => None,
-        DataType::Text { .. } | DataType::PaddedText { .. } => Some("texts"),
-        DataType::Bytes => Some("bytes"),
-        DataType::Int { .. } | DataType::Float { .. } | DataType::Decimal { .. } => Some("numbers"),
-        _ => Some("other"),
-    };
-    let (from, to) = (kind(s), kind(t));
-    let keeps_all = s.declared.eq_ignore_ascii_case(&t.declared) || matches!(to, None | Some("bytes")) || from == to;
-    if keeps_all {
-        None
-    } else {
-        refused(format!("values that a column of type {} stores as another type", t.declared))
+    use Affinity as A;
+    match (A::of(&s.declared), A::of(&t.declared)) {
+        (from, to) if from == to => None,
+        (_, A::None) | (A::Integer | A::Real | A::Numeric, A::Integer | A::Numeric) => None,
+        (A::Integer | A::Numeric, A::Real) => refused(format!("whole numbers beyond {FLOAT_WHOLE} that are no float")),
+        _ => refused(format!("values that a column of type {} stores as another type", t.declared)),
     }
 }
 
@@ -266,7 +301,10 @@ mod tests {
         check(int(16), (DataType::Bool, "boolean"), "numbers other than 0 and 1");
         check(int(64), float(64), "~numbers beyond 9007199254740992");
         check(int(16), float(32), "");
-        check(float(64), float(32), "~numbers of more digits than 32 bits hold; those beyond 3.4e38 are refused");
+        check(float(64), float(32), "~numbers of more digits than 32 bits hold; numbers beyond 3.4e38");
+        check(any_decimal(), float(64), "~numbers of more than 15 digits; numbers beyond 1.8e308");
+        check(decimal(9, 2), float(64), "");
+        check(decimal(38, 9), float(32), "~numbers of more than 6 digits");
         check(decimal(9, 0), int(32), "");
         check(decimal(9, 2), int(64), "numbers with a fraction, those beyond the range, NaN");
         check(decimal(12, 4), decimal(10, 2), "numbers of more than 2 digits behind the point");
@@ -302,6 +340,14 @@ mod tests {
         check(text(None), text(Some(3)), "");
         check(text(None), int(64), "texts that read as numbers in another spelling, such as 007");
         check(int(64), (DataType::Float { bits: 64 }, "REAL"), "numbers beyond 9007199254740992 that are no float");
+        check(decimal(30, 2), (DataType::Date, "DATE"), "numbers of more than 15 digits");
+        check(decimal(30, 2), text(None), "");
+        check(
+            (DataType::Json, "jsonb"),
+            (DataType::Json, "JSON"),
+            "documents that are nothing but a number of more than 15 digits",
+        );
+        check((DataType::Json, "jsonb"), text(None), "");
         let untyped = |source, target, expected: &str| assert_eq!(told(source, target, (false, false)), expected);
         untyped(int(64), int(64), "");
         untyped(int(64), text(None), "values that a column of type text stores as another type");
@@ -309,5 +355,9 @@ mod tests {
         let from_untyped = |source, target, expected: &str| assert_eq!(told(source, target, (false, true)), expected);
         from_untyped((DataType::Dynamic, ""), int(64), "values that are no whole number of its width");
         from_untyped(int(64), int(32), "numbers outside of -2147483648 to 2147483647");
+        from_untyped((DataType::Bytes, "BLOB"), text(None), "bytes that are no text");
+        from_untyped((DataType::Time, "TIME"), (DataType::Timestamp, "timestamp"), "values that are no timestamp");
+        let zoned = (DataType::TimestampTz, "TIMESTAMPTZ");
+        from_untyped(zoned, (DataType::Timestamp, "timestamp"), "moments with an offset that is not UTC");
     }
 }

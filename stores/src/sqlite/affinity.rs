@@ -3,67 +3,33 @@
 //! SQLite converts in silence: the text `007` becomes the number 7 in a column declared INTEGER, and a decimal of 20
 //! digits a float of 17. Nothing may be lost in silence here, so what would not come back equal is refused beforehand.
 
+pub use rowsync_engine::affinity::Affinity;
 use rowsync_engine::canonical::{normal_decimal, plain_number};
 use rusqlite::types::ValueRef as Stored;
 
 use super::values::whole;
 
-/// "Datatypes In SQLite", section 3.1.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Affinity {
-    Integer,
-    Text,
-    /// Kept as it is; SQLite's name is BLOB.
-    None,
-    Real,
-    Numeric,
+/// Hands over what a column of this affinity keeps of a value that is bound.
+#[inline]
+pub fn keep(affinity: Affinity, bound: Stored<'_>, kept: impl FnOnce(Stored<'_>)) {
+    match (bound, affinity) {
+        (Stored::Real(f), Affinity::Integer | Affinity::Numeric) => kept(number(f)),
+        (Stored::Integer(i), Affinity::Real) => kept(Stored::Real(i as f64)),
+        (Stored::Integer(i), Affinity::Text) => kept(Stored::Text(i.to_string().as_bytes())),
+        (Stored::Text(text), _) if affinity.is_numeric() => kept(number_of(text, affinity)),
+        _ => kept(bound),
+    }
 }
 
-impl Affinity {
-    /// Of a column with this declared type.
-    pub fn of(declared: &str) -> Affinity {
-        let declared = declared.to_ascii_uppercase();
-        let says = |words: &[&str]| words.iter().any(|word| declared.contains(word));
-        if says(&["INT"]) {
-            Affinity::Integer
-        } else if says(&["CHAR", "CLOB", "TEXT"]) {
-            Affinity::Text
-        } else if declared.is_empty() || says(&["BLOB"]) {
-            Affinity::None
-        } else if says(&["REAL", "FLOA", "DOUB"]) {
-            Affinity::Real
-        } else {
-            Affinity::Numeric
-        }
-    }
-
-    /// Whether texts that look like numbers become numbers.
-    pub fn is_numeric(self) -> bool {
-        matches!(self, Affinity::Integer | Affinity::Real | Affinity::Numeric)
-    }
-
-    /// Hands over what a column of this affinity keeps of a value that is bound.
-    #[inline]
-    pub fn keep(self, bound: Stored<'_>, kept: impl FnOnce(Stored<'_>)) {
-        match (bound, self) {
-            (Stored::Real(f), Affinity::Integer | Affinity::Numeric) => kept(number(f)),
-            (Stored::Integer(i), Affinity::Real) => kept(Stored::Real(i as f64)),
-            (Stored::Integer(i), Affinity::Text) => kept(Stored::Text(i.to_string().as_bytes())),
-            (Stored::Text(text), _) if self.is_numeric() => kept(self.of_text(text)),
-            _ => kept(bound),
-        }
-    }
-
-    fn of_text(self, bytes: &[u8]) -> Stored<'_> {
-        let Some(text) = std::str::from_utf8(bytes).ok().filter(|text| looks_numeric(text)).map(str::trim) else {
-            return Stored::Text(bytes);
-        };
-        match (text.parse::<i64>(), text.parse::<f64>(), self) {
-            (Ok(i), _, Affinity::Integer | Affinity::Numeric) => Stored::Integer(i),
-            (_, Ok(f), Affinity::Real) => Stored::Real(f),
-            (_, Ok(f), _) => number(f),
-            _ => Stored::Text(bytes),
-        }
+fn number_of(bytes: &[u8], affinity: Affinity) -> Stored<'_> {
+    let Some(text) = std::str::from_utf8(bytes).ok().filter(|text| looks_numeric(text)).map(str::trim) else {
+        return Stored::Text(bytes);
+    };
+    match (text.parse::<i64>(), text.parse::<f64>(), affinity) {
+        (Ok(i), _, Affinity::Integer | Affinity::Numeric) => Stored::Integer(i),
+        (_, Ok(f), Affinity::Real) => Stored::Real(f),
+        (_, Ok(f), _) => number(f),
+        _ => Stored::Text(bytes),
     }
 }
 
@@ -124,20 +90,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn declared_types_have_the_affinity_that_sqlite_documents() {
-        let check = |declared, affinity| assert_eq!(Affinity::of(declared), affinity, "{declared}");
-        check("INTEGER", Affinity::Integer);
-        check("unsigned big int", Affinity::Integer);
-        check("INTERVAL", Affinity::Integer);
-        check("NVARCHAR(160)", Affinity::Text);
-        check("DECIMAL BLOB(30,10)", Affinity::None);
-        check("", Affinity::None);
-        check("double precision", Affinity::Real);
-        check("NUMERIC(10,2)", Affinity::Numeric);
-        check("UUID", Affinity::Numeric);
-    }
-
-    #[test]
     fn numbers_are_told_from_texts_as_sqlite_does() {
         let database = rusqlite::Connection::open_in_memory().unwrap();
         database.execute_batch("CREATE TABLE t(a NUMERIC)").unwrap();
@@ -195,7 +147,7 @@ mod tests {
                 database.execute("INSERT INTO t VALUES (?1)", [ToSqlOutput::Borrowed(*bound)]).unwrap();
                 let last = "SELECT a FROM t WHERE rowid = last_insert_rowid()";
                 let read: Value = database.query_row(last, [], |row| row.get(0)).unwrap();
-                affinity.keep(*bound, |kept| assert_eq!(kept, (&read).into(), "{bound:?} in {declared}"));
+                keep(affinity, *bound, |kept| assert_eq!(kept, (&read).into(), "{bound:?} in {declared}"));
             }
         }
     }

@@ -7,6 +7,7 @@ use rowsync_engine::schema::TableView;
 use rowsync_engine::store::{Encoder, Result};
 use rusqlite::types::{ToSqlOutput, ValueRef as Stored};
 
+use super::affinity::keep;
 use super::bind::Binder;
 use super::raw::{self, broken_row};
 
@@ -28,7 +29,7 @@ impl Encoder for RowEncoder {
             for binder in &binders {
                 let value = values.next().ok_or_else(broken_row)?.map_err(|error| broken_row().caused_by(error))?;
                 let bound = binder.bound(value)?;
-                binder.affinity().keep(by_reference(&bound), |kept| raw::push(out, kept));
+                keep(binder.affinity(), by_reference(&bound), |kept| raw::push(out, kept));
             }
             Ok(())
         })

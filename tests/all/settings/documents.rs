@@ -26,6 +26,7 @@ fn the_manual_is_up_to_date() {
 #[test]
 fn the_page_about_failures_is_up_to_date() {
     check("docs/recovery.md", &rowsync::failures::recovery_md());
+    check("docs/types.md", &rowsync_engine::pair::matrix::types_md());
 }
 
 #[test]
