@@ -126,8 +126,8 @@ presets! {
     /// Whoever names a time means it.
     SCHEDULE_JITTER_SECONDS = Number(0);
 
-    /// It has its price, most of all when empty tables are filled; see docs/undo.md.
-    UNDO = Flag(false);
+    /// Whoever replaces all rows may have meant others; elsewhere its price would be paid by every first copy. See docs/undo.md.
+    UNDO = Derived("true where a table is replaced (`full`) and none is merged, else false");
     /// A mistake is noticed within a week, or at its end.
     UNDO_KEEP_DAYS = Number(7);
     /// As much as a state file should grow by without being asked.

@@ -57,9 +57,9 @@ pub struct UndoSettings {
 }
 
 impl UndoSettings {
-    fn new(raw: &RawSettings) -> UndoSettings {
+    fn new(raw: &RawSettings, by_default: bool) -> UndoSettings {
         let keep = Duration::from_secs(set(raw.undo_keep_days) * SECONDS_OF_A_DAY);
-        UndoSettings { is_on: set(raw.undo), keep, bytes_max: set(raw.undo_max_bytes).get() }
+        UndoSettings { is_on: raw.undo.unwrap_or(by_default), keep, bytes_max: set(raw.undo_max_bytes).get() }
     }
 }
 
@@ -117,11 +117,7 @@ fn place_of(url: &SecretUrl, engine: Engine) -> Option<String> {
 impl SyncSettings {
     /// Whether a table is merged both ways.
     pub fn merges(&self) -> bool {
-        let is_merged = |tuning: &TuningSettings| tuning.sync_strategy == Strategy::Merge;
-        match &self.tables {
-            TableSelection::All => is_merged(&self.tuning),
-            TableSelection::Named(tables) => tables.iter().any(|table| table.enabled && is_merged(&table.tuning)),
-        }
+        has(&self.tables, &self.tuning, Strategy::Merge)
     }
 
     /// Nothing where something that the rest hangs on is missing; `provenance` knows what.
@@ -138,6 +134,7 @@ impl SyncSettings {
         let sync_table = raw.sync_table.as_deref().map(|names| tables.known(names, "sync_table", provenance));
         let state = read_state(&raw, &name, provenance);
         check_strategies(&raw, &tables, &tuning, provenance);
+        let undo = has(&tables, &tuning, Strategy::Full) && !has(&tables, &tuning, Strategy::Merge);
         let (source, target) = ends?;
         let settings = SyncSettings {
             name,
@@ -153,7 +150,7 @@ impl SyncSettings {
             max_error_loop: set(raw.max_error_loop),
             lease: Duration::from_secs_f64(set(raw.lease_seconds)),
             retention: Retention { days: set(raw.history_keep_days), count: set(raw.history_keep_count) },
-            undo: UndoSettings::new(&raw),
+            undo: UndoSettings::new(&raw, undo),
             enabled: set(raw.enabled),
             schedule,
             after: raw.after.unwrap_or_default(),
@@ -163,6 +160,16 @@ impl SyncSettings {
                 .refuse("undo", "a merge writes to both sides and cannot be undone; remove `undo`, or merge no table");
         }
         Some(settings)
+    }
+}
+
+/// Whether a table goes by this strategy.
+fn has(tables: &TableSelection, tuning: &TuningSettings, strategy: Strategy) -> bool {
+    match tables {
+        TableSelection::All => tuning.sync_strategy == strategy,
+        TableSelection::Named(tables) => {
+            tables.iter().any(|table| table.enabled && table.tuning.sync_strategy == strategy)
+        }
     }
 }
 

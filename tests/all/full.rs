@@ -116,14 +116,17 @@ fn rows_outside_the_filter_are_not_replaced() {
 }
 
 #[test]
-fn an_undo_brings_back_what_was_replaced() {
+fn an_undo_brings_back_what_was_replaced_unless_that_is_switched_off() {
     for target in Target::all() {
-        let desk = desk(&target, TABLE, r#""undo": true,"#);
+        let desk = desk(&target, TABLE, "");
         let ended = desk.run("f");
         assert_eq!(ended.totals(), (2000, 0, 2500));
         let id = ended.report()["execution_id"].as_str().unwrap().to_owned();
         let undone = desk.rowsync(&["undo", "f.json", &id]);
         assert_eq!((undone.code, target.seen(&desk).as_str()), (Some(0), "2500 old999"), "{}", undone.stdout);
+        let off = desk.rowsync(&["run", "f.json", "--set", "undo=false"]).report()["execution_id"].clone();
+        let refused = desk.rowsync(&["undo", "f.json", off.as_str().unwrap()]);
+        assert_eq!((refused.code, target.seen(&desk).starts_with("2000 ")), (Some(2), true), "{}", refused.stderr);
     }
 }
 
