@@ -4,7 +4,7 @@
 //! again or read. It goes in waves: all ranges that are open are cut by one question and asked for by the next, so that
 //! the number of questions that wait for each other depends on the depth alone (compare pg_comparator's fold and
 //! data-diff's bisection factor, which cut each range by itself). In how many parts, and how far down, follows from
-//! [`Costs`].
+//! [`Costs`](crate::cost::Costs).
 //!
 //! Of many ranges a sample is asked for first: where most of a table differs, hashing the rest is a waste, and it is read.
 //!

@@ -51,13 +51,15 @@ impl SideName {
 /// What the search wants next.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ask {
-    /// The key behind which the newest `rows` rows of this side lie; answer with [`Search::recent`].
+    /// The key behind which the newest `rows` rows of this side lie; answer with [`Search::recent`](super::Search::recent).
     Recent { side: SideName, rows: u64 },
-    /// For each range, keys that cut it into parts of about so many rows of this side; answer with [`Search::split`].
+    /// For each range, keys that cut it into parts of about so many rows of this side; answer with
+    /// [`Search::split`](super::Search::split).
     Split { side: SideName, ranges: Vec<KeyRange>, rows_per_part: u64 },
-    /// The digest of each range on both sides; answer with [`Search::digests`].
+    /// The digest of each range on both sides; answer with [`Search::digests`](super::Search::digests).
     Digests(Vec<KeyRange>),
-    /// Ranges to read and compare, each with its rows as far as known; tell [`Search::found`] what they gave.
+    /// Ranges to read and compare, each with its rows as far as known; tell [`Search::found`](super::Search::found) what they
+    /// gave.
     Rows(Vec<(KeyRange, u64)>),
     /// The search is over.
     Nothing,
