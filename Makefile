@@ -1,5 +1,5 @@
 # make setup   what the tests need: a PostgreSQL server and Prometheus, if none is installed, and tools that judge the API
-# make test    all tests, with a throwaway PostgreSQL server beside them
+# make test    all tests, with a throwaway PostgreSQL server beside them; THREADS=2 says how many at a time
 # make test-api   only those that lay the API before other tools
 # make check   format, lints, documentation, tests: what has to pass before a change is handed in
 # make soak    kills rowsync at 200 random moments for each pair of engines; KILLS=50, SEED=17 and PAIR=between_files choose
@@ -11,6 +11,8 @@
 # make bench-strategies   writers with triggers, runs that follow their log, merges; ARGS="--rows 100000 --only sqlite" chooses
 # make setup-bench     installs the other tools
 
+# Most tests wait for servers and processes, and not for a core.
+THREADS ?= 4
 KILLS ?= 200
 MINUTES ?= 60
 ROUNDS ?= 50
@@ -23,7 +25,7 @@ setup:
 	tests/install-prometheus.sh
 
 test: setup
-	tests/with-postgres.sh cargo test --workspace --no-fail-fast
+	RUST_TEST_THREADS=$(THREADS) tests/with-postgres.sh cargo test --workspace --no-fail-fast
 
 test-api: setup
 	tests/with-postgres.sh cargo test -p rowsync --test all -- api:: intruders::

@@ -212,7 +212,10 @@ mod tests {
         let (int, float) = (DataType::Int { bits: 64 }, DataType::Float { bits: 64 });
         let rounded = "numbers beyond 9007199254740992";
         assert_eq!(fit(one(int.clone(), true), one(float.clone(), true)), (Fit::Rounded, rounded.into()));
-        assert_eq!(fit(one(int.clone(), true), one(float, false)), (Fit::MayFail, format!("{rounded}; NULL")));
+        assert_eq!(
+            fit(one(int.clone(), true), one(float, false)),
+            (Fit::MayFail, format!("{rounded} are rounded; NULL"))
+        );
         let zones = fit(one(DataType::Timestamp, true), one(DataType::TimestampTz, true));
         assert_eq!(zones.0, Fit::Impossible);
         assert!(zones.1.contains("time zone"), "{}", zones.1);
