@@ -40,6 +40,7 @@ mod stream;
 mod survey;
 mod types;
 mod values;
+mod walk;
 mod wire;
 mod write;
 
