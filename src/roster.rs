@@ -217,7 +217,7 @@ async fn describe(settings: &SyncSettings, ends: &Ends, table: TableSettings) ->
 }
 
 /// What the source's table has beside columns and key, for one that is to be made like it.
-async fn read_rules(settings: &SyncSettings, ends: &Ends, source: &mut TableSchema) -> Result<(), Problem> {
+pub async fn read_rules(settings: &SyncSettings, ends: &Ends, source: &mut TableSchema) -> Result<(), Problem> {
     source.rules = ends.source.rules(&source.name).await.map_err(|error| told("source", &settings.source, error))?;
     Ok(())
 }
@@ -393,6 +393,10 @@ pub fn wished_table(entry: &Entry) -> TableSchema {
     let primary_key: Vec<String> = key.iter().map(|name| renamed(name)).collect();
     let rules = entry.source.rules.carried(entry.target_engine, keeps_names, &primary_key, carried);
     columns.iter_mut().for_each(|column| column.name = renamed(&column.name));
+    let made =
+        options.expressions.iter().filter(|(name, _)| find_name(&columns, name, |column| &column.name).is_none());
+    let made: Vec<Column> = made.map(|(name, expression)| expression.column(name, &entry.source)).collect();
+    columns.extend(made);
     TableSchema { name: wished_name(entry), columns, primary_key, foreign_keys: Vec::new(), rules }
 }
 
