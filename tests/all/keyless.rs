@@ -1,5 +1,7 @@
 //! Tables without a key: compared as a multiset, whatever the order of their rows.
 
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
 use serde_json::{Value, json};
 
 use crate::support::{Database, Desk, Side, sides};
@@ -141,4 +143,25 @@ fn a_column_may_be_called_rowid() {
     assert_eq!(desk.verify_code("t"), Some(0));
     target.run(&desk, "insert into t values ('x', 'y')");
     assert_eq!(desk.verify_code("t"), Some(3));
+}
+
+/// Every update lays its rows elsewhere, so that a look that does not stand still sees some of them twice, or never.
+#[test]
+fn rows_that_are_moved_meanwhile_are_seen_once() {
+    let (desk, source) = (Desk::new(), Database::new());
+    let rows = "insert into t with recursive n(i) as (select 1 union all select i + 1 from n where i < 3000) select i, 'v' || i, null from n";
+    source.sql(&format!("{TABLE} {rows}"));
+    desk.in_sqlite("t.sqlite", &format!("{TABLE} {rows}"));
+    desk.sync("t", &source.url, &desk.sqlite("t.sqlite"), r#""max_bytes_in_flight": 65536,"#);
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(Relaxed) {
+                source.sql("update t set a = a");
+            }
+        });
+        let codes: Vec<Option<i32>> = (0..3).map(|_| desk.verify_code("t")).collect();
+        done.store(true, Relaxed);
+        assert_eq!(codes, [Some(0); 3]);
+    });
 }
