@@ -9,6 +9,7 @@
 # make bench-service   what callers cost a sync of `rowsync serve`, and it them; ARGS="--rows 100000 --only sqlite" chooses
 # make soak-service    small cycles for MINUTES=60, and whether the service's memory grows; ARGS="--only sqlite" chooses
 # make bench-strategies   writers with triggers, runs that follow their log, merges; ARGS="--rows 100000 --only sqlite" chooses
+# make bench-recovery     what a run costs after kill -9 or lost connections; ARGS="--rows 100000 --only sqlite" chooses
 # make setup-bench     installs the other tools
 
 # Most tests wait for servers and processes, and not for a core.
@@ -17,7 +18,7 @@ KILLS ?= 200
 MINUTES ?= 60
 ROUNDS ?= 50
 
-.PHONY: setup test test-api soak soak-model check format lint doc bench bench-compare bench-service soak-service bench-strategies setup-bench
+.PHONY: setup test test-api soak soak-model check format lint doc bench bench-compare bench-service soak-service bench-strategies bench-recovery setup-bench
 
 setup:
 	tests/install-postgres.sh

@@ -39,6 +39,10 @@ impl Serve {
         Ok(serve)
     }
 
+    pub fn process(&self) -> u32 {
+        self.child.id()
+    }
+
     pub fn execute(&self) -> Result<Execution> {
         let path = format!("{API}/configurations/{SYNC}/execute");
         match Line::open(&self.address)?.ask("POST", &path)? {

@@ -1,7 +1,7 @@
 //! One sync between two databases with one table, run by the program, and the proof that each run did what it should.
 
 use std::fs;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -10,7 +10,7 @@ use crate::ends::{Ends, Engine};
 use crate::harness::Result;
 use crate::harness::process::{complaint, watch};
 
-const SETTINGS: &str = "bench.json";
+pub const SETTINGS: &str = "bench.json";
 
 pub struct Sync {
     directory: TempDir,
@@ -52,11 +52,18 @@ impl Sync {
         json!({ "sync_strategy": "incremental", "change_tracking": "triggers" })
     }
 
-    /// Runs the program to its end: its report, and seconds from start to exit.
-    fn rowsync(&self, arguments: &[&str]) -> Result<(Value, f64)> {
+    /// The program, to be run. What it prints is for whoever starts it.
+    pub fn command(&self, arguments: &[&str]) -> Command {
         let mut rowsync = Command::new(env!("CARGO_BIN_EXE_rowsync"));
         rowsync.args(arguments).args(["--quiet", "--no-progress", "--output", "json"]);
-        let (output, usage) = watch(rowsync.current_dir(self.directory.path()).env_remove("RUST_LOG"))?;
+        rowsync.current_dir(self.directory.path()).env_remove("RUST_LOG").stdin(Stdio::null()).stdout(Stdio::piped());
+        rowsync
+    }
+
+    /// Runs the program to its end: its report, and seconds from start to exit.
+    fn rowsync(&self, arguments: &[&str]) -> Result<(Value, f64)> {
+        let mut rowsync = self.command(arguments);
+        let (output, usage) = watch(&mut rowsync)?;
         if !output.status.success() {
             let told = String::from_utf8_lossy(&output.stdout);
             return Err(format!("{}\n{told}", complaint(&rowsync, &output)).into());

@@ -21,11 +21,11 @@ pub enum Class {
 /// What went wrong, as far as an adapter can tell. What follows from each stands in [`crate::recovery`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
-    /// No connection, or it broke.
+    /// No connection, or it broke, or the server lets nobody in because it starts, recovers or ends.
     Unreachable,
     /// The server is there, and a statement took longer than it may.
     Timeout,
-    /// The server is there but wants us to come later: too many connections, starting up, a lock, a deadlock.
+    /// The server is there but wants us to come later: too many connections, a lock, a deadlock.
     Busy,
     /// User, password or certificate: nobody lets us in.
     Denied,

@@ -109,11 +109,11 @@ macro_rules! rules {
 }
 
 rules! {
-    Unreachable, "no connection, or it broke, or nothing comes over it any more": Reopen, then Abort;
+    Unreachable, "no connection, or it broke, or nothing comes over it any more, or the server starts up, recovers or ends": Reopen, then Abort;
         "see that the database runs and can be reached, then run again; what was written stays";
     Timeout, "a statement took longer than `timeout`": SmallerBatch, then Park;
         "raise `timeout` of the connection or lower `batch_size`, then run again";
-    Busy, "the server wants us to come later: a lock, a deadlock, too many connections, starting up": Again, then Park;
+    Busy, "the server wants us to come later: a lock, a deadlock, too many connections": Again, then Park;
         "run again when the database is less busy, or lower `max_parallel_tables`";
     Denied, "user, password or certificate are refused": None, then Abort;
         "check user, password and certificate of the connection";

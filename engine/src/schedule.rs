@@ -53,6 +53,8 @@ pub struct Wait {
     span: SignedDuration,
     /// So many seconds before the end progress is told next; 0: not any more.
     mark: i64,
+    /// When progress was told last, by the stopwatch.
+    told_at: Duration,
 }
 
 /// What to do now.
@@ -79,8 +81,8 @@ impl Schedule {
         };
         let jitter = signed(self.jitter_max.mul_f64(roll.clamp(0.0, 1.0)));
         let jitter = SignedDuration::from_secs(jitter.as_secs());
-        let mut wait =
-            Wait { schedule: self.clone(), last_slot: last.slot, slot, jitter, span: SignedDuration::ZERO, mark: 0 };
+        let (span, told_at) = (SignedDuration::ZERO, Duration::ZERO);
+        let mut wait = Wait { schedule: self.clone(), last_slot: last.slot, slot, jitter, span, mark: 0, told_at };
         wait.span = now.duration_until(wait.due());
         wait.mark = wait.mark_below(seconds(wait.span));
         wait
@@ -131,14 +133,17 @@ impl Wait {
             return Look { told: None, step: Step::Start };
         }
         let remaining = seconds(left);
-        let told = (self.mark > 0 && remaining <= self.mark).then(|| progress_line(remaining));
+        let is_told = (self.mark > 0 && remaining <= self.mark) || self.silence_left(waited).is_zero();
+        if is_told {
+            self.told_at = waited;
+        }
         // The clock may have been set back, too.
-        if told.is_some() || remaining - self.mark > self.chunk() {
+        if is_told || remaining - self.mark > self.chunk() {
             self.mark = self.mark_below(remaining);
         }
-        let until_mark = left - SignedDuration::from_secs(self.mark);
-        let sleep = Duration::try_from(until_mark).unwrap_or_default().clamp(SLEEP_MIN, LOOK_EVERY);
-        Look { told, step: Step::Sleep(sleep) }
+        let until_mark = Duration::try_from(left - SignedDuration::from_secs(self.mark)).unwrap_or_default();
+        let sleep = until_mark.min(self.silence_left(waited)).clamp(SLEEP_MIN, LOOK_EVERY);
+        Look { told: is_told.then(|| progress_line(remaining)), step: Step::Sleep(sleep) }
     }
 
     /// What is told when the wait is over.
@@ -164,6 +169,13 @@ impl Wait {
             Rhythm::Pause(_) => by_the_wall.min(self.span - signed(waited)),
             Rhythm::Daily { .. } => by_the_wall,
         }
+    }
+
+    /// A clock that is set back before each mark would put the marks off for ever: by the stopwatch, progress is told a little
+    /// later than a chunk after it was told last.
+    fn silence_left(&self, waited: Duration) -> Duration {
+        let silence_max = self.schedule.chunk_max.saturating_add(LOOK_EVERY);
+        silence_max.saturating_sub(waited.saturating_sub(self.told_at))
     }
 
     fn chunk(&self) -> i64 {
@@ -368,6 +380,25 @@ mod tests {
         let later = start + SignedDuration::from_secs(3600);
         let told = wait.look(later, Duration::from_secs(3600)).told;
         assert_eq!(told.as_deref(), Some("Sleep progress: 1400 seconds remaining (0.4 hours)"));
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_before_each_mark_keeps_nobody_in_silence() {
+        let mut wait =
+            daily("02:00", TimeZone::UTC).wait(&ended("2026-05-01T02:00:00Z"), moment("2026-05-01T02:00:00Z"), 0.0);
+        let told: Vec<String> = (0..=4 * 60)
+            .filter_map(|minutes| {
+                // After half an hour it is half past two again.
+                let now = moment("2026-05-01T02:30:00Z") + SignedDuration::from_mins(minutes % 30);
+                wait.look(now, Duration::from_secs(u64::try_from(minutes * 60).unwrap())).told
+            })
+            .collect();
+        // A little more than an hour apart.
+        assert_eq!(
+            told,
+            [84540, 84480, 84420]
+                .map(|left| format!("Sleep progress: {left} seconds remaining ({} hours)", hours(left)))
+        );
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
@@ -18,6 +19,7 @@ pub struct Cluster {
 /// What others than the test may do with it.
 pub struct Server {
     folder: TempDir,
+    data: PathBuf,
     binaries: PathBuf,
     owner: Option<String>,
     port: u16,
@@ -27,6 +29,15 @@ pub struct Server {
     ended: Mutex<bool>,
 }
 
+/// What of a server lies elsewhere than in a folder of its own.
+pub enum Place {
+    Folder,
+    /// All its data, in a folder that is to be made.
+    Data(PathBuf),
+    /// Its write-ahead log alone.
+    Log(PathBuf),
+}
+
 /// Ports that are tried before the test gives up.
 const PORTS_TRIED: usize = 10;
 /// After `kill -9` the memory that the old processes shared is not free at once.
@@ -34,26 +45,36 @@ const STARTS_TRIED: usize = 100;
 
 impl Cluster {
     pub fn start() -> Cluster {
-        Cluster::start_inside(Vec::new())
+        Cluster::start_inside(Vec::new(), Place::Folder)
     }
 
     /// Where it sees what others do not.
-    pub fn start_inside(inside: Vec<String>) -> Cluster {
+    pub fn start_inside(inside: Vec<String>, place: Place) -> Cluster {
         let folder = tempfile::Builder::new().prefix("rowsync-cluster.").tempdir().unwrap();
         let ended = Mutex::default();
-        let mut server = Server { folder, binaries: binaries(), owner: owner(), port: 0, inside, ended };
+        // Small pieces of the log: a disk need not be large to be too small.
+        let (data, place) = match place {
+            Place::Folder => (folder.path().join("data"), Vec::new()),
+            Place::Data(data) => (data, vec!["--wal-segsize=1".to_owned()]),
+            Place::Log(log) => {
+                (folder.path().join("data"), vec!["--wal-segsize=1".to_owned(), format!("--waldir={}", log.display())])
+            }
+        };
+        let mut server = Server { folder, data, binaries: binaries(), owner: owner(), port: 0, inside, ended };
         if let Some(owner) = &server.owner {
             assert!(Command::new("chown").arg(owner).arg(server.folder.path()).status().unwrap().success());
         }
         // Nobody but this machine reaches it, so nobody needs a password.
-        expect(server.run("initdb", &["-U", "rowsync", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"]));
+        let mut options = vec!["-U", "rowsync", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"];
+        options.extend(place.iter().map(String::as_str));
+        expect(server.run("initdb", &options));
         for _ in 0..PORTS_TRIED {
             server.port = free_port();
             if server.try_to_start() {
                 return Cluster { server: Arc::new(server) };
             }
         }
-        panic!("{}", std::fs::read_to_string(server.folder.path().join("log")).unwrap_or_default());
+        panic!("{}", server.said());
     }
 
     /// For whoever does something to it while the test goes on.
@@ -79,9 +100,22 @@ impl Server {
         psql(&self.url(), sql)
     }
 
+    /// Waits until it has ended by itself.
+    pub fn ends(&self) {
+        let begun = Instant::now();
+        while self.run("pg_ctl", &["status"]).status.success() {
+            assert!(begun.elapsed() < Duration::from_secs(60), "{}", self.said());
+        }
+    }
+
+    /// What it said so far.
+    pub fn said(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("log")).unwrap()
+    }
+
     /// `kill -9`; what was committed but not flushed is lost.
     pub fn kill(&self) {
-        let pid_file = std::fs::read_to_string(self.data().join("postmaster.pid")).unwrap();
+        let pid_file = std::fs::read_to_string(self.data.join("postmaster.pid")).unwrap();
         let pid = pid_file.lines().next().unwrap();
         // All of them at once, so that none lives on to write down what the others hold in memory.
         let _ = Command::new("pkill").args(["-KILL", "-P", pid]).status();
@@ -95,11 +129,9 @@ impl Server {
 
     /// From the next start on it can only be read, as one that follows another server.
     pub fn follow(&self) {
-        std::fs::write(self.data().join("standby.signal"), "").unwrap();
+        std::fs::write(self.data.join("standby.signal"), "").unwrap();
         if let Some(owner) = &self.owner {
-            assert!(
-                Command::new("chown").arg(owner).arg(self.data().join("standby.signal")).status().unwrap().success()
-            );
+            assert!(Command::new("chown").arg(owner).arg(self.data.join("standby.signal")).status().unwrap().success());
         }
     }
 
@@ -109,7 +141,7 @@ impl Server {
     }
 
     pub fn start_again(&self) {
-        assert!((0..STARTS_TRIED).any(|_| self.try_to_start()), "the server does not start again");
+        assert!((0..STARTS_TRIED).any(|_| self.try_to_start()), "the server does not start again: {}", self.said());
     }
 
     fn try_to_start(&self) -> bool {
@@ -118,10 +150,6 @@ impl Server {
         let options = format!("-p {} -c listen_addresses=127.0.0.1 -c unix_socket_directories=''", self.port);
         let log = self.folder.path().join("log").display().to_string();
         self.run("pg_ctl", &["-w", "-t", "60", "-l", &log, "-o", &options, "start"]).status.success()
-    }
-
-    fn data(&self) -> PathBuf {
-        self.folder.path().join("data")
     }
 
     /// PostgreSQL refuses to run as root.
@@ -139,7 +167,7 @@ impl Server {
         let file = std::fs::File::create(&output).unwrap();
         let status = command
             .arg("-D")
-            .arg(self.data())
+            .arg(&self.data)
             .args(arguments)
             .current_dir(self.folder.path())
             .stdin(std::process::Stdio::null())

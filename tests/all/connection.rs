@@ -154,6 +154,17 @@ fn a_slow_line_is_no_fault() {
 }
 
 #[test]
+fn a_narrow_line_is_no_fault_although_a_run_takes_longer_than_a_statement_may() {
+    let (desk, target) = (Desk::new(), Database::new());
+    let proxy = Proxy::before(&target.url).narrow(200_000);
+    desk.sync("narrow", &source(&desk), &proxy.url, &format!(r#"{QUICK} "timeout": 1,"#));
+    let begun = std::time::Instant::now();
+    let ended = desk.run("narrow");
+    assert!(begun.elapsed() > Duration::from_secs(2), "the line is wide: {:?}", begun.elapsed());
+    assert_eq!((ended.totals(), generation(&ended)), ((ROWS, 0, 0), 1));
+}
+
+#[test]
 fn a_long_way_is_gone_with_as_few_connections_as_there_may_be() {
     let (desk, target) = (Desk::new(), Database::new());
     let (from, far) = (source(&desk), Duration::from_millis(15));

@@ -4,7 +4,7 @@
 use std::process::Command;
 use std::sync::{Arc, Mutex};
 
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, Place};
 use crate::proxy::{Act, Proxy};
 use crate::small_disk::SmallDisk;
 use crate::support::{Database, Desk, Ended};
@@ -83,7 +83,7 @@ fn a_server_whose_disk_is_full_keeps_whole_batches_and_gets_the_rest_once_there_
     // The server runs as somebody else, who has to come through.
     let everybody = std::os::unix::fs::PermissionsExt::from_mode(0o755);
     std::fs::set_permissions(desk.path("."), everybody).unwrap();
-    let cluster = Cluster::start_inside(disk.inside());
+    let cluster = Cluster::start_inside(disk.inside(), Place::Folder);
     let (space, owner) = (desk.path("small/space"), crate::cluster::owner());
     let mut make = disk.enter(Command::new("install").arg("-d").args(owner.iter().flat_map(|o| ["-o", o])).arg(&space));
     assert!(make.status().unwrap().success());

@@ -38,6 +38,8 @@ struct Shared {
     server: String,
     rules: Mutex<Vec<(Rule, usize)>>,
     latency: Mutex<Duration>,
+    /// Bytes a second of each connection and direction; 0 where there is no limit.
+    width: AtomicUsize,
     shut: AtomicBool,
     open: Mutex<Vec<TcpStream>>,
     /// Rules that were carried out.
@@ -55,6 +57,7 @@ impl Proxy {
             server: server.to_owned(),
             rules: Mutex::default(),
             latency: Mutex::default(),
+            width: AtomicUsize::new(0),
             shut: AtomicBool::new(false),
             open: Mutex::default(),
             done: AtomicUsize::new(0),
@@ -76,6 +79,12 @@ impl Proxy {
     /// Holds back each piece of data for so long.
     pub fn slow(self, latency: Duration) -> Proxy {
         *self.shared.latency.lock().unwrap() = latency;
+        self
+    }
+
+    /// Lets through no more than so many bytes a second, of each connection and direction.
+    pub fn narrow(self, width: usize) -> Proxy {
+        self.shared.width.store(width, SeqCst);
         self
     }
 
@@ -139,9 +148,9 @@ impl Shared {
             if !from_client && pair.answer_is_cut.load(SeqCst) {
                 break;
             }
-            let latency = *self.latency.lock().unwrap();
-            if !latency.is_zero() {
-                std::thread::park_timeout(latency);
+            let pause = *self.latency.lock().unwrap() + self.passage(length);
+            if !pause.is_zero() {
+                std::thread::park_timeout(pause);
             }
             if !pair.silent.load(SeqCst) && to.write_all(said).is_err() {
                 break;
@@ -149,6 +158,14 @@ impl Shared {
         }
         let _ = from.shutdown(Shutdown::Both);
         let _ = to.shutdown(Shutdown::Both);
+    }
+
+    /// How long so many bytes take on a narrow line.
+    fn passage(&self, length: usize) -> Duration {
+        match self.width.load(SeqCst) {
+            0 => Duration::ZERO,
+            width => Duration::from_secs_f64(length as f64 / width as f64),
+        }
     }
 
     /// Whether the connection goes on.

@@ -79,6 +79,14 @@ impl SmallDisk {
         PathBuf::from(format!("/proc/{}/root", self.holder.id())).join(folder).join(name)
     }
 
+    /// Takes all the room that is left but so many KiB.
+    pub fn leave(&self, kib: u64) {
+        self.fill();
+        let filler = std::fs::File::options().write(true).open(self.path("filler")).unwrap();
+        let rest = filler.metadata().unwrap().len().checked_sub(kib * 1024);
+        filler.set_len(rest.expect("there was less room before")).unwrap();
+    }
+
     /// Takes all the room that is left.
     pub fn fill(&self) {
         let mut file = std::fs::File::create(self.path("filler")).unwrap();

@@ -54,7 +54,7 @@ fn kind_of_io(error: &io::Error) -> Kind {
 pub fn kind_of(code: &str) -> Kind {
     match code {
         "57014" => Kind::Timeout,
-        "53300" | "55006" | "55P03" | "55P04" | "57000" | "57P03" => Kind::Busy,
+        "53300" | "55006" | "55P03" | "55P04" | "57000" => Kind::Busy,
         // The snapshot went with its connection, and a new one is made with a new connection.
         "25P03" | "25P04" | "40003" | "72000" => Kind::Unreachable,
         "57P04" | "3D000" => Kind::NoDatabase,
@@ -144,10 +144,10 @@ mod tests {
     const CODES: &[(Kind, &str)] = &[
         (
             Kind::Unreachable,
-            "08000 08001 08003 08004 08006 08007 08P01 25P03 25P04 40003 57P01 57P02 57P05 58000 58030 72000",
+            "08000 08001 08003 08004 08006 08007 08P01 25P03 25P04 40003 57P01 57P02 57P03 57P05 58000 58030 72000",
         ),
         (Kind::Timeout, "57014"),
-        (Kind::Busy, "40000 40001 40P01 53300 55006 55P03 55P04 57000 57P03"),
+        (Kind::Busy, "40000 40001 40P01 53300 55006 55P03 55P04 57000"),
         (Kind::Denied, "28000 28P01"),
         (Kind::Forbidden, "0L000 0LP01 0P000 25006 42501"),
         (Kind::NoDatabase, "3D000 57P04"),
