@@ -133,6 +133,9 @@ async fn missing_index(
     connection: &ConnectionSettings,
     view: &TableView,
 ) -> Result<Option<String>, Problem> {
+    if view.key_len == 0 {
+        return Ok(None);
+    }
     let missing = store.missing_index(view).await.map_err(|error| told(side, connection, error))?;
     Ok(missing.map(|statement| format!("the {side} would be read faster with: {statement}")))
 }
@@ -177,7 +180,7 @@ async fn missing_log(
     pair: &Pair,
 ) -> Result<Option<String>, Problem> {
     let tuning = &entry.settings.tuning;
-    if tuning.change_tracking != ChangeTracking::Triggers {
+    if tuning.change_tracking != ChangeTracking::Triggers || pair.is_keyless() {
         return Ok(None);
     }
     let Some(owner) = log_owner(tuning, &place_of(settings)) else { return Ok(None) };

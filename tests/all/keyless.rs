@@ -86,6 +86,46 @@ fn large_tables_are_compared_in_little_room() {
     }
 }
 
+/// With columns of which a server takes some by way of a staging table, and with one that the source lacks.
+#[test]
+fn full_replaces_all_rows_at_once_and_proves_it() {
+    let (odd, more) =
+        (TABLE.replace("c boolean", "c inet"), r#""sync_strategy": "full", "max_bytes_in_flight": 131072,"#);
+    let rows = "insert into t with recursive n(i) as (select 1 union all select i + 1 from n where i < 2000) select i / 2, 'v' || i / 2, null from n;
+         insert into t values (7, 'x', '10.0.0.1'), (7, 'x', '10.0.0.1'), (null, null, null)";
+    for (source, target) in sides() {
+        let desk = Desk::new();
+        source.run(&desk, &format!("{odd} {rows}"));
+        desk.sync("t", &source.url(&desk), &target.url(&desk), more);
+        assert_eq!(desk.rowsync(&["check", "t.json"]).code, Some(0));
+        let first = desk.run("t");
+        assert_eq!(first.totals(), (2003, 0, 0), "{}", first.stdout);
+        assert_eq!(first.report()["tables"][0]["verified"], true, "{}", first.stdout);
+        assert_eq!(desk.verify_code("t"), Some(0));
+        source.run(&desk, "delete from t where a = 7; update t set b = 'new' where a = 9");
+        target.run(&desk, "insert into t values (1, 'theirs', null)");
+        assert_eq!(desk.verify_code("t"), Some(3));
+        assert_eq!(desk.run("t").totals(), (1999, 0, 2004));
+        assert_eq!(desk.verify_code("t"), Some(0));
+    }
+}
+
+#[test]
+fn a_row_that_is_refused_leaves_the_old_rows() {
+    for (source, target) in sides() {
+        let desk = Desk::new();
+        source.run(&desk, &format!("{TABLE} insert into t values (1, 'x', true), (2, 'y', true)"));
+        target.run(
+            &desk,
+            "create table t (a integer check (a < 2), b varchar(40), c boolean); insert into t values (0, 'old', true)",
+        );
+        desk.sync("t", &source.url(&desk), &target.url(&desk), r#""sync_strategy": "full","#);
+        let ended = desk.rowsync(&["run", "t.json"]);
+        assert_eq!(ended.code, Some(1), "{}{}", ended.stdout, ended.stderr);
+        assert_eq!(target.lines(&desk, "select b from t"), ["old"]);
+    }
+}
+
 #[test]
 fn rows_of_partitions_are_rows_of_the_whole() {
     let (desk, parts) = (Desk::new(), Database::new());

@@ -1,12 +1,14 @@
-//! Comparing tables without a key: read stretch by stretch, once for sums of hashes on both sides at once, and once more for
+//! Comparing tables without a key, and replacing their rows all at once: read stretch by stretch, once for sums of hashes on both sides at once, and once more for
 //! those parts of all hashes in which they differ. What is held at a time is bounded, whatever differs.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use actix::Actor;
+use rowsync_engine::change::Changes;
+use rowsync_engine::error::Class;
 use rowsync_engine::multiset::{COUNTED_BYTES, Multiset, Tally, Times};
-use rowsync_engine::report::{ColumnDifference, Method, Sample, SampleKind};
+use rowsync_engine::report::{ColumnDifference, Method, Sample, SampleKind, TableStatus};
 use rowsync_engine::row::fields;
 use rowsync_engine::schema::TableView;
 use rowsync_engine::search::SideName;
@@ -17,9 +19,12 @@ use super::work::Work;
 use crate::differ::samples::shares;
 use crate::failure::Failure;
 use crate::found::Found;
-use crate::messages::HashedRows;
+use crate::messages::{ChangeSet, HashedRows};
+use crate::phase::Phase;
 use crate::ports::ReaderPort;
 use crate::reader::Reader;
+
+const NOT_KEPT: &str = "the rows have no key, so those that were replaced are not kept for an undo";
 
 const NO_KEY: &str = "the table has no key, so it was compared as a multiset: which rows there are, and how often each";
 
@@ -68,6 +73,60 @@ impl Work {
         found.samples = self.show(&sides.source, SampleKind::Missing, missing, explain).await?;
         found.samples.extend(self.show(&sides.target, SampleKind::Extra, extra, explain).await?);
         Ok(found)
+    }
+
+    /// In one transaction, so that readers see the old rows or the new ones; proven by reading all of them back.
+    pub(super) async fn replace_as_multiset(&mut self) -> Result<(), Failure> {
+        if self.is_referenced().await? {
+            return Err(self.cannot(
+                "foreign keys refer to it, so its rows cannot all go at once",
+                "name the columns that identify a row in `primary_key_field`",
+            ));
+        }
+        self.state.method = Method::Bulk;
+        self.state.notes.push(NOT_KEPT.into());
+        let _memory = self.shared.budget.take(2 * PAGES * self.job.options.page_bytes).await;
+        let source = self.standing_still(SideName::Source).await?;
+        self.begin(true).await?;
+        let written = self.write_all(&source).await?;
+        let applied = self.commit().await?;
+        Phase::Copied.reached();
+        let target = self.sums(&self.standing_still(SideName::Target).await?).await?;
+        let mut found = Found { looked_at: (written.rows(), target.rows()), applied, ..Found::default() };
+        found.stats.ranges = 1;
+        self.state.sum.absorb(found);
+        (self.state.source.rows, self.state.target.rows) = (written.rows(), target.rows());
+        if written != target {
+            return Err(self.cannot(
+                "it differs from its source although all rows were replaced",
+                "look for triggers on the target that change rows, or for others who write to it; then run again",
+            ));
+        }
+        Phase::Proven.reached();
+        self.make_safe().await?;
+        (self.state.verified, self.state.status) = (true, TableStatus::Completed);
+        Ok(())
+    }
+
+    /// Hands every row to the writer; which these were.
+    async fn write_all(&self, source: &ReaderPort) -> Result<Multiset, Failure> {
+        let mut written = Multiset::default();
+        let mut walk = self.walk(source).await?;
+        while let Some(HashedRows { rows, hashes }) = walk.next().await? {
+            hashes.iter().for_each(|hash| written.add(*hash));
+            self.shared.board.table(&self.job.name).rows_done(rows.len() as u64);
+            if !rows.is_empty() {
+                let permit = self.shared.budget.take(0).await;
+                let set = ChangeSet { changes: Changes::inserting(rows), permit };
+                self.children().writer.send(set).await.map_err(|_| Failure::Gone("writer"))??;
+            }
+        }
+        Ok(written)
+    }
+
+    fn cannot(&self, why: &str, remedy: &str) -> Failure {
+        let message = format!("{} has no key, and {why}", self.job.pair.target.table);
+        Failure::Refused { class: Class::Schema, message, remedy: remedy.into() }
     }
 
     /// Who answers questions about the rows of a side as they are now, whatever becomes of them.

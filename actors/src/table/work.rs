@@ -96,6 +96,11 @@ impl Work {
                 return self.merge(pass).await;
             }
             Goal::Sync { .. } if self.too_little_to_do() => self.skip(),
+            Goal::Sync { .. } if self.job.pair.is_keyless() => {
+                self.state.past.writes = true;
+                self.refuse_mass_delete(self.gap())?;
+                self.replace_as_multiset().await?;
+            }
             Goal::Sync { .. } => {
                 self.state.past.writes = true;
                 // Estimates are no reason to refuse anything.
