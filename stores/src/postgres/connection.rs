@@ -75,18 +75,9 @@ impl Door {
         let opening = async {
             let mut connection = PgConnection::connect_with(&self.options).await.map_err(|e| self.refused(&e))?;
             let asked = Instant::now();
-            prepare(&mut connection, &self.setup, None).await.map_err(|e| self.refused(&e))?;
+            let words = first_words(&self.setup, self.joining.as_deref());
+            run(&mut connection, &words).await.map_err(|e| self.not_prepared(e))?;
             let answered_in = asked.elapsed();
-            if let Some(joining) = &self.joining {
-                run(&mut connection, joining).await.map_err(|e| {
-                    StoreError::new(
-                        Kind::Unreachable,
-                        "connect",
-                        "the snapshot is gone, its keeper lost its connection",
-                    )
-                    .caused_by(e)
-                })?;
-            }
             Ok(Opened { connection, answered_in })
         };
         match tokio::time::timeout(self.wait, opening).await {
@@ -105,17 +96,24 @@ impl Door {
         refusal
     }
 
+    fn not_prepared(&self, error: sqlx::Error) -> StoreError {
+        if self.joining.is_none() || error.as_database_error().is_none() {
+            return self.refused(&error);
+        }
+        let message = "the snapshot is gone, its keeper lost its connection";
+        StoreError::new(Kind::Unreachable, "connect", message).caused_by(error)
+    }
+
     /// A pool of at most so many connections. Those that joined a snapshot live as long as the pool.
     pub fn pool(&self, connections_max: u32) -> PgPool {
-        let setup = self.setup.clone();
-        let joining = self.joining.clone();
+        let words = first_words(&self.setup, self.joining.as_deref());
         let mut options = PgPoolOptions::new()
             .max_connections(connections_max.max(1))
             .acquire_timeout(self.wait)
             .test_before_acquire(false)
             .after_connect(move |connection, _| {
-                let (setup, joining) = (setup.clone(), joining.clone());
-                Box::pin(async move { prepare(connection, &setup, joining.as_deref()).await })
+                let words = words.clone();
+                Box::pin(async move { run(connection, &words).await })
             });
         options = match self.joining {
             Some(_) => options.idle_timeout(None).max_lifetime(None),
@@ -130,12 +128,10 @@ impl Door {
 /// What a connection of a frozen snapshot begins with.
 pub const BEGIN_FROZEN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 
-async fn prepare(connection: &mut PgConnection, setup: &str, joining: Option<&str>) -> Result<(), sqlx::Error> {
-    run(connection, setup).await?;
-    if let Some(joining) = joining {
-        run(connection, joining).await?;
-    }
-    Ok(())
+/// All in one message, since each is a round trip. The settings stand behind the snapshot, which has to be joined before
+/// the transaction does anything else, and last as long as the connection, which never leaves that transaction.
+fn first_words(setup: &str, joining: Option<&str>) -> String {
+    joining.map_or_else(|| setup.to_owned(), |joining| format!("{joining}; {setup}"))
 }
 
 async fn run(connection: &mut PgConnection, sql: &str) -> Result<(), sqlx::Error> {

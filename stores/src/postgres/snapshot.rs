@@ -42,8 +42,9 @@ impl Reading {
     pub async fn frozen(door: &Door, connections_max: u32) -> Result<Reading> {
         let mut keeper = door.open().await?.connection;
         let failed = |e: sqlx::Error| classify("snapshot", &e);
-        keeper.execute(sqlx::raw_sql(AssertSqlSafe(BEGIN_FROZEN))).await.map_err(failed)?;
-        let row = keeper.fetch_one(sqlx::raw_sql("SELECT pg_export_snapshot()")).await.map_err(failed)?;
+        // One message, since each is a round trip.
+        let export = format!("{BEGIN_FROZEN}; SELECT pg_export_snapshot()");
+        let row = keeper.fetch_one(sqlx::raw_sql(AssertSqlSafe(export))).await.map_err(failed)?;
         let name: String = row.try_get_unchecked(0).map_err(failed)?;
         let connections = connections_max.saturating_sub(1);
         let link = Arc::new(Link::new(door.joining(&name), connections));
