@@ -242,7 +242,7 @@ async fn begin(settings: &SyncSettings, goal: Goal, hooks: &Hooks, kept: &mut Ke
     let missing = match goal {
         Goal::Sync { .. } => Missing::Create,
         Goal::Plan => Missing::Imagine,
-        Goal::Verify { .. } => Missing::Report,
+        Goal::Verify { .. } => Missing::Compare,
     };
     let calling = Roster::call(settings, &ends, missing, &*footing.leave, &mut kept.made);
     let (roster, links) = tokio::try_join!(calling, ends.measure(settings))?;

@@ -30,6 +30,8 @@ pub enum Missing {
     Report,
     /// The same, but columns that a run would add are none.
     Foresee,
+    /// As with `Report`; and tables without a key are laid beside each other, since they are only compared.
+    Compare,
 }
 
 /// One table of the run.
@@ -241,7 +243,7 @@ fn table_name(name: &str) -> TableName {
 fn refuse_missing(settings: &SyncSettings, entries: &[Entry], missing: Missing) -> Result<(), Problem> {
     let lost = |entry: &&Entry| entry.target.is_none() && !entry.settings.tuning.create_missing_tables;
     match entries.iter().find(lost) {
-        Some(entry) if !matches!(missing, Missing::Report | Missing::Foresee) => Err(Problem::Usage(format!(
+        Some(entry) if matches!(missing, Missing::Create | Missing::Imagine) => Err(Problem::Usage(format!(
             "target `{}` has no table `{}` for source table `{}`; {CREATE_REMEDY}",
             settings.target.name, entry.settings.target, entry.settings.name
         ))),
@@ -449,6 +451,7 @@ fn lay(ends: &Ends, entry: &mut Entry, in_cycle: bool, missing: Missing) -> Resu
     let mut options = pair_options(&entry.settings.tuning);
     let to_add =
         if matches!(missing, Missing::Imagine | Missing::Foresee) { columns_to_add(entry) } else { Vec::new() };
+    options.as_multiset = missing == Missing::Compare && entry.settings.tuning.sync_strategy != Strategy::Merge;
     options.exclude_fields.extend(to_add.iter().map(|(own, _)| own.clone()));
     let mut pair = pair(source, target, &options)?;
     if !to_add.is_empty() {
@@ -461,6 +464,7 @@ fn lay(ends: &Ends, entry: &mut Entry, in_cycle: bool, missing: Missing) -> Resu
         refuse_made_both_ways(&pair)?;
     }
     refuse_kept_and_replaced(entry, &pair)?;
+    refuse_kept_without_key(&pair)?;
     let rows = filters(entry);
     if let Some(kin) = rows.kin {
         refuse_kinds_both_ways(merges)?;
@@ -518,6 +522,22 @@ fn refuse_kept_and_replaced(entry: &Entry, pair: &Pair) -> Result<(), Mismatch> 
     }
 }
 
+/// The target's documents are looked up by key.
+fn refuse_kept_without_key(pair: &Pair) -> Result<(), Mismatch> {
+    let keeps = pair.source.derived.as_ref().is_some_and(|derivation| derivation.kept.is_some());
+    match keeps && pair.is_keyless() {
+        true => Err(Mismatch {
+            message: format!(
+                "table {} has no primary key by which the target's documents are found",
+                pair.source.table
+            ),
+            remedy: "name the columns that identify a row in `primary_key_field`, or set `copy_all_json_keys` to true"
+                .into(),
+        }),
+        false => Ok(()),
+    }
+}
+
 /// What is made of several values cannot be taken apart again.
 fn refuse_made_both_ways(pair: &Pair) -> Result<(), Mismatch> {
     match pair.source.derived.is_none() && pair.target.exact.is_empty() {
@@ -567,6 +587,7 @@ pub fn pair_options(tuning: &TuningSettings) -> PairOptions {
     let by_time = matches!(tuning.change_tracking, ChangeTracking::Auto | ChangeTracking::ModifyTime);
     PairOptions {
         key: tuning.primary_key_field.clone().unwrap_or_default(),
+        as_multiset: false,
         modify_time: if by_time { tuning.modify_time_field.clone() } else { String::new() },
         field_mapping: tuning.field_mapping.clone(),
         fields: tuning.fields.clone().unwrap_or_default(),

@@ -13,7 +13,7 @@ mod newest;
 mod pending;
 mod prove;
 mod replace;
-mod samples;
+pub(crate) mod samples;
 mod second_look;
 
 pub use copy::WRITES_IN_FLIGHT;

@@ -14,6 +14,7 @@ use rowsync_engine::row::RowPage;
 use rowsync_engine::search::SearchOptions;
 use rowsync_engine::sightings::Sightings;
 use rowsync_engine::store::{PageRequest, Survey};
+use rowsync_engine::stretch::Stretch;
 use rowsync_engine::value::Value;
 use tracing::Span;
 
@@ -164,6 +165,29 @@ pub struct GatherRows {
     pub ranges: Arc<[KeyRange]>,
     pub keys_only: bool,
     pub bytes_max: usize,
+}
+
+/// table -> reader. Answer: a table without a key in stretches of about so many bytes.
+#[derive(Message)]
+#[rtype(result = "Result<Vec<Stretch>, StoreError>")]
+pub struct CutInStretches {
+    pub bytes_max: usize,
+}
+
+/// table -> reader. Answer: the rows of a stretch and their hashes; none where they would take more than `bytes_max`.
+#[derive(Message)]
+#[rtype(result = "Result<Option<HashedRows>, StoreError>")]
+pub struct ReadStretch {
+    pub stretch: Stretch,
+    pub bytes_max: usize,
+    pub salt: u64,
+}
+
+/// Rows with a hash for each.
+#[derive(Debug)]
+pub struct HashedRows {
+    pub rows: RowPage,
+    pub hashes: Vec<u128>,
 }
 
 /// differ -> reader. Answer: the rows with these keys.

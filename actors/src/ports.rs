@@ -11,14 +11,15 @@ use rowsync_engine::error::StoreError;
 use rowsync_engine::key::{Key, KeyRange};
 use rowsync_engine::row::RowPage;
 use rowsync_engine::store::{PageRequest, Survey};
+use rowsync_engine::stretch::Stretch;
 use rowsync_engine::value::Value;
 use std::sync::Arc;
 
 use crate::differ::Differ;
 use crate::failure::Failure;
 use crate::messages::{
-    AskLog, ChangeSet, CountRows, DigestRanges, EstimateRows, FindNewest, FindRecent, GatherRows, ReadKeys, ReadLog,
-    ReadRange, SplitRanges,
+    AskLog, ChangeSet, CountRows, CutInStretches, DigestRanges, EstimateRows, FindNewest, FindRecent, GatherRows,
+    HashedRows, ReadKeys, ReadLog, ReadRange, ReadStretch, SplitRanges,
 };
 use crate::meters::Raised;
 use crate::reader::Reader;
@@ -46,6 +47,8 @@ pub struct ReaderPort {
     page: Recipient<ReadRange>,
     gather: Recipient<GatherRows>,
     keys: Recipient<ReadKeys>,
+    stretches: Recipient<CutInStretches>,
+    stretch: Recipient<ReadStretch>,
     depth: Gauge,
 }
 
@@ -68,7 +71,9 @@ impl ReaderPort {
             + Handler<DigestRanges>
             + Handler<ReadRange>
             + Handler<GatherRows>
-            + Handler<ReadKeys>,
+            + Handler<ReadKeys>
+            + Handler<CutInStretches>
+            + Handler<ReadStretch>,
         A::Context: ToEnvelope<A, CountRows>
             + ToEnvelope<A, EstimateRows>
             + ToEnvelope<A, SplitRanges>
@@ -77,7 +82,9 @@ impl ReaderPort {
             + ToEnvelope<A, DigestRanges>
             + ToEnvelope<A, ReadRange>
             + ToEnvelope<A, GatherRows>
-            + ToEnvelope<A, ReadKeys>,
+            + ToEnvelope<A, ReadKeys>
+            + ToEnvelope<A, CutInStretches>
+            + ToEnvelope<A, ReadStretch>,
     {
         ReaderPort {
             count: reader.clone().recipient(),
@@ -89,6 +96,8 @@ impl ReaderPort {
             page: reader.clone().recipient(),
             gather: reader.clone().recipient(),
             keys: reader.clone().recipient(),
+            stretches: reader.clone().recipient(),
+            stretch: reader.clone().recipient(),
             depth: Gauge::noop(),
         }
     }
@@ -125,6 +134,14 @@ impl ReaderPort {
 
     pub async fn page(&self, request: PageRequest) -> Result<RowPage, Failure> {
         ask(&self.page, &self.depth, ReadRange { request }, "reader").await
+    }
+
+    pub async fn stretches(&self, bytes_max: usize) -> Result<Vec<Stretch>, Failure> {
+        ask(&self.stretches, &self.depth, CutInStretches { bytes_max }, "reader").await
+    }
+
+    pub async fn stretch(&self, stretch: Stretch, bytes_max: usize, salt: u64) -> Result<Option<HashedRows>, Failure> {
+        ask(&self.stretch, &self.depth, ReadStretch { stretch, bytes_max, salt }, "reader").await
     }
 
     pub async fn gather(

@@ -4,14 +4,16 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use actix::{Actor, ActorFutureExt, Context, Handler, ResponseActFuture, WrapFuture};
+use rowsync_engine::canonical::NotCanonical;
 use rowsync_engine::change_log::{LogPage, LogStanding};
 use rowsync_engine::digest::{Digest, DigestKind};
 use rowsync_engine::error::{Kind, StoreError};
 use rowsync_engine::key::Key;
-use rowsync_engine::row::RowPage;
+use rowsync_engine::row::{RowPage, wide_row_hash};
 use rowsync_engine::schema::TableView;
 use rowsync_engine::search::SideName;
 use rowsync_engine::store::{Result, Snapshot, Survey};
+use rowsync_engine::stretch::Stretch;
 use tokio::sync::Semaphore;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -19,8 +21,8 @@ use tracing::{Instrument as _, Span};
 
 use crate::board::{Progress, Spent};
 use crate::messages::{
-    AskLog, CountRows, DigestRanges, EstimateRows, FindNewest, FindRecent, GatherRows, ReadKeys, ReadLog, ReadRange,
-    SplitRanges,
+    AskLog, CountRows, CutInStretches, DigestRanges, EstimateRows, FindNewest, FindRecent, GatherRows, HashedRows,
+    ReadKeys, ReadLog, ReadRange, ReadStretch, SplitRanges,
 };
 
 /// Most questions that one reader works on at once; the others wait their turn.
@@ -180,6 +182,37 @@ impl Handler<GatherRows> for Reader {
             |rows, view| async move { rows.gather(&view, &message.ranges, message.keys_only, message.bytes_max).await },
         )
     }
+}
+
+impl Handler<CutInStretches> for Reader {
+    type Result = ResponseActFuture<Self, Result<Vec<Stretch>>>;
+
+    fn handle(&mut self, message: CutInStretches, _: &mut Context<Self>) -> Self::Result {
+        self.answer(Spent::Compare, nothing, |rows, view| async move { rows.stretches(&view, message.bytes_max).await })
+    }
+}
+
+impl Handler<ReadStretch> for Reader {
+    type Result = ResponseActFuture<Self, Result<Option<HashedRows>>>;
+
+    fn handle(&mut self, message: ReadStretch, _: &mut Context<Self>) -> Self::Result {
+        self.answer(
+            Spent::Compare,
+            |hashed: &Option<HashedRows>| hashed.as_ref().map_or(0, |hashed| hashed.rows.bytes_read),
+            |rows, view| async move {
+                let read = rows.lying_in(&view, message.stretch, message.bytes_max).await?;
+                read.map(|rows| hashed(rows, &view, message.salt)).transpose()
+            },
+        )
+    }
+}
+
+fn hashed(rows: RowPage, view: &TableView, salt: u64) -> Result<HashedRows> {
+    let (domains, mut scratch) = (view.domains(), Vec::new());
+    let hash = |row: &[u8]| wide_row_hash(row, &domains, salt, &mut scratch);
+    let hashes = rows.rows().map(hash).collect::<std::result::Result<_, _>>();
+    let broken = |error: NotCanonical| StoreError::new(Kind::BadValue, "read", error.to_string()).at(&view.table);
+    Ok(HashedRows { hashes: hashes.map_err(broken)?, rows })
 }
 
 impl Handler<ReadKeys> for Reader {

@@ -8,6 +8,7 @@ mod doubt;
 mod drift;
 mod log;
 mod merge;
+mod multiset;
 mod rejects;
 mod replace;
 mod settle;

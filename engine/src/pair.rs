@@ -36,6 +36,8 @@ use walk::key_order;
 pub struct PairOptions {
     /// Source names; empty: the table's own key.
     pub key: Vec<String>,
+    /// A table without a key is laid beside the other one without a key, to be compared as a multiset.
+    pub as_multiset: bool,
     /// Source name of the column that tells when a row was changed; used where it exists.
     pub modify_time: String,
     /// Source name to target name.
@@ -80,6 +82,13 @@ pub struct Pair {
 pub struct Mismatch {
     pub message: String,
     pub remedy: String,
+}
+
+impl Pair {
+    /// Whether nothing tells the rows apart, so that they are only compared, as a multiset.
+    pub fn is_keyless(&self) -> bool {
+        self.source.key_len == 0
+    }
 }
 
 fn mismatch<T>(message: impl Into<String>, remedy: impl Into<String>) -> Result<T, Mismatch> {

@@ -29,6 +29,7 @@ use crate::row::{Form, RowPage};
 use crate::rules::TableRules;
 use crate::schema::{Column, ForeignKey, TableName, TableSchema, TableView};
 use crate::sightings::{Mark, Pulse};
+use crate::stretch::Stretch;
 use crate::value::Value;
 
 pub type Result<T> = std::result::Result<T, StoreError>;
@@ -332,6 +333,17 @@ pub trait Snapshot: Send + Sync {
 
     /// The rows with these keys, in any order; keys without a row are left out. `Fields` form.
     async fn rows_by_key(&self, view: &Arc<TableView>, keys: &[Key]) -> Result<RowPage>;
+
+    /// The whole table in stretches by where its rows lie, each of about `bytes_max` or less; for tables without a key, of
+    /// which nothing else tells one part from another. No row lies in two of them.
+    async fn stretches(&self, _view: &Arc<TableView>, _bytes_max: usize) -> Result<Vec<Stretch>> {
+        Ok(vec![Stretch::ONE])
+    }
+
+    /// All rows of a stretch, in any order, in `Fields` form; `None` where they would take more than `bytes_max`.
+    async fn lying_in(&self, view: &Arc<TableView>, _stretch: Stretch, bytes_max: usize) -> Result<Option<RowPage>> {
+        self.gather(view, &[KeyRange::ALL], false, bytes_max).await
+    }
 
     /// What the log of changes tells; `None` where the sync called `owner` has none for this table.
     async fn log(&self, _view: &Arc<TableView>, _owner: &str) -> Result<Option<LogStanding>> {

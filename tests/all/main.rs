@@ -31,6 +31,7 @@ mod hostile_values;
 mod incremental;
 mod interrupts;
 mod intruders;
+mod keyless;
 mod kills;
 mod kinds;
 mod leases;

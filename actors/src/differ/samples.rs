@@ -43,7 +43,7 @@ pub(super) fn samples(
 }
 
 /// How many of each kind there is room for, one of each in turn.
-fn shares<const N: usize>(there: [usize; N], room: usize) -> [usize; N] {
+pub(crate) fn shares<const N: usize>(there: [usize; N], room: usize) -> [usize; N] {
     let mut shares = [0; N];
     let wanted = there.iter().sum::<usize>().min(room);
     let mut given = 0;

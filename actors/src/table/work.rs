@@ -291,6 +291,7 @@ impl Work {
     async fn verify(&mut self, act: Act) -> Result<(), Failure> {
         let found = match self.job.target_missing {
             true => Found { missing: self.state.source.rows, ..Found::default() },
+            false if self.job.pair.is_keyless() => self.compare_as_multisets(act).await?,
             false => self.compare_every_row(act).await?,
         };
         if !self.job.target_missing {

@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use actix::{Actor, AtomicResponse, Context, Handler, MessageResult, WrapFuture};
 use rowsync_actors::differ::{Desk, Differ, WRITES_IN_FLIGHT};
 use rowsync_actors::messages::{
-    ChangeSet, CopyTable, CountRows, DigestRanges, EstimateRows, FindNewest, FindRecent, GatherRows, ReadKeys,
-    ReadRange, SplitRanges,
+    ChangeSet, CopyTable, CountRows, CutInStretches, DigestRanges, EstimateRows, FindNewest, FindRecent, GatherRows,
+    ReadKeys, ReadRange, ReadStretch, SplitRanges,
 };
 use rowsync_actors::ports::{ReaderPort, WriterPort};
 use rowsync_engine::budget::Budget;
@@ -76,7 +76,7 @@ macro_rules! not_asked {
     )*};
 }
 
-not_asked!(CountRows => Survey::default(), EstimateRows => None, SplitRanges => vec![], FindRecent => None, FindNewest => None, GatherRows => None, ReadKeys => RowPage::new(Form::Fields, 1));
+not_asked!(CountRows => Survey::default(), EstimateRows => None, SplitRanges => vec![], FindRecent => None, FindNewest => None, GatherRows => None, ReadKeys => RowPage::new(Form::Fields, 1), CutInStretches => vec![], ReadStretch => None);
 
 /// Holds the first set of changes for ever.
 pub struct Blocked;

@@ -14,6 +14,7 @@ use crate::key::{Key, KeyRange};
 use crate::row::{Form, RowPage, key_bytes};
 use crate::schema::TableView;
 use crate::store::{Consistency, PageRequest, Result, Snapshot, Store, Survey};
+use crate::stretch::Stretch;
 use crate::value::Value;
 
 /// Most rows that are read at once to be hashed.
@@ -150,6 +151,18 @@ impl Snapshot for DerivedRows {
         match &view.derived {
             Some(derivation) => self.made(view, derivation, &page).await,
             None => Ok(page),
+        }
+    }
+
+    async fn stretches(&self, view: &Arc<TableView>, bytes_max: usize) -> Result<Vec<Stretch>> {
+        self.inner.stretches(view.stored(), bytes_max).await
+    }
+
+    async fn lying_in(&self, view: &Arc<TableView>, stretch: Stretch, bytes_max: usize) -> Result<Option<RowPage>> {
+        let page = self.inner.lying_in(view.stored(), stretch, bytes_max).await?;
+        match (&view.derived, page) {
+            (Some(derivation), Some(page)) => self.made(view, derivation, &page).await.map(Some),
+            (_, page) => Ok(page),
         }
     }
 

@@ -85,10 +85,11 @@ fn names(columns: &[Column]) -> String {
 
 pub(super) fn key_columns(source: &TableSchema, options: &PairOptions) -> Result<Vec<String>, Mismatch> {
     let key = if options.key.is_empty() { &source.primary_key } else { &options.key };
-    if key.is_empty() {
+    if key.is_empty() && !options.as_multiset {
         return mismatch(
             format!("table {} has no primary key", source.name),
-            "name the columns that identify a row in `primary_key_field`",
+            "name the columns that identify a row in `primary_key_field`: all of them where no row is there twice and none \
+             of their values is NULL; without a key it is only compared, by `verify`",
         );
     }
     Ok(key.clone())

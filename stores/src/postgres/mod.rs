@@ -37,6 +37,7 @@ mod snapshot;
 mod split;
 mod stage;
 mod stream;
+mod stretch;
 mod survey;
 mod types;
 mod values;

@@ -10,6 +10,7 @@ use rowsync_engine::key::{Key, KeyRange};
 use rowsync_engine::row::RowPage;
 use rowsync_engine::schema::TableView;
 use rowsync_engine::store::{PageRequest, Result, Snapshot, Survey};
+use rowsync_engine::stretch::Stretch;
 use rowsync_engine::value::Value;
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Executor, Row};
@@ -17,7 +18,7 @@ use sqlx::{AssertSqlSafe, Executor, Row};
 use super::classify::classify;
 use super::connection::{BEGIN_FROZEN, Door};
 use super::link::Link;
-use super::{digest, log, portable, read, split, stream, survey};
+use super::{digest, log, portable, read, split, stream, stretch, survey};
 
 pub struct Reading {
     link: Arc<Link>,
@@ -109,6 +110,14 @@ impl Snapshot for Reading {
     ) -> Result<Option<RowPage>> {
         let answer = async { read::gather(self.link.lease("read").await?, view, ranges, keys_only, bytes_max).await };
         of(view, answer).await
+    }
+
+    async fn stretches(&self, view: &Arc<TableView>, bytes_max: usize) -> Result<Vec<Stretch>> {
+        of(view, async { stretch::stretches(self.link.lease("read").await?, view, bytes_max).await }).await
+    }
+
+    async fn lying_in(&self, view: &Arc<TableView>, part: Stretch, bytes_max: usize) -> Result<Option<RowPage>> {
+        of(view, async { stretch::lying_in(self.link.lease("read").await?, view, part, bytes_max).await }).await
     }
 
     async fn rows_by_key(&self, view: &Arc<TableView>, keys: &[Key]) -> Result<RowPage> {

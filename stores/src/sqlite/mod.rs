@@ -29,6 +29,7 @@ mod snapshot;
 mod spelling;
 mod split;
 mod sql;
+mod stretch;
 mod thread;
 mod transaction;
 mod values;

@@ -12,13 +12,14 @@ use rowsync_engine::key::{Key, KeyRange};
 use rowsync_engine::row::RowPage;
 use rowsync_engine::schema::{TableName, TableView};
 use rowsync_engine::store::{PageRequest, Snapshot, Survey};
+use rowsync_engine::stretch::Stretch;
 use rowsync_engine::value::Value;
 use rusqlite::Connection;
 
 use super::location::Location;
 use super::split::Cut;
 use super::thread::{Caller, Threads};
-use super::{digest, log, read, split};
+use super::{digest, log, read, split, stretch};
 
 type Result<T> = std::result::Result<T, StoreError>;
 
@@ -132,6 +133,15 @@ impl Snapshot for ThreadSnapshot {
             read::gather(connection, view, &ranges, keys_only, bytes_max, caller)
         })
         .await
+    }
+
+    async fn stretches(&self, view: &Arc<TableView>, bytes_max: usize) -> Result<Vec<Stretch>> {
+        self.ask(view, move |connection, view, _| stretch::stretches(connection, view, bytes_max)).await
+    }
+
+    async fn lying_in(&self, view: &Arc<TableView>, part: Stretch, bytes_max: usize) -> Result<Option<RowPage>> {
+        self.ask(view, move |connection, view, caller| stretch::lying_in(connection, view, part, bytes_max, caller))
+            .await
     }
 
     async fn rows_by_key(&self, view: &Arc<TableView>, keys: &[Key]) -> Result<RowPage> {

@@ -47,6 +47,7 @@ pub async fn run(store: Arc<dyn Store>, elsewhere: Arc<dyn Store>, foreign_keys:
     a_digest_tells_a_changed_row(&bench).await;
     cuts_lie_inside_the_range_and_rise(&bench).await;
     rows_of_several_ranges_come_at_once(&bench).await;
+    every_row_lies_in_one_stretch(&bench).await;
     the_last_rows_lie_behind_a_key(&bench).await;
     rows_are_found_by_their_keys(&bench).await;
     a_survey_counts_rows_and_changes(&bench).await;
@@ -435,6 +436,32 @@ async fn a_transaction_reads_rows_as_it_sees_them(bench: &Bench) {
     assert!(values(&transaction.before(&table.view, &[]).await.expect("no rows")).is_empty());
     transaction.commit().await.expect("commit after reading");
     assert_eq!(table.all().await.len(), 3);
+}
+
+/// However small the stretches are cut, and with a view that shows a part of the table.
+async fn every_row_lies_in_one_stretch(bench: &Bench) {
+    let table = bench.numbered().await;
+    table.insert(&numbered_rows(0..2000)).await;
+    let latest = table.latest().await;
+    let expected = values(&latest.page(&table.view, &asking(KeyRange::ALL)).await.expect("a page"));
+    assert_eq!(expected.len(), 2000);
+    for bytes_max in [500, 1 << 20] {
+        let mut stretches = latest.stretches(&table.view, bytes_max).await.expect("stretches");
+        let mut rows = Vec::new();
+        while let Some(stretch) = stretches.pop() {
+            let halves = stretch.halves();
+            let bytes_max = if halves.is_some() { bytes_max } else { usize::MAX };
+            match latest.lying_in(&table.view, stretch, bytes_max).await.expect("an answer") {
+                Some(page) => rows.extend(values(&page)),
+                None => stretches.extend(halves.expect("what takes too much can be cut")),
+            }
+        }
+        rows.sort_by_key(|row| match row[0] {
+            Value::Int(number) => number,
+            _ => i64::MIN,
+        });
+        assert_eq!(rows, expected, "in stretches of {bytes_max} bytes");
+    }
 }
 
 /// Of every type: what was seen by a page is known again in a transaction.

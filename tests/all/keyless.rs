@@ -1,0 +1,144 @@
+//! Tables without a key: compared as a multiset, whatever the order of their rows.
+
+use serde_json::{Value, json};
+
+use crate::support::{Database, Desk, Side, sides};
+
+const TABLE: &str = "create table t (a integer, b varchar(40), c boolean);";
+
+/// What `verify` says of `t` with these rows on both sides.
+fn verified(source_rows: &str, target_rows: &str, mut look: impl FnMut(Option<i32>, Value)) {
+    for (source, target) in sides() {
+        let desk = Desk::new();
+        source.run(&desk, &format!("{TABLE} {source_rows}"));
+        target.run(&desk, &format!("{TABLE} {target_rows}"));
+        desk.sync("t", &source.url(&desk), &target.url(&desk), "");
+        let ended = desk.rowsync(&["verify", "t.json", "--explain"]);
+        look(ended.code, ended.report()["tables"][0].clone());
+    }
+}
+
+/// Rows that are missing, and rows that are extra.
+fn counts(table: &Value) -> (u64, u64, u64) {
+    let count = |name: &str| table[name].as_u64().unwrap_or_else(|| panic!("{table}"));
+    (count("missing"), count("extra"), count("different"))
+}
+
+#[test]
+fn equal_rows_in_another_order_are_equal() {
+    let rows =
+        "insert into t values (1, 'x', true), (1, 'x', true), (null, null, null), (null, null, null), (2, '', false)";
+    let turned =
+        "insert into t values (2, '', false), (null, null, null), (1, 'x', true), (null, null, null), (1, 'x', true)";
+    for (source, target) in [(rows, turned), ("", "")] {
+        verified(source, target, |code, table| {
+            assert_eq!((code, counts(&table), &table["verified"]), (Some(0), (0, 0, 0), &json!(true)), "{table}");
+        });
+    }
+}
+
+#[test]
+fn a_row_that_is_there_twice_here_and_once_there_differs() {
+    let twice = "insert into t values (1, 'x', true), (1, 'x', true), (2, 'y', null), (null, null, null)";
+    let once =
+        "insert into t values (1, 'x', true), (2, 'y', null), (2, 'y', null), (2, 'y', null), (null, null, null)";
+    verified(twice, once, |code, table| {
+        assert_eq!((code, counts(&table)), (Some(3), (1, 2, 0)), "{table}");
+        let samples = table["samples"].as_array().unwrap();
+        let shown = |sample: &Value| {
+            let times = &sample["columns"][0];
+            (sample["kind"].clone(), sample["key"]["b"].clone(), times["source"].clone(), times["target"].clone())
+        };
+        let shown: Vec<_> = samples.iter().map(shown).collect();
+        let expected =
+            [(json!("missing"), json!("x"), json!(2), json!(1)), (json!("extra"), json!("y"), json!(1), json!(3))];
+        assert_eq!(shown, expected, "{table}");
+    });
+    verified("", once, |code, table| assert_eq!((code, counts(&table)), (Some(3), (0, 5, 0)), "{table}"));
+}
+
+/// With so little room that the tables are read in many stretches, and differing rows are counted in several turns.
+#[test]
+fn large_tables_are_compared_in_little_room() {
+    let rows = |from: u64, to: u64| {
+        format!(
+            "insert into t with recursive n(i) as (select {from} union all select i + 1 from n where i < {to})
+               select i / 3, 'a text that takes some room ' || (i / 3), null from n"
+        )
+    };
+    for (source, target) in sides() {
+        let desk = Desk::new();
+        source.run(&desk, &format!("{TABLE} {}", rows(0, 8_999)));
+        target.run(&desk, &format!("{TABLE} {}", rows(0, 8_999)));
+        desk.sync(
+            "t",
+            &source.url(&desk),
+            &target.url(&desk),
+            r#""max_bytes_in_flight": 1048576, "max_parallel_tables": 8,"#,
+        );
+        assert_eq!(desk.verify_code("t"), Some(0));
+        target.run(&desk, &format!("delete from t where a >= 2000; {}", rows(60_000, 62_999)));
+        let table = desk.rowsync(&["verify", "t.json"]).report()["tables"][0].clone();
+        assert_eq!(counts(&table), (3000, 3000, 0), "{table}");
+        assert_eq!(table["samples"].as_array().unwrap().len(), 5, "{table}");
+    }
+}
+
+#[test]
+fn rows_of_partitions_are_rows_of_the_whole() {
+    let (desk, parts) = (Desk::new(), Database::new());
+    parts.sql(
+        "create table t (a integer, b text) partition by list (a); create table t_1 partition of t for values in (1);
+         create table t_2 partition of t for values in (2) partition by hash (b);
+         create table t_3 partition of t_2 for values with (modulus 1, remainder 0);
+         insert into t select 1 + i % 2, 'v' || i from generate_series(0, 9999) i",
+    );
+    let rows = "create table t (a integer, b text); with recursive n(i) as (select 0 union all select i + 1 from n where i < 9999)
+         insert into t select 1 + i % 2, 'v' || i from n";
+    desk.in_sqlite("t.sqlite", rows);
+    desk.sync("t", &parts.url, &desk.sqlite("t.sqlite"), "");
+    assert_eq!(desk.verify_code("t"), Some(0));
+    parts.sql("update t set a = 2 where b = 'v0'");
+    assert_eq!(counts(&desk.rowsync(&["verify", "t.json"]).report()["tables"][0]), (1, 1, 0));
+}
+
+#[test]
+fn whatever_writes_or_plans_wants_a_key() {
+    for (source, target) in sides() {
+        let desk = Desk::new();
+        source.run(&desk, &format!("{TABLE} insert into t values (1, 'x', true)"));
+        target.run(&desk, TABLE);
+        desk.sync("t", &source.url(&desk), &target.url(&desk), "");
+        for command in ["run", "plan", "check"] {
+            let ended = desk.rowsync(&[command, "t.json"]);
+            assert!(ended.stdout.contains("all of them where no row is there twice"), "{command}: {}", ended.stdout);
+        }
+        let lines = target.lines(&desk, "select b from t");
+        assert!(lines.is_empty(), "{lines:?}");
+    }
+}
+
+#[test]
+fn a_view_without_a_key_cannot_be_read_in_parts() {
+    for (source, target) in sides() {
+        let desk = Desk::new();
+        source.run(&desk, &format!("{} create view t as select * from p", TABLE.replace(" t ", " p ")));
+        target.run(&desk, TABLE);
+        desk.sync("t", &source.url(&desk), &target.url(&desk), r#""tables": ["t"],"#);
+        let ended = desk.rowsync(&["verify", "t.json"]);
+        assert_eq!(ended.code, Some(1), "{}{}", ended.stdout, ended.stderr);
+        assert!(ended.stdout.contains("cannot be read in parts"), "{}", ended.stdout);
+    }
+}
+
+/// A column may have the name by which SQLite finds a row; others are left.
+#[test]
+fn a_column_may_be_called_rowid() {
+    let (desk, table) = (Desk::new(), "create table t (rowid text, OID text); insert into t values ('x', 'y')");
+    let (source, target) = (Side::File("s.sqlite"), Side::File("t.sqlite"));
+    [&source, &target].into_iter().for_each(|side| side.run(&desk, table));
+    desk.sync("t", &source.url(&desk), &target.url(&desk), "");
+    assert_eq!(desk.verify_code("t"), Some(0));
+    target.run(&desk, "insert into t values ('x', 'y')");
+    assert_eq!(desk.verify_code("t"), Some(3));
+}
