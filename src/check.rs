@@ -1,5 +1,7 @@
 //! Everything that can be found before the first row moves: connections, tables, columns, keys, indexes.
 
+mod indexes;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use rowsync_actors::leave::Unshared;
@@ -15,7 +17,7 @@ use crate::ends::{Ends, told};
 use crate::execute::place_of;
 use crate::printing::wrapped;
 use crate::problem::Problem;
-use crate::roster::{Entry, Missing, Roster, wished_foreign_keys};
+use crate::roster::{Entry, Missing, Roster, read_rules, wished_foreign_keys};
 use crate::settings::{ChangeTracking, ConnectionSettings, SyncSettings};
 use crate::tracking::log_owner;
 
@@ -60,7 +62,10 @@ impl CheckReport {
 /// When a database cannot be reached, or a table of the settings is not there.
 pub async fn check(settings: &SyncSettings) -> Result<CheckReport, Problem> {
     let ends = Ends::connect(settings, Access::Look).await?;
-    let roster = Roster::call(settings, &ends, Missing::Foresee, &Unshared, &mut BTreeSet::new()).await?;
+    let mut roster = Roster::call(settings, &ends, Missing::Foresee, &Unshared, &mut BTreeSet::new()).await?;
+    for entry in roster.entries.iter_mut().filter(|entry| entry.target.is_some()) {
+        read_rules(settings, &ends, &mut entry.source).await?;
+    }
     let mut tables = Vec::new();
     for place in 0..roster.entries.len() {
         tables.push(check_table(settings, &ends, &roster, place).await?);
@@ -101,6 +106,7 @@ async fn check_table(
         check.notes.push("the target's table is missing and will be created".into());
     } else {
         check.notes.extend(missing_index("target", &*ends.target, &settings.target, &pair.target).await?);
+        check.notes.extend(indexes::missing_indexes(settings, ends, entry).await?);
         check.notes.extend(missing_foreign_keys(settings, ends, &roster.entries, place).await?);
     }
     check.notes.extend(missing_log(settings, ends, entry, pair).await?);
@@ -127,6 +133,9 @@ async fn missing_index(
     connection: &ConnectionSettings,
     view: &TableView,
 ) -> Result<Option<String>, Problem> {
+    if view.key_len == 0 {
+        return Ok(None);
+    }
     let missing = store.missing_index(view).await.map_err(|error| told(side, connection, error))?;
     Ok(missing.map(|statement| format!("the {side} would be read faster with: {statement}")))
 }
@@ -171,7 +180,7 @@ async fn missing_log(
     pair: &Pair,
 ) -> Result<Option<String>, Problem> {
     let tuning = &entry.settings.tuning;
-    if tuning.change_tracking != ChangeTracking::Triggers {
+    if tuning.change_tracking != ChangeTracking::Triggers || pair.is_keyless() {
         return Ok(None);
     }
     let Some(owner) = log_owner(tuning, &place_of(settings)) else { return Ok(None) };

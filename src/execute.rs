@@ -337,10 +337,13 @@ async fn make_job(
             earlier: remembered(entry, footing.state.as_deref(), &place).await?,
             target_missing: entry.target_missing,
             has_children: roster.order.has_children[index],
-            log_owner: log_owner(&entry.settings.tuning, &place).filter(|_| merge.is_none()),
+            log_owner: log_owner(&entry.settings.tuning, &place).filter(|_| merge.is_none() && !pair.is_keyless()),
             notes: creation_notes(entry),
             keeping,
-            replay: failed.as_ref().filter(|_| merge.is_none()).and_then(|all| keys_of(entry, pair, all)),
+            replay: failed
+                .as_ref()
+                .filter(|_| merge.is_none() && !pair.is_keyless())
+                .and_then(|all| keys_of(entry, pair, all)),
             merge,
         });
     }
@@ -400,6 +403,10 @@ fn options_of(entry: &Entry, budget_bytes: usize, tables_at_once: NonZeroUsize) 
 
 fn keeping(footing: &Footing, ends: &Ends, entry: &Entry, pair: &Pair) -> Result<Option<Keeping>, Problem> {
     let (Some(journal), Some(target)) = (&footing.journal, &entry.target) else { return Ok(None) };
+    // Images are found by the keys of their rows.
+    if pair.is_keyless() {
+        return Ok(None);
+    }
     let keeping = journal.keeping(&entry.settings.name, pair, target, &ends.target.capabilities());
     keeping.map(Some).map_err(|mismatch| Problem::Usage(mismatch.to_string()))
 }

@@ -217,7 +217,7 @@ async fn describe(settings: &SyncSettings, ends: &Ends, table: TableSettings) ->
 }
 
 /// What the source's table has beside columns and key, for one that is to be made like it.
-async fn read_rules(settings: &SyncSettings, ends: &Ends, source: &mut TableSchema) -> Result<(), Problem> {
+pub async fn read_rules(settings: &SyncSettings, ends: &Ends, source: &mut TableSchema) -> Result<(), Problem> {
     source.rules = ends.source.rules(&source.name).await.map_err(|error| told("source", &settings.source, error))?;
     Ok(())
 }
@@ -393,6 +393,10 @@ pub fn wished_table(entry: &Entry) -> TableSchema {
     let primary_key: Vec<String> = key.iter().map(|name| renamed(name)).collect();
     let rules = entry.source.rules.carried(entry.target_engine, keeps_names, &primary_key, carried);
     columns.iter_mut().for_each(|column| column.name = renamed(&column.name));
+    let made =
+        options.expressions.iter().filter(|(name, _)| find_name(&columns, name, |column| &column.name).is_none());
+    let made: Vec<Column> = made.map(|(name, expression)| expression.column(name, &entry.source)).collect();
+    columns.extend(made);
     TableSchema { name: wished_name(entry), columns, primary_key, foreign_keys: Vec::new(), rules }
 }
 
@@ -451,7 +455,11 @@ fn lay(ends: &Ends, entry: &mut Entry, in_cycle: bool, missing: Missing) -> Resu
     let mut options = pair_options(&entry.settings.tuning);
     let to_add =
         if matches!(missing, Missing::Imagine | Missing::Foresee) { columns_to_add(entry) } else { Vec::new() };
-    options.as_multiset = missing == Missing::Compare && entry.settings.tuning.sync_strategy != Strategy::Merge;
+    options.as_multiset = match entry.settings.tuning.sync_strategy {
+        Strategy::Full => missing != Missing::Report,
+        Strategy::Merge => false,
+        Strategy::Compare | Strategy::Incremental => missing == Missing::Compare,
+    };
     options.exclude_fields.extend(to_add.iter().map(|(own, _)| own.clone()));
     let mut pair = pair(source, target, &options)?;
     if !to_add.is_empty() {
@@ -469,6 +477,7 @@ fn lay(ends: &Ends, entry: &mut Entry, in_cycle: bool, missing: Missing) -> Resu
     if let Some(kin) = rows.kin {
         refuse_kinds_both_ways(merges)?;
         refuse_unseen_kind(entry, &pair)?;
+        refuse_kinds_without_key(&pair, missing)?;
         pair.kin = Some(Arc::new(TableView { filter: kin, ..TableView::clone(&pair.target) }));
         pair.raw = false;
     }
@@ -533,6 +542,20 @@ fn refuse_kept_without_key(pair: &Pair) -> Result<(), Mismatch> {
             ),
             remedy: "name the columns that identify a row in `primary_key_field`, or set `copy_all_json_keys` to true"
                 .into(),
+        }),
+        false => Ok(()),
+    }
+}
+
+/// A row that has changed its kind would be there twice, and nothing would tell.
+fn refuse_kinds_without_key(pair: &Pair, missing: Missing) -> Result<(), Mismatch> {
+    match pair.is_keyless() && missing != Missing::Compare {
+        true => Err(Mismatch {
+            message: format!(
+                "table {} has no primary key by which its kinds of records are replaced",
+                pair.source.table
+            ),
+            remedy: "name the columns that identify a row in `primary_key_field`, or leave `record_types` out".into(),
         }),
         false => Ok(()),
     }

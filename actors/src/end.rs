@@ -107,6 +107,14 @@ impl End {
         Ok(Rows { snapshot: Arc::clone(&line.rows), generation: line.generation })
     }
 
+    /// The rows as they are at this moment, whatever the others of this end see.
+    ///
+    /// # Errors
+    /// When the view cannot be had.
+    pub async fn standing_still(&self) -> Result<Arc<dyn Snapshot>, StoreError> {
+        Ok(DerivedRows::over(self.store.snapshot(Consistency::Frozen).await?, &self.beside))
+    }
+
     /// Opens the end anew, unless another table has done so since `seen`.
     ///
     /// # Errors

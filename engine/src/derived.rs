@@ -8,6 +8,7 @@ mod capacity;
 mod exact;
 mod expression;
 mod kept;
+mod kind;
 mod snapshot;
 mod worth;
 

@@ -85,7 +85,7 @@ pub struct Mismatch {
 }
 
 impl Pair {
-    /// Whether nothing tells the rows apart, so that they are only compared, as a multiset.
+    /// Whether nothing tells the rows apart, so that they are compared as a multiset, and replaced all at once.
     pub fn is_keyless(&self) -> bool {
         self.source.key_len == 0
     }

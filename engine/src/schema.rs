@@ -158,7 +158,7 @@ pub struct TableView {
     pub table: TableName,
     /// The key's columns first, in the order of the key; then the others, both sides in the same order.
     pub columns: Vec<ViewColumn>,
-    /// How many of the columns are the key; none where a table without one is only compared, as a multiset.
+    /// How many of the columns are the key; none where a table without one is compared as a multiset.
     pub key_len: usize,
     pub key_order: KeyOrder,
     /// This side's column that tells when a row was last changed, where there is one.

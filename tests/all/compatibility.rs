@@ -143,3 +143,48 @@ fn a_column_that_the_source_has_got_is_told_added_and_filled() {
         assert_eq!((desk.run("t").totals(), desk.verify_code("t")), ((0, 0, 0), Some(0)));
     }
 }
+
+#[test]
+fn indexes_that_the_target_lacks_are_told_with_what_makes_them() {
+    for (source, target) in sides() {
+        let desk = Desk::new();
+        source.run(
+            &desk,
+            "create table t (id integer primary key, code varchar(9) unique, a integer, b integer, at timestamp);
+             create index by_a on t (a desc, b); create index by_b on t (b); create unique index by_both on t (a, code);
+             create index by_at on t (at)",
+        );
+        target.run(
+            &desk,
+            "create table t (id integer primary key, code varchar(9), \"A\" integer, b integer, at timestamp);
+             create index longer on t (b, at); create unique index moments on t (at)",
+        );
+        desk.sync("t", &source.url(&desk), &target.url(&desk), "");
+        let notes = || {
+            let table = desk.rowsync(&["check", "t.json"]).report()["tables"][0].clone();
+            let notes = table["notes"].as_array().unwrap_or_else(|| panic!("{table}")).clone();
+            notes.iter().filter_map(Value::as_str).filter(|note| note.contains("index of")).map(str::to_owned).collect()
+        };
+        let told: Vec<String> = notes();
+        let mut what: Vec<&str> = told
+            .iter()
+            .map(|note| note.strip_prefix("the target lacks ").unwrap().split(';').next().unwrap())
+            .collect();
+        what.sort_unstable();
+        let unique = "a unique index of the source";
+        assert_eq!(
+            what,
+            [&format!("{unique}: A, code"), &format!("{unique}: code"), "an index of the source: A, b"],
+            "{told:?}"
+        );
+        target.run(&desk, "drop index moments");
+        for note in &told {
+            target.run(&desk, note.split("add it with: ").nth(1).unwrap());
+        }
+        // Of the one that was dropped, a plain one is asked for.
+        let left: Vec<String> = notes();
+        assert_eq!(left.len(), 1, "{left:?}");
+        target.run(&desk, left[0].split("add it with: ").nth(1).unwrap());
+        assert_eq!(notes(), Vec::<String>::new());
+    }
+}

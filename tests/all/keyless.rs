@@ -1,5 +1,7 @@
 //! Tables without a key: compared as a multiset, whatever the order of their rows.
 
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
 use serde_json::{Value, json};
 
 use crate::support::{Database, Desk, Side, sides};
@@ -84,6 +86,46 @@ fn large_tables_are_compared_in_little_room() {
     }
 }
 
+/// With columns of which a server takes some by way of a staging table, and with one that the source lacks.
+#[test]
+fn full_replaces_all_rows_at_once_and_proves_it() {
+    let (odd, more) =
+        (TABLE.replace("c boolean", "c inet"), r#""sync_strategy": "full", "max_bytes_in_flight": 131072,"#);
+    let rows = "insert into t with recursive n(i) as (select 1 union all select i + 1 from n where i < 2000) select i / 2, 'v' || i / 2, null from n;
+         insert into t values (7, 'x', '10.0.0.1'), (7, 'x', '10.0.0.1'), (null, null, null)";
+    for (source, target) in sides() {
+        let desk = Desk::new();
+        source.run(&desk, &format!("{odd} {rows}"));
+        desk.sync("t", &source.url(&desk), &target.url(&desk), more);
+        assert_eq!(desk.rowsync(&["check", "t.json"]).code, Some(0));
+        let first = desk.run("t");
+        assert_eq!(first.totals(), (2003, 0, 0), "{}", first.stdout);
+        assert_eq!(first.report()["tables"][0]["verified"], true, "{}", first.stdout);
+        assert_eq!(desk.verify_code("t"), Some(0));
+        source.run(&desk, "delete from t where a = 7; update t set b = 'new' where a = 9");
+        target.run(&desk, "insert into t values (1, 'theirs', null)");
+        assert_eq!(desk.verify_code("t"), Some(3));
+        assert_eq!(desk.run("t").totals(), (1999, 0, 2004));
+        assert_eq!(desk.verify_code("t"), Some(0));
+    }
+}
+
+#[test]
+fn a_row_that_is_refused_leaves_the_old_rows() {
+    for (source, target) in sides() {
+        let desk = Desk::new();
+        source.run(&desk, &format!("{TABLE} insert into t values (1, 'x', true), (2, 'y', true)"));
+        target.run(
+            &desk,
+            "create table t (a integer check (a < 2), b varchar(40), c boolean); insert into t values (0, 'old', true)",
+        );
+        desk.sync("t", &source.url(&desk), &target.url(&desk), r#""sync_strategy": "full","#);
+        let ended = desk.rowsync(&["run", "t.json"]);
+        assert_eq!(ended.code, Some(1), "{}{}", ended.stdout, ended.stderr);
+        assert_eq!(target.lines(&desk, "select b from t"), ["old"]);
+    }
+}
+
 #[test]
 fn rows_of_partitions_are_rows_of_the_whole() {
     let (desk, parts) = (Desk::new(), Database::new());
@@ -141,4 +183,25 @@ fn a_column_may_be_called_rowid() {
     assert_eq!(desk.verify_code("t"), Some(0));
     target.run(&desk, "insert into t values ('x', 'y')");
     assert_eq!(desk.verify_code("t"), Some(3));
+}
+
+/// Every update lays its rows elsewhere, so that a look that does not stand still sees some of them twice, or never.
+#[test]
+fn rows_that_are_moved_meanwhile_are_seen_once() {
+    let (desk, source) = (Desk::new(), Database::new());
+    let rows = "insert into t with recursive n(i) as (select 1 union all select i + 1 from n where i < 3000) select i, 'v' || i, null from n";
+    source.sql(&format!("{TABLE} {rows}"));
+    desk.in_sqlite("t.sqlite", &format!("{TABLE} {rows}"));
+    desk.sync("t", &source.url, &desk.sqlite("t.sqlite"), r#""max_bytes_in_flight": 65536,"#);
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(Relaxed) {
+                source.sql("update t set a = a");
+            }
+        });
+        let codes: Vec<Option<i32>> = (0..3).map(|_| desk.verify_code("t")).collect();
+        done.store(true, Relaxed);
+        assert_eq!(codes, [Some(0); 3]);
+    });
 }

@@ -285,3 +285,17 @@ fn keys_of_documents_that_only_the_target_has_stay() {
         assert_eq!(full.code, Some(2), "{}", full.stdout);
     }
 }
+
+#[test]
+fn a_table_that_is_made_has_the_columns_that_only_expressions_name() {
+    for (source, target) in sides() {
+        let desk =
+            filled(&source, &target, [PEOPLE, ""], "made", &MADE.replace("\"create_missing_tables\": false,", ""));
+        assert!(desk.rowsync(&["schema", "made.json"]).stdout.contains("whole"));
+        assert_eq!(desk.run("made").totals(), (2, 0, 0));
+        let card = CARD.replace("coalesce(number, -1)", "coalesce(number, '-1')").replace("low", "\"LOW\"");
+        let rows = ["1|Ana Ölsson|ana|ÖLSSON|person|x|7|34|1990", "2|-|ben|NONE|person|-|-1|39|1985"];
+        assert_eq!(target.lines(&desk, &format!("{card} order by id")), rows);
+        is_equal(&desk, "made");
+    }
+}

@@ -51,16 +51,16 @@ impl Work {
         self.copy().await
     }
 
-    async fn is_referenced(&self) -> Result<bool, Failure> {
+    pub(super) async fn is_referenced(&self) -> Result<bool, Failure> {
         Ok(self.shared.target.store().is_referenced(&self.job.pair.target).await?)
     }
 
-    async fn begin(&self, clear: bool) -> Result<(), Failure> {
+    pub(super) async fn begin(&self, clear: bool) -> Result<(), Failure> {
         let begun = self.children().writer.send(BeginTogether { clear }).await;
         Ok(begun.map_err(|_| Failure::Gone("writer"))??)
     }
 
-    async fn commit(&self) -> Result<rowsync_engine::change::Applied, Failure> {
+    pub(super) async fn commit(&self) -> Result<rowsync_engine::change::Applied, Failure> {
         let committed = self.children().writer.send(CommitTogether).await;
         Ok(committed.map_err(|_| Failure::Gone("writer"))??)
     }

@@ -98,7 +98,7 @@ impl Work {
     }
 
     /// A server that goes down after this must not take with it what is reported.
-    async fn make_safe(&self) -> Result<(), Failure> {
+    pub(super) async fn make_safe(&self) -> Result<(), Failure> {
         if self.shared.board.table(&self.job.name).rows_written() == 0 {
             return Ok(());
         }

@@ -89,13 +89,18 @@ impl Work {
         Phase::Planned.reached();
         match self.shared.goal {
             Goal::Plan => self.state.status = TableStatus::Planned,
-            Goal::Verify { samples_max, explain } => self.verify(Act::Observe { samples_max, explain }).await?,
+            Goal::Verify { samples_max, explain } => self.verify(samples_max, explain).await?,
             Goal::Sync { .. } if self.job.options.only_plan => self.state.status = TableStatus::Planned,
             Goal::Sync { .. } if self.job.merge.is_some() => {
                 self.state.past.writes = true;
                 return self.merge(pass).await;
             }
             Goal::Sync { .. } if self.too_little_to_do() => self.skip(),
+            Goal::Sync { .. } if self.job.pair.is_keyless() => {
+                self.state.past.writes = true;
+                self.refuse_mass_delete(self.gap())?;
+                self.replace_as_multiset().await?;
+            }
             Goal::Sync { .. } => {
                 self.state.past.writes = true;
                 // Estimates are no reason to refuse anything.
@@ -288,11 +293,11 @@ impl Work {
         self.state.notes.push(format!("fewer rows have changed than `min_rows_to_sync` ({min})"));
     }
 
-    async fn verify(&mut self, act: Act) -> Result<(), Failure> {
+    async fn verify(&mut self, samples_max: usize, explain: bool) -> Result<(), Failure> {
         let found = match self.job.target_missing {
             true => Found { missing: self.state.source.rows, ..Found::default() },
-            false if self.job.pair.is_keyless() => self.compare_as_multisets(act).await?,
-            false => self.compare_every_row(act).await?,
+            false if self.job.pair.is_keyless() => self.compare_as_multisets(samples_max, explain).await?,
+            false => self.compare_every_row(Act::Observe { samples_max, explain }).await?,
         };
         if !self.job.target_missing {
             (self.state.source.rows, self.state.target.rows) = found.looked_at;

@@ -89,7 +89,8 @@ pub(super) fn key_columns(source: &TableSchema, options: &PairOptions) -> Result
         return mismatch(
             format!("table {} has no primary key", source.name),
             "name the columns that identify a row in `primary_key_field`: all of them where no row is there twice and none \
-             of their values is NULL; without a key it is only compared, by `verify`",
+             of their values is NULL; without a key it is compared by `verify`, and replaced as a whole where \
+             `sync_strategy` is `full`",
         );
     }
     Ok(key.clone())
