@@ -353,6 +353,7 @@ async fn lies_behind(
         form: Form::Fields,
         keys_only: true,
         modified_after: None,
+        goes_on: false,
     };
     Ok(!rows.page(view, &request).await?.is_empty())
 }

@@ -157,6 +157,7 @@ impl Desk {
             form,
             keys_only: false,
             modified_after: None,
+            goes_on: false,
         }
     }
 

@@ -283,6 +283,9 @@ pub struct PageRequest {
     pub keys_only: bool,
     /// Only rows with a modify time later than this. Needs `TableView::modify_time`.
     pub modified_after: Option<Value>,
+    /// Whoever asks will ask for what lies behind the page next, and for no end before the range's: worth to keep the rest at
+    /// hand for. Only a hint.
+    pub goes_on: bool,
 }
 
 /// A view of the rows. All of it can be asked from several tasks at once.

@@ -168,3 +168,23 @@ fn whether_a_first_copy_is_worth_it_is_decided_by_counting() {
     assert_eq!(ended.report()["tables"][0]["status"], "skipped");
     assert_eq!(target.sql("select count(*) from t"), "0");
 }
+
+/// Each page would be a scan of the whole table, were it a statement of its own.
+#[test]
+fn a_table_without_an_index_on_its_key_is_scanned_once_and_not_for_each_page() {
+    let (desk, source) = (Desk::new(), filled_postgres());
+    source.sql(
+        "alter table items drop constraint items_pkey; alter table items alter column id set not null; analyze items",
+    );
+    let scans = "select seq_scan from pg_stat_user_tables where relname = 'items'";
+    let before: u32 = source.sql(scans).parse().unwrap();
+    let keyed = format!(r#"{SMALL_PAGES} "tables": [{{ "name": "items", "primary_key_field": "id" }}],"#);
+    desk.sync("s", &source.url, &desk.sqlite("target.sqlite"), &keyed);
+    assert_eq!(desk.run("s").totals(), (1000, 0, 0));
+    // A server tells what its connections did when they have ended.
+    while source.sql("select count(*) from pg_stat_activity where application_name = 'rowsync'") != "0" {
+        std::thread::yield_now();
+    }
+    let scanned = source.sql(scans).parse::<u32>().unwrap() - before;
+    assert!((1..=5).contains(&scanned), "{scanned} scans for ten pages");
+}

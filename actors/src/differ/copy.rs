@@ -22,7 +22,7 @@ use rowsync_engine::error::{Kind, StoreError};
 use rowsync_engine::key::{Key, KeyRange};
 use rowsync_engine::pair::Pair;
 use rowsync_engine::row::{Form, RowPage};
-use rowsync_engine::store::Encoder;
+use rowsync_engine::store::{Encoder, PageRequest};
 use tokio::sync::oneshot;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -76,7 +76,8 @@ async fn read_page(desk: &Desk, cursor: Option<Cursor>) -> Result<Option<(Page, 
     desk.check_stop()?;
     let form = if desk.pair.raw { Form::Raw } else { Form::Fields };
     let mut permit = desk.permit(desk.options.page_bytes).await;
-    let rows = desk.source.page(desk.request(KeyRange::new(after.clone(), None), form)).await?;
+    let request = PageRequest { goes_on: true, ..desk.request(KeyRange::new(after.clone(), None), form) };
+    let rows = desk.source.page(request).await?;
     permit.settle(rows.bytes());
     desk.learn(&rows);
     let through = rows.last_key.clone().filter(|_| !rows.complete);

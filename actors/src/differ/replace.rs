@@ -7,6 +7,7 @@ use std::sync::Arc;
 use rowsync_engine::change::Changes;
 use rowsync_engine::key::{Key, KeyRange};
 use rowsync_engine::row::Form;
+use rowsync_engine::store::PageRequest;
 
 use super::Desk;
 use super::changed::keys;
@@ -23,7 +24,8 @@ pub(super) async fn replace(desk: Arc<Desk>, deletes: bool) -> Result<Found, Fai
     let mut after: Option<Key> = None;
     loop {
         desk.check_stop()?;
-        let rows = desk.source.page(desk.request(KeyRange::new(after.clone(), None), form)).await?;
+        let request = PageRequest { goes_on: true, ..desk.request(KeyRange::new(after.clone(), None), form) };
+        let rows = desk.source.page(request).await?;
         desk.learn(&rows);
         let (count, complete) = (rows.len() as u64, rows.complete);
         let through = if complete { None } else { rows.last_key.clone() };

@@ -72,6 +72,7 @@ impl DerivedRows {
                 form: Form::Fields,
                 keys_only: false,
                 modified_after: None,
+                goes_on: true,
             };
             let page = self.page(view, &request).await?;
             let hashed = page.digest(&domains, salt);

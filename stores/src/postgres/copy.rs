@@ -5,11 +5,13 @@
 
 use std::ops::Range;
 
+use bytes::Bytes;
+use futures_util::stream::BoxStream;
 use futures_util::{FutureExt, StreamExt};
 use rowsync_engine::error::{Kind, StoreError};
 
 use super::classify::classify;
-use super::link::Lease;
+use super::link::{Deadline, Lease};
 use crate::statement::ask;
 
 const HEADER: &[u8; 19] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
@@ -32,33 +34,58 @@ pub struct Ended {
     pub whole: bool,
 }
 
+/// A `COPY ... TO STDOUT (FORMAT binary)` under way.
+pub struct Outflow<'a> {
+    stream: BoxStream<'a, Result<Bytes, sqlx::Error>>,
+    tuples: Tuples,
+    deadline: Deadline,
+    operation: &'static str,
+    pub bytes: u64,
+}
+
+impl<'a> Outflow<'a> {
+    pub async fn begin(lease: &'a mut Lease, sql: &str) -> Result<Outflow<'a>, StoreError> {
+        let (operation, deadline) = (lease.operation(), lease.deadline());
+        let stream = deadline.keep(lease.copy_out_raw(sql)).await?;
+        Ok(Outflow { stream, tuples: Tuples::default(), deadline, operation, bytes: 0 })
+    }
+
+    /// The next tuple of those that have arrived.
+    pub fn tuple(&mut self) -> Result<Option<Tuple<'_>>, StoreError> {
+        self.tuples.next().map_err(|_| broken(self.operation))
+    }
+
+    /// Waits for more; `false` where that was all.
+    pub async fn more(&mut self) -> Result<bool, StoreError> {
+        // Each row is a message of its own, and most of them are here already: no clock is needed for these.
+        let next = match self.stream.next().now_or_never() {
+            Some(arrived) => arrived.transpose().map_err(|error| classify(self.operation, &error))?,
+            None => self.deadline.keep(self.stream.next().map(Option::transpose)).await?,
+        };
+        let Some(piece) = next else {
+            return if self.tuples.ended { Ok(false) } else { Err(broken(self.operation)) };
+        };
+        self.bytes += piece.len() as u64;
+        self.tuples.feed(&piece);
+        Ok(true)
+    }
+}
+
 /// Runs a `COPY ... TO STDOUT (FORMAT binary)` and hands over each tuple as it arrives.
 pub async fn copy_out<F>(lease: &mut Lease, sql: &str, mut each: F) -> Result<Ended, StoreError>
 where
     F: FnMut(Tuple<'_>) -> Result<Flow, StoreError> + Send,
 {
-    let operation = lease.operation();
-    let _asked = ask(operation, sql);
-    let mut tuples = Tuples::default();
-    let mut bytes = 0u64;
-    let deadline = lease.deadline();
-    let mut stream = deadline.keep(lease.copy_out_raw(sql)).await?;
-    loop {
-        // Each row is a message of its own, and most of them are here already: no clock is needed for these.
-        let next = match stream.next().now_or_never() {
-            Some(arrived) => arrived.transpose().map_err(|error| classify(operation, &error))?,
-            None => deadline.keep(stream.next().map(Option::transpose)).await?,
-        };
-        let Some(piece) = next else { break };
-        bytes += piece.len() as u64;
-        tuples.feed(&piece);
-        while let Some(tuple) = tuples.next().map_err(|_| broken(operation))? {
+    let _asked = ask(lease.operation(), sql);
+    let mut rows = Outflow::begin(lease, sql).await?;
+    while rows.more().await? {
+        while let Some(tuple) = rows.tuple()? {
             if each(tuple)? == Flow::Stop {
-                return Ok(Ended { bytes, whole: false });
+                return Ok(Ended { bytes: rows.bytes, whole: false });
             }
         }
     }
-    if tuples.ended { Ok(Ended { bytes, whole: true }) } else { Err(broken(operation)) }
+    Ok(Ended { bytes: rows.bytes, whole: true })
 }
 
 fn broken(operation: &'static str) -> StoreError {

@@ -41,6 +41,7 @@ mod stretch;
 mod survey;
 mod types;
 mod values;
+mod walk;
 mod wire;
 mod write;
 

@@ -1,5 +1,7 @@
 //! Rows in key order, page by page, and rows by their keys.
 
+use std::sync::Arc;
+
 use rowsync_engine::error::{Kind, StoreError};
 use rowsync_engine::key::{Key, KeyRange};
 use rowsync_engine::row::{Form, RowPage, push_field, push_key_field};
@@ -97,26 +99,107 @@ impl RawColumns {
     }
 }
 
-/// The first rows of a range.
-pub async fn page(lease: Lease, view: &TableView, request: &PageRequest) -> Result<RowPage, StoreError> {
-    let sql = ViewSql::new(view);
-    let limit = (request.bytes_max / request.row_bytes_hint.max(1)).clamp(1, request.rows_max.max(1));
-    match request.form {
-        Form::Raw if !request.keys_only => raw_page(lease, view, &sql, request, limit).await,
-        _ => fields_page(lease, view, &sql, request, limit).await,
+/// What one tuple becomes: a row of a page.
+pub struct Shape {
+    view: Arc<TableView>,
+    kind: Kinds,
+    /// The row.
+    pub row: Vec<u8>,
+    /// Its key, where a raw row does not tell it.
+    key: Option<Key>,
+}
+
+enum Kinds {
+    Fields(Fields),
+    Raw(RawColumns, Vec<u8>),
+}
+
+impl Shape {
+    /// With what has to be selected for it.
+    pub fn of(view: &Arc<TableView>, sql: &ViewSql, request: &PageRequest) -> (Shape, String) {
+        let (kind, expressions) = if request.form == Form::Raw && !request.keys_only {
+            let raw = RawColumns::new(view, sql);
+            let expressions = raw.expressions.clone();
+            (Kinds::Raw(raw, Vec::new()), expressions)
+        } else {
+            let columns = if request.keys_only { sql.key_columns() } else { &sql.columns };
+            (Kinds::Fields(Fields::new(columns, view.key_len, &view.table)), ViewSql::expressions(columns))
+        };
+        (Shape { view: Arc::clone(view), kind, row: Vec::new(), key: None }, expressions)
+    }
+
+    pub fn page(&self, request: &PageRequest) -> RowPage {
+        let form = if matches!(self.kind, Kinds::Raw(..)) { Form::Raw } else { Form::Fields };
+        RowPage::for_request(form, self.view.key_len, request)
+    }
+
+    pub fn read(&mut self, tuple: &Tuple<'_>) -> Result<(), StoreError> {
+        match &mut self.kind {
+            Kinds::Fields(fields) => fields.read(tuple, &mut self.row),
+            Kinds::Raw(raw, buffer) => {
+                self.row.clear();
+                self.row.extend_from_slice(tuple.first_fields(raw.kept, buffer));
+                if raw.has_texts() {
+                    self.key = Some(raw.key_of(tuple, &self.view.table)?);
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Puts the row behind those of the page.
+    pub fn push_to(&mut self, page: &mut RowPage) {
+        page.push_row(&self.row);
+        if self.key.is_some() {
+            page.last_key = self.key.take();
+        }
+    }
+
+    pub fn finish(&self, page: &mut RowPage) -> Result<(), StoreError> {
+        match &self.kind {
+            Kinds::Fields(_) => page.finish(),
+            Kinds::Raw(raw, _) => {
+                if !raw.has_texts() && !page.is_empty() {
+                    page.last_key = Some(last_raw_key(page, raw, &self.view.table)?);
+                }
+                page.shrink();
+            }
+        }
+        Ok(())
     }
 }
 
-fn statement(sql: &ViewSql, request: &PageRequest, expressions: &str, limit: usize) -> Result<String, StoreError> {
+/// The first rows of a range.
+pub async fn page(lease: Lease, view: &Arc<TableView>, request: &PageRequest) -> Result<RowPage, StoreError> {
+    let sql = ViewSql::new(view);
+    let limit = (request.bytes_max / request.row_bytes_hint.max(1)).clamp(1, request.rows_max.max(1));
+    let (mut shape, expressions) = Shape::of(view, &sql, request);
+    let statement = format!("COPY ({} LIMIT {limit}) TO STDOUT (FORMAT binary)", select(&sql, request, &expressions)?);
+    let mut page = shape.page(request);
+    let mut cut = Cut::new(request.bytes_max);
+    let ended = copy_out_once(lease, &statement, |tuple| {
+        if !cut.cut {
+            shape.read(&tuple)?;
+        }
+        if cut.takes(&page, shape.row.len()) {
+            shape.push_to(&mut page);
+        }
+        Ok(cut.flow())
+    })
+    .await?;
+    shape.finish(&mut page)?;
+    page.complete = !cut.cut && page.len() < limit;
+    page.bytes_read = ended.bytes;
+    Ok(page)
+}
+
+/// All rows that are asked for, in the order of their keys.
+pub fn select(sql: &ViewSql, request: &PageRequest, expressions: &str) -> Result<String, StoreError> {
     let mut condition = sql.within(&request.range)?;
     if let Some(moment) = &request.modified_after {
         condition = format!("{condition} AND {}", sql.modified_after(moment)?);
     }
-    Ok(format!(
-        "COPY (SELECT {expressions} FROM {} WHERE {condition} ORDER BY {} LIMIT {limit}) TO STDOUT (FORMAT binary)",
-        sql.from,
-        sql.order_by("")
-    ))
+    Ok(format!("SELECT {expressions} FROM {} WHERE {condition} ORDER BY {}", sql.from, sql.order_by("")))
 }
 
 /// Cuts a page where it is full. What the server still sends is read and thrown away as long as it is no more than
@@ -144,69 +227,6 @@ impl Cut {
     fn flow(&self) -> Flow {
         if self.wasted > self.bytes_max { Flow::Stop } else { Flow::More }
     }
-}
-
-async fn fields_page(
-    lease: Lease,
-    view: &TableView,
-    sql: &ViewSql,
-    request: &PageRequest,
-    limit: usize,
-) -> Result<RowPage, StoreError> {
-    let columns = if request.keys_only { sql.key_columns() } else { &sql.columns };
-    let statement = statement(sql, request, &ViewSql::expressions(columns), limit)?;
-    let mut fields = Fields::new(columns, view.key_len, &view.table);
-    let mut page = RowPage::for_request(Form::Fields, view.key_len, request);
-    let mut cut = Cut::new(request.bytes_max);
-    let mut row = Vec::new();
-    let ended = copy_out_once(lease, &statement, |tuple| {
-        if !cut.cut {
-            fields.read(&tuple, &mut row)?;
-        }
-        if cut.takes(&page, row.len()) {
-            page.push_row(&row);
-        }
-        Ok(cut.flow())
-    })
-    .await?;
-    page.finish();
-    page.complete = !cut.cut && page.len() < limit;
-    page.bytes_read = ended.bytes;
-    Ok(page)
-}
-
-async fn raw_page(
-    lease: Lease,
-    view: &TableView,
-    sql: &ViewSql,
-    request: &PageRequest,
-    limit: usize,
-) -> Result<RowPage, StoreError> {
-    let raw = RawColumns::new(view, sql);
-    let statement = statement(sql, request, &raw.expressions, limit)?;
-    let mut page = RowPage::for_request(Form::Raw, view.key_len, request);
-    let mut cut = Cut::new(request.bytes_max);
-    let mut buffer = Vec::new();
-    let mut last_key = None;
-    let ended = copy_out_once(lease, &statement, |tuple| {
-        let row = tuple.first_fields(raw.kept, &mut buffer);
-        if cut.takes(&page, row.len()) {
-            page.push_row(row);
-            if raw.has_texts() {
-                last_key = Some(raw.key_of(&tuple, &view.table)?);
-            }
-        }
-        Ok(cut.flow())
-    })
-    .await?;
-    if !raw.has_texts() && !page.is_empty() {
-        last_key = Some(last_raw_key(&page, &raw, &view.table)?);
-    }
-    page.shrink();
-    page.last_key = last_key;
-    page.complete = !cut.cut && page.len() < limit;
-    page.bytes_read = ended.bytes;
-    Ok(page)
 }
 
 fn last_raw_key(page: &RowPage, raw: &RawColumns, table: &TableName) -> Result<Key, StoreError> {

@@ -18,18 +18,24 @@ use sqlx::{AssertSqlSafe, Executor, Row};
 use super::classify::classify;
 use super::connection::{BEGIN_FROZEN, Door};
 use super::link::Link;
+use super::walk::Walks;
 use super::{digest, log, portable, read, split, stream, stretch, survey};
 
 pub struct Reading {
     link: Arc<Link>,
+    frozen: Option<Frozen>,
+}
+
+struct Frozen {
     /// The connection whose transaction exported the snapshot; others can join only while it lives.
-    _keeper: Option<Mutex<PgConnection>>,
+    _keeper: Mutex<PgConnection>,
+    walks: Walks,
 }
 
 impl Reading {
     /// Each answer is of the moment of its question.
     pub fn latest(link: Arc<Link>) -> Reading {
-        Reading { link, _keeper: None }
+        Reading { link, frozen: None }
     }
 
     /// All answers are of this moment. It has connections of its own, each of which is born inside the snapshot.
@@ -39,8 +45,9 @@ impl Reading {
         keeper.execute(sqlx::raw_sql(AssertSqlSafe(BEGIN_FROZEN))).await.map_err(failed)?;
         let row = keeper.fetch_one(sqlx::raw_sql("SELECT pg_export_snapshot()")).await.map_err(failed)?;
         let name: String = row.try_get_unchecked(0).map_err(failed)?;
-        let link = Link::new(door.joining(&name), connections_max.saturating_sub(1));
-        Ok(Reading { link: Arc::new(link), _keeper: Some(Mutex::new(keeper)) })
+        let connections = connections_max.saturating_sub(1);
+        let link = Arc::new(Link::new(door.joining(&name), connections));
+        Ok(Reading { link, frozen: Some(Frozen { _keeper: Mutex::new(keeper), walks: Walks::new(connections) }) })
     }
 }
 
@@ -98,7 +105,15 @@ impl Snapshot for Reading {
     }
 
     async fn page(&self, view: &Arc<TableView>, request: &PageRequest) -> Result<RowPage> {
-        of(view, async { read::page(self.link.lease("read").await?, view, request).await }).await
+        of(view, async {
+            if let Some(frozen) = &self.frozen
+                && let Some(page) = frozen.walks.page(&self.link, view, request).await?
+            {
+                return Ok(page);
+            }
+            read::page(self.link.lease("read").await?, view, request).await
+        })
+        .await
     }
 
     async fn gather(

@@ -91,6 +91,7 @@ pub fn asking(range: KeyRange) -> PageRequest {
         form: Form::Fields,
         keys_only: false,
         modified_after: None,
+        goes_on: false,
     }
 }
 

@@ -138,6 +138,7 @@ pub async fn page(store: &Arc<dyn Store>, view: &Arc<TableView>, form: Form) -> 
         form,
         keys_only: false,
         modified_after: None,
+        goes_on: false,
     };
     store.snapshot(Consistency::Latest).await?.page(view, &request).await
 }

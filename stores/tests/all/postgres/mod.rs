@@ -7,6 +7,7 @@ mod pages;
 mod schema;
 mod split;
 mod values;
+mod walks;
 mod writes;
 
 use std::sync::Arc;
@@ -172,6 +173,7 @@ pub fn request(range: KeyRange, rows_max: usize) -> PageRequest {
         form: Form::Fields,
         keys_only: false,
         modified_after: None,
+        goes_on: false,
     }
 }
 
@@ -181,15 +183,18 @@ pub async fn latest(store: &dyn Store) -> Arc<dyn Snapshot> {
 
 /// All rows, in pages of so many.
 pub async fn all_pages(store: &dyn Store, view: &Arc<TableView>, rows_max: usize, form: Form) -> Vec<RowPage> {
-    let snapshot = latest(store).await;
+    let all = PageRequest { form, ..request(KeyRange::ALL, rows_max) };
+    pages_from(&*latest(store).await, view, all).await
+}
+
+/// The page that is asked for, and those behind it.
+pub async fn pages_from(snapshot: &dyn Snapshot, view: &Arc<TableView>, mut request: PageRequest) -> Vec<RowPage> {
     let mut pages = Vec::new();
-    let mut after = None;
     loop {
-        let request = PageRequest { form, ..request(KeyRange::new(after, None), rows_max) };
         let page = snapshot.page(view, &request).await.unwrap();
         assert!(page.complete || !page.is_empty(), "an incomplete page has a row");
         let complete = page.complete;
-        after = page.last_key.clone();
+        request.range.after = page.last_key.clone();
         pages.push(page);
         if complete {
             return pages;

@@ -10,7 +10,7 @@ use rowsync_engine::schema::TableView;
 use rowsync_engine::store::{Consistency, PageRequest, Store};
 use rowsync_engine::value::Value;
 
-use super::{Database, all_pages, bytewise, key, latest, request, rows_of, text, view};
+use super::{Database, all_pages, bytewise, key, latest, pages_from, request, rows_of, text, view};
 
 /// Any way to walk the table gives the same rows in the same order, in both forms and in any cut.
 pub async fn check_walks(store: &dyn Store, view: &Arc<TableView>) {
@@ -24,6 +24,13 @@ pub async fn check_walks(store: &dyn Store, view: &Arc<TableView>) {
         let last: Vec<Key> = pages.iter().filter_map(|page| page.last_key.clone()).collect();
         let expected: Vec<Key> = keys.chunks(2).filter_map(|chunk| chunk.last().cloned()).collect();
         assert_eq!(last, expected, "{name} {form:?} {:?}", view.key_order);
+        let frozen = store.snapshot(Consistency::Frozen).await.unwrap();
+        let one_statement = PageRequest { form, goes_on: true, ..request(KeyRange::ALL, 2) };
+        let walked = pages_from(&*frozen, view, one_statement).await;
+        let bytes = |pages: &[RowPage]| pages.iter().flat_map(RowPage::rows).map(<[u8]>::to_vec).collect::<Vec<_>>();
+        assert_eq!(bytes(&walked), bytes(&pages), "{name} {form:?}");
+        let last_walked: Vec<Key> = walked.into_iter().filter_map(|page| page.last_key).collect();
+        assert_eq!(last_walked, expected, "{name} {form:?}");
     }
     let snapshot = latest(store).await;
     let found = snapshot.rows_by_key(view, &keys).await.unwrap();
