@@ -4,6 +4,7 @@
 //! the system does not tell the rest, nobody is said to be gone.
 
 use std::fs;
+use std::sync::LazyLock;
 
 /// A process, as others can find it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,15 +19,18 @@ pub struct Process {
 }
 
 impl Process {
-    /// This one.
+    /// This one; asked for at every look into the history, so the system is asked once.
     pub fn own() -> Process {
-        let number = std::process::id();
-        Process {
-            host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
-            machine: machine(),
-            number,
-            began: stat(number).and_then(|stat| began(&stat)),
-        }
+        static OWN: LazyLock<Process> = LazyLock::new(|| {
+            let number = std::process::id();
+            Process {
+                host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
+                machine: machine(),
+                number,
+                began: stat(number).and_then(|stat| began(&stat)),
+            }
+        });
+        OWN.clone()
     }
 
     /// Whether it has ended for sure, as seen from another one.

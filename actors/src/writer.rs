@@ -198,13 +198,14 @@ impl Pen {
         match (transaction.commit().await, witness) {
             (Ok(()), _) => {
                 Phase::BatchCommitted.reached();
-                tracing::debug!(applied.inserted, applied.updated, applied.deleted, "batch committed");
                 let filled = self.ledger.fill(applied.updated);
                 // What is held back is wanted again when it is found again.
                 self.ledger.want_less(filled + held_back);
-                let applied = Applied { updated: applied.updated - filled, ..applied };
-                self.progress.applied(&applied);
-                Ok(applied)
+                let counted = Applied { updated: applied.updated - filled, ..applied };
+                // Before anything that may fail: nobody finds out later what a batch did.
+                self.progress.applied(&counted);
+                tracing::debug!(applied.inserted, applied.updated, applied.deleted, "batch committed");
+                Ok(counted)
             }
             (Err(error), Some(witness)) if got_no_answer(&error) => {
                 self.ledger.doubt(Doubt { applied, witness });

@@ -1,8 +1,10 @@
 //! The sync, run beside nobody, beside callers of another server, and beside its own callers.
 
+use std::process::Command;
+
 use crate::control::Control;
 use crate::harness::Result;
-use crate::harness::process::cpu_seconds;
+use crate::harness::process::{cpu_seconds, expect_success};
 use crate::load::{Load, Looked};
 use crate::serve::{self, Serve};
 use crate::world::{self, World};
@@ -37,6 +39,8 @@ impl Runs {
     /// One more run.
     pub fn add(&mut self, world: &World, rows: u64) -> Result<()> {
         world.empty_target()?;
+        // What the run before left to write is written now, and not beside this one.
+        expect_success(&mut Command::new("sync"))?;
         let serve = Serve::start(world.directory())?;
         let control = (self.side == Side::Control).then(Control::start).transpose()?;
         let used = |process: &str| cpu_seconds(process).map_or(f64::NAN, |(own, _)| own);

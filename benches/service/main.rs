@@ -31,8 +31,8 @@ struct Arguments {
     /// Rows of each of the four tables.
     #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(100..=100_000_000))]
     rows: u64,
-    /// Runs with and without callers, in turns; the medians are compared.
-    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
+    /// Runs of each kind, in turns; the medians are compared.
+    #[arg(long, default_value_t = 6, value_parser = clap::value_parser!(u32).range(1..=100))]
     runs: u32,
     /// Only between databases of this engine; may be given several times.
     #[arg(long, value_name = "ENGINE")]
@@ -83,10 +83,12 @@ fn measure(engine: Engine, arguments: &Arguments) -> Result<()> {
     );
     let world = World::new(engine, arguments.rows)?;
     let mut sides = [Side::Alone, Side::Control, Side::Callers].map(Runs::new);
-    for run in 1..=arguments.runs {
-        eprintln!("  run {run}");
-        for runs in &mut sides {
-            runs.add(&world, arguments.rows)?;
+    for run in 0..arguments.runs as usize {
+        eprintln!("  run {}", run + 1);
+        // Another kind begins each time: what comes first finds another machine than what comes last.
+        for turn in 0..sides.len() {
+            let kind = (run + turn) % sides.len();
+            sides[kind].add(&world, arguments.rows)?;
         }
     }
     report::print(sides);

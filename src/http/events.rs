@@ -1,8 +1,9 @@
 //! The progress of an execution as server-sent events. Each caller's stream looks at the board when that caller is ready for
-//! more, so one who reads slowly misses steps in between and holds nobody up.
+//! more, so one who reads slowly misses steps in between and holds nobody up. Many who follow one execution share a look.
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use actix_web::http::StatusCode;
@@ -14,6 +15,7 @@ use futures_util::stream;
 use serde_json::Value;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, Interval, MissedTickBehavior};
+use uuid::Uuid;
 
 use super::executions::{at_work, execution_id, report, told};
 use super::problem::ApiProblem;
@@ -27,12 +29,29 @@ const TICK: Duration = Duration::from_millis(500);
 /// Ticks without anything new before a sign of life, which proxies want to see.
 const QUIET_TICKS_MAX: u32 = 30;
 
-/// Room for the streams of all callers.
-pub struct Streams(Arc<Semaphore>);
+/// What a look shows is new for so long, so that a hundred callers cost four looks a second.
+const FRESH: Duration = Duration::from_millis(250);
+
+/// The streams of all callers.
+pub struct Streams {
+    room: Arc<Semaphore>,
+    /// What was seen of each execution last, and when.
+    seen: Mutex<BTreeMap<Uuid, (Instant, Bytes)>>,
+}
 
 impl Default for Streams {
     fn default() -> Streams {
-        Streams(Arc::new(Semaphore::new(STREAMS_MAX)))
+        Streams { room: Arc::new(Semaphore::new(STREAMS_MAX)), seen: Mutex::default() }
+    }
+}
+
+impl Streams {
+    /// The event that shows how far an execution is.
+    fn look(&self, execution: Uuid, look: impl FnOnce() -> Value) -> Bytes {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.retain(|_, (at, _)| at.elapsed() < FRESH);
+        let (_, shown) = seen.entry(execution).or_insert_with(|| (Instant::now(), event("progress", &look())));
+        shown.clone()
     }
 }
 
@@ -57,20 +76,21 @@ pub async fn follow(
         let report = report(&service, &id).await?;
         return Ok(response.body(event("finished", &report)));
     };
-    let permit = Arc::clone(&streams.0).try_acquire_owned();
+    let permit = Arc::clone(&streams.room).try_acquire_owned();
     let permit = permit
         .map_err(|_| ApiProblem::new(StatusCode::SERVICE_UNAVAILABLE, "too many callers follow events already"))?;
-    let follower = Follower { _permit: Some(permit), ..Follower::of(service.into_inner(), running) };
+    let follower =
+        Follower { _permit: Some(permit), ..Follower::of(service.into_inner(), streams.into_inner(), running) };
     Ok(response.streaming(stream::unfold(follower, Follower::next)))
 }
 
 /// One caller's view of an execution. Nothing is kept for a caller: it looks when the caller is ready for more.
 struct Follower {
-    look: Box<dyn Fn() -> Value>,
+    look: Box<dyn Fn() -> Bytes>,
     /// The report; none where the service is gone before it.
     ended: LocalBoxFuture<'static, Option<Value>>,
     tick: Interval,
-    told: Option<Value>,
+    told: Option<Bytes>,
     looked: Instant,
     quiet_ticks: u32,
     is_over: bool,
@@ -78,13 +98,14 @@ struct Follower {
 }
 
 impl Follower {
-    fn of(service: Arc<Service>, running: Arc<Running>) -> Follower {
+    fn of(service: Arc<Service>, streams: Arc<Streams>, running: Arc<Running>) -> Follower {
         let (ends, of) = (running.execution(), Arc::clone(&service));
         let ended = async move { Some(told(&of, &ends.ended().await?.report)) };
-        Follower::new(Box::new(move || at_work(&service, &running)), ended.boxed_local())
+        let look = Box::new(move || streams.look(running.id, || at_work(&service, &running)));
+        Follower::new(look, ended.boxed_local())
     }
 
-    fn new(look: Box<dyn Fn() -> Value>, ended: LocalBoxFuture<'static, Option<Value>>) -> Follower {
+    fn new(look: Box<dyn Fn() -> Bytes>, ended: LocalBoxFuture<'static, Option<Value>>) -> Follower {
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let looked = Instant::now();
@@ -101,11 +122,11 @@ impl Follower {
                 ended = &mut self.ended => {
                     self.is_over = true;
                     let last = event("finished", &ended?);
-                    return Some((Ok(last.into()), self));
+                    return Some((Ok(last), self));
                 }
                 _ = self.tick.tick() => {
                     if let Some(news) = self.news() {
-                        return Some((Ok(news.into()), self));
+                        return Some((Ok(news), self));
                     }
                 }
             }
@@ -113,23 +134,22 @@ impl Follower {
     }
 
     /// What has changed since the last look; a sign of life after a while without.
-    fn news(&mut self) -> Option<String> {
+    fn news(&mut self) -> Option<Bytes> {
         let missed = self.looks_missed();
         let now = (self.look)();
         if self.told.as_ref() != Some(&now) {
-            let news = event("progress", &now);
-            self.told = Some(now);
+            self.told = Some(now.clone());
             self.quiet_ticks = 0;
             return Some(match missed {
-                0 => news,
-                looks => format!(": {looks} looks missed, you read too slowly\n\n{news}"),
+                0 => now,
+                looks => [format!(": {looks} looks missed, you read too slowly\n\n").as_bytes(), &now].concat().into(),
             });
         }
         self.quiet_ticks += 1;
         let is_long = self.quiet_ticks >= QUIET_TICKS_MAX;
         is_long.then(|| {
             self.quiet_ticks = 0;
-            ": still at work\n\n".to_owned()
+            Bytes::from_static(b": still at work\n\n")
         })
     }
 
@@ -141,8 +161,8 @@ impl Follower {
 }
 
 /// JSON has no line breaks where nobody asks for them, and so fits on one line of an event.
-fn event(name: &str, data: &Value) -> String {
-    format!("event: {name}\ndata: {data}\n\n")
+fn event(name: &str, data: &Value) -> Bytes {
+    format!("event: {name}\ndata: {data}\n\n").into()
 }
 
 #[cfg(test)]
@@ -165,7 +185,7 @@ mod tests {
     async fn a_caller_who_reads_slowly_misses_steps_and_is_told_how_many() {
         let (rows, (end, ends)) = (Rc::new(Cell::new(0)), oneshot::channel());
         let seen = Rc::clone(&rows);
-        let look = Box::new(move || json!({ "rows": seen.get() }));
+        let look = Box::new(move || event("progress", &json!({ "rows": seen.get() })));
         let follower = Follower::new(look, async { ends.await.ok() }.boxed_local());
         let (first, follower) = step(follower).await;
         assert_eq!(first, "event: progress\ndata: {\"rows\":0}\n\n");
@@ -188,8 +208,20 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn who_look_at_the_same_time_share_a_look_of_their_execution() {
+        let (streams, one, other) = (Streams::default(), Uuid::from_u128(1), Uuid::from_u128(2));
+        let look = |execution, rows| String::from_utf8(streams.look(execution, || json!(rows)).to_vec()).unwrap();
+        assert_eq!(look(one, 1), "event: progress\ndata: 1\n\n");
+        assert_eq!(look(other, 2), "event: progress\ndata: 2\n\n");
+        assert_eq!(look(one, 3), "event: progress\ndata: 1\n\n");
+        tokio::time::advance(FRESH).await;
+        assert_eq!(look(one, 4), "event: progress\ndata: 4\n\n");
+        assert_eq!(streams.seen.lock().unwrap().len(), 1, "what is not followed any more is not kept");
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn who_waits_for_long_gets_a_sign_of_life() {
-        let follower = Follower::new(Box::new(|| json!({})), std::future::pending().boxed_local());
+        let follower = Follower::new(Box::new(|| event("progress", &json!({}))), std::future::pending().boxed_local());
         let (_, follower) = step(follower).await;
         let begun = Instant::now();
         let (sign, _) = step(follower).await;

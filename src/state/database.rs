@@ -69,12 +69,18 @@ async fn connect_sqlite(path: PathBuf, access: Access) -> Result<SqlitePool, sql
 async fn connect_when_free(options: SqliteConnectOptions) -> Result<SqlitePool, sqlx::Error> {
     let mut tries = 0;
     loop {
-        match SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await {
+        match pool_of_a_file().connect_with(options.clone()).await {
             Err(error) if is_busy(&error) && tries < BUSY_TRIES => tries += 1,
             connected => return connected,
         }
         tokio::time::sleep(BUSY_PAUSE).await;
     }
+}
+
+/// A connection to a file needs no renewal. Without limits of age sqlx starts no task that looks after them: its count of idle
+/// connections may pass below zero while one is lent, and the task then counts down from the largest number there is.
+fn pool_of_a_file() -> SqlitePoolOptions {
+    SqlitePoolOptions::new().max_connections(1).idle_timeout(None).max_lifetime(None)
 }
 
 /// As long as SQLite waits for other locks: five seconds.
@@ -121,4 +127,16 @@ fn setup(access: Access) -> String {
         settings.push("set_config('default_transaction_read_only', 'on', false)".to_owned());
     }
     format!("select {}", settings.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// It kept a core busy, and a run from ending.
+    #[test]
+    fn nothing_looks_after_the_age_of_connections_to_a_file() {
+        let pool = pool_of_a_file();
+        assert_eq!((pool.get_idle_timeout(), pool.get_max_lifetime()), (None, None));
+    }
 }

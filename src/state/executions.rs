@@ -169,8 +169,10 @@ impl State {
         let mut found = Vec::new();
         let mut before = filter.before.clone();
         loop {
-            let page = self.page(filter, before.as_deref()).await?;
-            let is_last = page.len() < PAGE;
+            // Where all fit, no report is read for nothing.
+            let wanted = if filter.status.is_none() { (count_max - found.len()).min(PAGE) } else { PAGE };
+            let page = self.page(filter, before.as_deref(), wanted).await?;
+            let is_last = page.len() < wanted;
             before = page.last().map(|execution| execution.id.clone());
             // Whether one that never ended is at work only its lease tells, and not its entry.
             let fits =
@@ -182,7 +184,7 @@ impl State {
         }
     }
 
-    async fn page(&self, filter: &Filter, before: Option<&str>) -> Result<Vec<Execution>, StateError> {
+    async fn page(&self, filter: &Filter, before: Option<&str>, count: usize) -> Result<Vec<Execution>, StateError> {
         let (mut which, mut values) = (vec!["true".to_owned()], Vec::new());
         let mut place = |value: &str| {
             values.push(value.to_owned());
@@ -199,7 +201,7 @@ impl State {
             let also = if status == INTERRUPTED { RUNNING } else { status };
             which.push(format!("e.status in ({}, {})", place(status), place(also)));
         }
-        let sql = self.select(&format!("{} order by e.id desc limit {PAGE}", which.join(" and ")));
+        let sql = self.select(&format!("{} order by e.id desc limit {count}", which.join(" and ")));
         self.read_executions(values.into_iter().fold(Statement::new(sql), Statement::bind)).await
     }
 
@@ -219,7 +221,7 @@ impl State {
                 l.host, l.machine, l.process, l.process_began,
                 cast(case when l.until > {} then 1 else 0 end as bigint) as holds
             from sync_executions e left join sync_leases l on l.execution_id = e.id where {which}",
-            self.now(Timestamp::now())
+            self.clock()
         )
     }
 

@@ -166,3 +166,31 @@ fn a_rule_that_the_target_refuses_is_told_and_the_rows_are_there() {
     assert!(notes.contains("refused the default of column v") && notes.contains("refused the check"), "{notes}");
     assert_eq!((run.totals(), desk.run("own").totals()), ((1, 0, 0), (0, 0, 0)));
 }
+
+/// A type of the source that the target may have under the same name, and one that is never made.
+#[test]
+fn domains_and_composite_types_that_are_not_made_are_told() {
+    let types = "create domain small as int check (value < 100); create type point3 as (x int, y text);";
+    let rows = "create table t (id int primary key, d small, p point3);
+         insert into t values (1, 7, row(1, 'a b')), (2, null, null), (3, null, row(null, ''))";
+    for has_type in [Some(true), Some(false), None] {
+        let (desk, source, target) = (Desk::new(), Database::new(), Database::new());
+        source.sql(&format!("{types} {rows}"));
+        if has_type == Some(true) {
+            target.sql(types);
+        }
+        let url = if has_type.is_some() { target.url.clone() } else { desk.sqlite("t.sqlite") };
+        desk.sync("types", &source.url, &url, "");
+        let run = desk.run("types");
+        assert_eq!(run.totals(), (3, 0, 0), "{}", run.stdout);
+        let notes = run.report()["tables"][0]["notes"].to_string();
+        assert!(notes.contains("domain small of column d is not carried over"), "{notes}");
+        assert!(notes.contains("composite type point3 of column p is not carried over"), "{notes}");
+        if let Some(has_type) = has_type {
+            let made = "select string_agg(format_type(atttypid, atttypmod), ',' order by attnum) from pg_attribute where attrelid = 't'::regclass and attnum > 0";
+            assert_eq!(target.sql(made), if has_type { "integer,integer,point3" } else { "integer,integer,text" });
+        }
+        assert_eq!(desk.run("types").totals(), (0, 0, 0));
+        assert_eq!(desk.verify_code("types"), Some(0));
+    }
+}

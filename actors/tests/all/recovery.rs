@@ -284,18 +284,27 @@ fn a_stop_is_heard_while_waiting_for_a_connection() {
 }
 
 thread_local! {
-    /// Whoever logs these words on this thread panics, once.
+    /// Whoever logs these words on this thread, or begins a span of this name, panics, once.
     static FATAL_WORDS: Cell<Option<&'static str>> = const { Cell::new(None) };
 }
 
 /// For all threads, since a log of one thread alone is not heard while other tests are without one.
 struct PanicsAtWords;
 
-struct Words<'a>(&'a str, bool);
+fn fall_at(said: &str) {
+    if FATAL_WORDS.get().is_some_and(|fatal| said.contains(fatal)) {
+        FATAL_WORDS.set(None);
+        panic!("as the test wants it");
+    }
+}
 
-impl tracing::field::Visit for Words<'_> {
+struct Words(String);
+
+impl tracing::field::Visit for Words {
     fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn std::fmt::Debug) {
-        self.1 |= field.name() == "message" && format!("{value:?}").contains(self.0);
+        if field.name() == "message" {
+            self.0 = format!("{value:?}");
+        }
     }
 }
 
@@ -303,19 +312,16 @@ impl tracing::Subscriber for PanicsAtWords {
     fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
         true
     }
-    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+    fn new_span(&self, attributes: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        fall_at(attributes.metadata().name());
         tracing::span::Id::from_u64(1)
     }
     fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
     fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
     fn event(&self, event: &tracing::Event<'_>) {
-        let Some(fatal) = FATAL_WORDS.get() else { return };
-        let mut words = Words(fatal, false);
+        let mut words = Words(String::new());
         event.record(&mut words);
-        if words.1 {
-            FATAL_WORDS.set(None);
-            panic!("as the test wants it");
-        }
+        fall_at(&words.0);
     }
     fn enter(&self, _: &tracing::span::Id) {}
     fn exit(&self, _: &tracing::span::Id) {}
@@ -323,8 +329,9 @@ impl tracing::Subscriber for PanicsAtWords {
 
 #[test]
 fn an_actor_that_panics_in_the_midst_of_its_work_is_replaced() {
-    // Said by the table, by the differ, and by the recovery actor, which takes the history of the table with it.
-    for words in ["target has more rows", "need to find", "sync connection failed"] {
+    // Said by the table, by the differ, by the writer before and after it wrote, and by the recovery actor, which takes the
+    // history of the table with it.
+    for words in ["target has more rows", "need to find", "batch", "batch committed", "sync connection failed"] {
         on_paused_system(async {
             let mut world = world().await;
             world.source.fill("t", (3..60).map(|id| row(id, Some("x"), id))).unwrap();
@@ -338,6 +345,7 @@ fn an_actor_that_panics_in_the_midst_of_its_work_is_replaced() {
             let (report, _) = run_target(&world, &script).await;
             assert_eq!(FATAL_WORDS.take(), None, "nobody said the words");
             assert_eq!((report.status, report.generation, report.deleted), (TableStatus::Completed, 2, 3), "{words}");
+            assert_eq!(report.panics, 1, "{words}");
         });
     }
 }

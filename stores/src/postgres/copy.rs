@@ -9,6 +9,8 @@ use bytes::Bytes;
 use futures_util::stream::BoxStream;
 use futures_util::{FutureExt, StreamExt};
 use rowsync_engine::error::{Kind, StoreError};
+use tracing::instrument::WithSubscriber as _;
+use tracing::subscriber::NoSubscriber;
 
 use super::classify::classify;
 use super::link::{Deadline, Lease};
@@ -46,7 +48,9 @@ pub struct Outflow<'a> {
 impl<'a> Outflow<'a> {
     pub async fn begin(lease: &'a mut Lease, sql: &str) -> Result<Outflow<'a>, StoreError> {
         let (operation, deadline) = (lease.operation(), lease.deadline());
-        let stream = deadline.keep(lease.copy_out_raw(sql)).await?;
+        // The driver enters the span that it finds here anew for each row, which would cost more than reading it.
+        let begun = lease.copy_out_raw(sql).with_subscriber(NoSubscriber::default());
+        let stream = deadline.keep(begun).await?;
         Ok(Outflow { stream, tuples: Tuples::default(), deadline, operation, bytes: 0 })
     }
 

@@ -50,8 +50,13 @@ fn read_column(row: &[Option<String>], rules: &mut TableRules) {
     if let Some(comment) = comment {
         rules.column_comments.push((column.clone(), comment.clone()));
     }
-    if kind.as_deref() == Some("d") {
-        let told = format!("the domain {declared} of column {column} is not carried over: it is made as its base type");
+    let not_made = match kind.as_deref() {
+        Some("d") => Some(("domain", "it is made as its base type")),
+        Some("c") => Some(("composite type", "where the target has no type of this name, texts are made of it")),
+        _ => None,
+    };
+    if let Some((what, instead)) = not_made {
+        let told = format!("the {what} {declared} of column {column} is not carried over: {instead}");
         rules.left_behind.push(told);
     }
     match words {
