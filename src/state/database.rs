@@ -109,7 +109,8 @@ async fn connect_postgres(url: &str, access: Access) -> Result<PgPool, sqlx::Err
     // Whether it heard that we leave is its own matter.
     let _ = in_time(first.close()).await;
     let pool = PgPoolOptions::new().max_connections(CONNECTIONS_MAX).acquire_timeout(ANSWER_MAX);
-    let pool = pool.after_connect(move |connection, _| {
+    // As with a file; one that is dead is noticed when it is taken.
+    let pool = pool.idle_timeout(None).max_lifetime(None).after_connect(move |connection, _| {
         let setup = setup.clone();
         Box::pin(async move { connection.execute(AssertSqlSafe(setup)).await.map(drop) })
     });

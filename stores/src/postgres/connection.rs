@@ -22,8 +22,6 @@ const LATE: f64 = 0.5;
 /// That share is at least and at most so long.
 const LATE_MIN: Duration = Duration::from_millis(500);
 const LATE_MAX: Duration = Duration::from_secs(10);
-/// Idle connections are given back to the server after this.
-const IDLE_MAX: Duration = Duration::from_secs(60);
 
 /// A server that answers sooner than this is on this machine or in this network, where bytes cost next to nothing.
 pub const NEAR: Duration = Duration::from_millis(1);
@@ -104,20 +102,25 @@ impl Door {
         StoreError::new(Kind::Unreachable, "connect", message).caused_by(error)
     }
 
-    /// A pool of at most so many connections. Those that joined a snapshot live as long as the pool.
+    /// A pool of at most so many connections, which live as long as it does.
     pub fn pool(&self, connections_max: u32) -> PgPool {
         let words = first_words(&self.setup, self.joining.as_deref());
-        let mut options = PgPoolOptions::new()
+        let options = PgPoolOptions::new()
             .max_connections(connections_max.max(1))
             .acquire_timeout(self.wait)
             .test_before_acquire(false)
+            // A pool lasts no longer than an execution. Without limits of age sqlx starts no task that looks after them: its
+            // count of idle connections may pass below zero while one is lent, and the task then counts down from the
+            // largest number there is.
+            .idle_timeout(None)
+            .max_lifetime(None)
             .after_connect(move |connection, _| {
                 let words = words.clone();
                 Box::pin(async move { run(connection, &words).await })
             });
-        options = match self.joining {
-            Some(_) => options.idle_timeout(None).max_lifetime(None),
-            None => options.idle_timeout(IDLE_MAX).before_acquire(|connection, about| {
+        let options = match self.joining {
+            Some(_) => options,
+            None => options.before_acquire(|connection, about| {
                 Box::pin(async move { Ok(about.idle_for < TRUSTED_IDLE || connection.ping().await.is_ok()) })
             }),
         };
