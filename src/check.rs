@@ -1,7 +1,5 @@
 //! Everything that can be found before the first row moves: connections, tables, columns, keys, indexes.
 
-mod indexes;
-
 use std::collections::{BTreeMap, BTreeSet};
 
 use rowsync_actors::leave::Unshared;
@@ -15,6 +13,7 @@ use serde::Serialize;
 use crate::compatibility::{columns_of, columns_text, key_order_note};
 use crate::ends::{Ends, told};
 use crate::execute::place_of;
+use crate::indexes::missing_indexes;
 use crate::printing::wrapped;
 use crate::problem::Problem;
 use crate::roster::{Entry, Missing, Roster, read_rules, wished_foreign_keys};
@@ -106,7 +105,7 @@ async fn check_table(
         check.notes.push("the target's table is missing and will be created".into());
     } else {
         check.notes.extend(missing_index("target", &*ends.target, &settings.target, &pair.target).await?);
-        check.notes.extend(indexes::missing_indexes(settings, ends, entry).await?);
+        check.notes.extend(missing_indexes(settings, ends, entry).await?);
         check.notes.extend(missing_foreign_keys(settings, ends, &roster.entries, place).await?);
     }
     check.notes.extend(missing_log(settings, ends, entry, pair).await?);

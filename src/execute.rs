@@ -26,9 +26,10 @@ use crate::closing::{close_sources, close_tables};
 use crate::compatibility::columns_of;
 use crate::ends::Ends;
 use crate::footing::{Footing, Kept};
+use crate::indexes::missing_indexes;
 use crate::patience::patiently;
 use crate::problem::Problem;
-use crate::roster::{Entry, Missing, Roster};
+use crate::roster::{Entry, Missing, Roster, read_rules};
 use crate::settings::{ConnectionSettings, SyncSettings};
 use crate::state::{Command, Place, State};
 use crate::tally::{Tally, count_conflicts};
@@ -164,6 +165,14 @@ async fn see_through(
     Ok(report)
 }
 
+async fn look_for_indexes(settings: &SyncSettings, ends: &Ends, roster: &mut Roster) -> Result<(), Problem> {
+    for entry in roster.entries.iter_mut().filter(|entry| entry.target.is_some() && entry.pair.is_ok()) {
+        read_rules(settings, ends, &mut entry.source).await?;
+        entry.missing_indexes = missing_indexes(settings, ends, entry).await?;
+    }
+    Ok(())
+}
+
 fn tell_columns(roster: &Roster, source: &dyn Store, target: &dyn Store, tables: &mut [TableReport]) {
     for table in tables {
         let entry = roster.entries.iter().find(|entry| entry.settings.name == table.table);
@@ -204,7 +213,10 @@ async fn begin(settings: &SyncSettings, goal: Goal, hooks: &Hooks, kept: &mut Ke
         Goal::Verify { .. } => Missing::Compare,
     };
     let calling = Roster::call(settings, &ends, missing, &*footing.leave, &mut kept.made);
-    let (roster, links) = tokio::try_join!(calling, ends.measure(settings))?;
+    let (mut roster, links) = tokio::try_join!(calling, ends.measure(settings))?;
+    if goal == Goal::Plan {
+        look_for_indexes(settings, &ends, &mut roster).await?;
+    }
     Phase::TablesMade.reached();
     ends.links = links;
     let (job, parked) = make_job(settings, goal, hooks, &ends, &roster, &footing, kept.execution_id).await?;

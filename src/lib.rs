@@ -17,6 +17,7 @@ pub mod filters;
 pub mod footing;
 pub mod history;
 pub mod http;
+pub mod indexes;
 pub mod init;
 pub mod lease;
 pub mod merging;

@@ -58,6 +58,8 @@ pub struct Entry {
     pub target_engine: &'static str,
     /// Columns that this run has added to the target's table.
     pub added_columns: Vec<String>,
+    /// What a plan tells of indexes that the target's table lacks.
+    pub missing_indexes: Vec<String>,
 }
 
 /// All tables of a run, in the order of the settings or of the source.

@@ -28,13 +28,13 @@ use crate::settings::{SyncSettings, TuningSettings};
 use crate::state::{Place, RowError, State, StateError};
 use crate::tracking::log_owner;
 
-/// What was done to the target's table before its rows.
+/// What was done to the target's table before its rows, or what a plan finds that it lacks.
 fn creation_notes(entry: &Entry) -> Vec<String> {
     let created = entry.created.then(|| "the target's table was created".to_owned());
     let left_behind = if entry.created { wished_table(entry).rules.left_behind } else { Vec::new() };
     let added = &entry.added_columns;
     let added = (!added.is_empty()).then(|| format!("columns added to the target's table: {}", added.join(", ")));
-    created.into_iter().chain(left_behind).chain(added).collect()
+    created.into_iter().chain(left_behind).chain(added).chain(entry.missing_indexes.clone()).collect()
 }
 
 /// The job for the supervisor, and the places of the tables that cannot be begun.

@@ -97,6 +97,7 @@ pub(super) async fn describe(settings: &SyncSettings, ends: &Ends, table: TableS
         target_missing: false,
         target_engine: ends.target.capabilities().engine.name,
         added_columns: Vec::new(),
+        missing_indexes: Vec::new(),
     })
 }
 

@@ -160,12 +160,14 @@ fn indexes_that_the_target_lacks_are_told_with_what_makes_them() {
              create index longer on t (b, at); create unique index moments on t (at)",
         );
         desk.sync("t", &source.url(&desk), &target.url(&desk), "");
-        let notes = || {
-            let table = desk.rowsync(&["check", "t.json"]).report()["tables"][0].clone();
+        let notes_of = |command: &str| -> Vec<String> {
+            let table = desk.rowsync(&[command, "t.json"]).report()["tables"][0].clone();
             let notes = table["notes"].as_array().unwrap_or_else(|| panic!("{table}")).clone();
             notes.iter().filter_map(Value::as_str).filter(|note| note.contains("index of")).map(str::to_owned).collect()
         };
-        let told: Vec<String> = notes();
+        let notes = || notes_of("check");
+        let told = notes();
+        assert_eq!(notes_of("plan"), told);
         let mut what: Vec<&str> = told
             .iter()
             .map(|note| note.strip_prefix("the target lacks ").unwrap().split(';').next().unwrap())
@@ -182,7 +184,7 @@ fn indexes_that_the_target_lacks_are_told_with_what_makes_them() {
             target.run(&desk, note.split("add it with: ").nth(1).unwrap());
         }
         // Of the one that was dropped, a plain one is asked for.
-        let left: Vec<String> = notes();
+        let left = notes();
         assert_eq!(left.len(), 1, "{left:?}");
         target.run(&desk, left[0].split("add it with: ").nth(1).unwrap());
         assert_eq!(notes(), Vec::<String>::new());

@@ -8,12 +8,8 @@ use crate::problem::Problem;
 use crate::roster::{Entry, wished_table};
 use crate::settings::SyncSettings;
 
-/// `entry` has been told the rules of its source.
-pub(super) async fn missing_indexes(
-    settings: &SyncSettings,
-    ends: &Ends,
-    entry: &Entry,
-) -> Result<Vec<String>, Problem> {
+/// What a person is told of each. `entry` has been told the rules of its source.
+pub async fn missing_indexes(settings: &SyncSettings, ends: &Ends, entry: &Entry) -> Result<Vec<String>, Problem> {
     let Some(target) = &entry.target else { return Ok(Vec::new()) };
     let failed = |error| told("target", &settings.target, error);
     let existing = ends.target.rules(&target.name).await.map_err(failed)?.indexes;
