@@ -126,12 +126,17 @@ fn a_connection_that_falls_silent_is_given_up_and_opened_again() {
 fn a_source_that_is_cut_is_read_again_from_a_new_snapshot() {
     let (desk, source) = (Desk::new(), Database::new());
     source.sql(&format!("create table t as select i as id, 'row number ' || i as v from generate_series(1, {ROWS}) i; alter table t add primary key (id)"));
-    for (says, nth) in [("count(", 1), ("TO STDOUT", 7)] {
-        let proxy = Proxy::before(&source.url).when(says, nth, Act::Cut);
-        let target = desk.sqlite(&format!("target{nth}.sqlite"));
+    let proxy = || Proxy::before(&source.url);
+    for (name, proxy) in [
+        ("counting", proxy().when("count(", 1, Act::Cut)),
+        ("second page", proxy().when("SAVEPOINT rowsync_walk", 1, Act::Cut)),
+        ("midst", proxy().after(100_000, Act::Cut)),
+    ] {
+        let target = desk.sqlite(&format!("{name}.sqlite"));
         desk.sync("from", &proxy.url, &target, QUICK);
         let ended = desk.run("from");
-        assert_eq!((proxy.done(), ended.totals(), generation(&ended)), (1, (ROWS, 0, 0), 2), "{}", ended.stderr);
+        let outcome = (proxy.done(), ended.totals(), generation(&ended));
+        assert_eq!(outcome, (1, (ROWS, 0, 0), 2), "{name}: {}", ended.stderr);
     }
 }
 

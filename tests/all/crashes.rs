@@ -71,7 +71,7 @@ fn a_source_that_is_killed_while_it_is_read_is_read_again() {
         server.kill();
         server.start_again();
     }));
-    let proxy = Proxy::before(&cluster.url()).when("TO STDOUT", 9, restart);
+    let proxy = Proxy::before(&cluster.url()).after(400_000, restart);
     desk.sync("crash", &proxy.url, &desk.sqlite("t.sqlite"), QUICK);
     let ended = desk.run("crash");
     assert_eq!((proxy.done(), ended.totals()), (1, (ROWS, 0, 0)), "{}", ended.stderr);

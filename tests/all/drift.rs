@@ -88,7 +88,7 @@ fn a_table_of_a_server_cannot_be_dropped_or_altered_while_it_is_read() {
                 Command::new("psql").args(["-qX", "-v", "ON_ERROR_STOP=1", &url, "-c", &sql]).output().unwrap();
             assert!(String::from_utf8_lossy(&output.stderr).contains("lock timeout"), "{output:?}");
         }));
-        let proxy = Proxy::before(&source.url).when("TO STDOUT", 4, impatient);
+        let proxy = Proxy::before(&source.url).after(40_000, impatient);
         desk.sync("drift", &proxy.url, &desk.sqlite("t.sqlite"), r#""batch_size": 500, "timeout": 20,"#);
         let ended = desk.run("drift");
         assert_eq!((proxy.done(), ended.totals()), (1, (3000, 0, 0)), "{sql}: {}", ended.stderr);

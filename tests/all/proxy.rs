@@ -1,5 +1,5 @@
-//! A proxy of the tests' own between rowsync and a real server: it counts what is said, and breaks connections where the
-//! test wants it.
+//! A proxy of the tests' own between rowsync and a real server: it counts what is said and what comes back, and breaks
+//! connections where the test wants it.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -14,6 +14,12 @@ pub struct Rule {
     pub says: &'static str,
     pub nth: usize,
     pub act: Act,
+}
+
+/// What it does when a connection has brought so many bytes from the server: in the midst of a long answer.
+struct Quota {
+    bytes: usize,
+    act: Act,
 }
 
 pub enum Act {
@@ -37,6 +43,7 @@ pub struct Proxy {
 struct Shared {
     server: String,
     rules: Mutex<Vec<(Rule, usize)>>,
+    quota: Mutex<Option<Quota>>,
     latency: Mutex<Duration>,
     /// Bytes a second of each connection and direction; 0 where there is no limit.
     width: AtomicUsize,
@@ -56,6 +63,7 @@ impl Proxy {
         let shared = Arc::new(Shared {
             server: server.to_owned(),
             rules: Mutex::default(),
+            quota: Mutex::default(),
             latency: Mutex::default(),
             width: AtomicUsize::new(0),
             shut: AtomicBool::new(false),
@@ -73,6 +81,12 @@ impl Proxy {
 
     pub fn when(self, says: &'static str, nth: usize, act: Act) -> Proxy {
         self.shared.rules.lock().unwrap().push((Rule { says, nth, act }, 0));
+        self
+    }
+
+    /// Before the server's byte of this number comes through on a connection.
+    pub fn after(self, bytes: usize, act: Act) -> Proxy {
+        *self.shared.quota.lock().unwrap() = Some(Quota { bytes, act });
         self
     }
 
@@ -140,12 +154,14 @@ impl Shared {
 
     fn pump(&self, mut from: TcpStream, mut to: TcpStream, pair: &Pair, from_client: bool) {
         let mut buffer = vec![0; 64 * 1024];
+        let mut passed = 0;
         while let Ok(length @ 1..) = from.read(&mut buffer) {
             let said = &buffer[..length];
             if from_client && !self.obey(said, pair) {
                 break;
             }
-            if !from_client && pair.answer_is_cut.load(SeqCst) {
+            passed += length;
+            if !from_client && (!self.spend(passed, pair) || pair.answer_is_cut.load(SeqCst)) {
                 break;
             }
             let pause = *self.latency.lock().unwrap() + self.passage(length);
@@ -180,7 +196,17 @@ impl Shared {
         }
         let Some((rule, _)) = due.map(|index| rules.remove(index)) else { return true };
         drop(rules);
-        match rule.act {
+        self.carry_out(rule.act, pair)
+    }
+
+    /// Whether the connection goes on that has brought so many bytes.
+    fn spend(&self, passed: usize, pair: &Pair) -> bool {
+        let due = self.quota.lock().unwrap().take_if(|quota| passed >= quota.bytes);
+        due.is_none_or(|quota| self.carry_out(quota.act, pair))
+    }
+
+    fn carry_out(&self, act: Act, pair: &Pair) -> bool {
+        match act {
             Act::Cut => {
                 self.done.fetch_add(1, SeqCst);
                 return false;
