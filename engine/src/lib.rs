@@ -20,6 +20,7 @@ pub mod given;
 pub mod image;
 pub mod key;
 pub mod limits;
+pub mod meeting;
 pub mod merge;
 pub mod metrics;
 pub mod moment;

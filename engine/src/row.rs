@@ -138,6 +138,14 @@ impl RowPage {
         self.end_row();
     }
 
+    /// Leaves out all rows but the first ones, the last of which has this key.
+    pub fn cut(&mut self, rows: usize, last_key: Key) {
+        self.ends.truncate(rows);
+        self.data.truncate(self.ends.last().copied().unwrap_or(0));
+        self.last_key = Some(last_key);
+        self.complete = false;
+    }
+
     /// Sets the last key from the last row, and gives back memory that the page does not need. Pages in `Fields` form.
     pub fn finish(&mut self) {
         debug_assert_eq!(self.form, Form::Fields, "a raw page is told its last key");

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use rowsync_engine::budget::Permit;
 use rowsync_engine::compare::{Findings, compare, compare_keys};
 use rowsync_engine::key::{Key, KeyRange};
+use rowsync_engine::meeting::meeting;
 use rowsync_engine::report::Sample;
 use rowsync_engine::residue::Residue;
 use rowsync_engine::row::{Form, RowPage};
@@ -87,7 +88,11 @@ async fn compare_first(desk: Arc<Desk>, range: KeyRange, act: Act) -> Result<Lea
         request.keys_only = keys_only(act, side);
         desk.reader(side).page(request)
     };
-    let (source, target, through) = read_alike(&range, page).await?;
+    let (mut source, mut target) = read_both(&range, &page).await?;
+    let (source, target, through) = match meet(&desk, &mut source, &mut target)? {
+        Some(key) => (source, target, Some(key)),
+        None => level(&range, &page, source, target).await?,
+    };
     permit.settle(source.bytes() + target.bytes());
     desk.learn(if source.is_empty() { &target } else { &source });
     let cut = through != range.through;
@@ -136,8 +141,44 @@ pub(crate) async fn read_alike<F: Future<Output = Result<RowPage, Failure>>>(
     range: &KeyRange,
     page: impl Fn(SideName, KeyRange) -> F,
 ) -> Result<(RowPage, RowPage, Option<Key>), Failure> {
-    let whole = (page(SideName::Source, range.clone()), page(SideName::Target, range.clone()));
-    let (mut source, mut target) = futures_util::try_join!(whole.0, whole.1)?;
+    let (source, target) = read_both(range, &page).await?;
+    level(range, &page, source, target).await
+}
+
+async fn read_both<F: Future<Output = Result<RowPage, Failure>>>(
+    range: &KeyRange,
+    page: &impl Fn(SideName, KeyRange) -> F,
+) -> Result<(RowPage, RowPage), Failure> {
+    futures_util::try_join!(page(SideName::Source, range.clone()), page(SideName::Target, range.clone()))
+}
+
+/// Cuts pages that do not come as far as each other where they meet, and tells the key of that row; `None` where nothing is
+/// to be cut, or they do not meet.
+fn meet(desk: &Desk, source: &mut RowPage, target: &mut RowPage) -> Result<Option<Key>, Failure> {
+    if source.complete && target.complete {
+        return Ok(None);
+    }
+    let Some((source_rows, target_rows)) = meeting(source, target) else { return Ok(None) };
+    let key = match (&desk.decoders, source.form) {
+        (_, Form::Fields) => source.key(source_rows - 1),
+        (Some([decoder, _]), Form::Raw) => {
+            let mut last = RowPage::new(Form::Raw, source.key_len);
+            last.push_row(source.row(source_rows - 1));
+            decoder.decode(&last).map_err(|error| error.on(SideName::Source))?.key(0)
+        }
+        (None, Form::Raw) => return Ok(None),
+    };
+    source.cut(source_rows, key.clone());
+    target.cut(target_rows, key.clone());
+    Ok(Some(key))
+}
+
+async fn level<F: Future<Output = Result<RowPage, Failure>>>(
+    range: &KeyRange,
+    page: &impl Fn(SideName, KeyRange) -> F,
+    mut source: RowPage,
+    mut target: RowPage,
+) -> Result<(RowPage, RowPage, Option<Key>), Failure> {
     let mut through = range.through.clone();
     // Each turn that goes on leaves out at least one row of the side that was cut, so the turns come to an end.
     loop {
