@@ -100,16 +100,21 @@ impl Link {
             Err(waiting) => waiting,
         };
         let pool = self.pool.read().unwrap_or_else(PoisonError::into_inner).clone();
-        let mut acquiring = std::pin::pin!(pool.acquire());
+        let mut acquiring = Box::pin(pool.acquire());
+        let mut has_begun = false;
         let acquired = loop {
             // Listening begins before the look, so that nobody misses the end of an opening.
             let mut back = std::pin::pin!(self.spares.own_is_back.notified());
             back.as_mut().enable();
             let is_opening = self.spares.opening.load(Acquire);
+            has_begun |= !is_opening;
             tokio::select! {
                 acquired = &mut acquiring, if !is_opening => break acquired,
                 () = back => {
                     if let Some((held, generation)) = self.spares.take() {
+                        if has_begun {
+                            self.spares.expect(acquiring, waiting.generation);
+                        }
                         return Ok(lease(held, generation));
                     }
                 }
@@ -213,6 +218,22 @@ impl Spares {
         let mut shelf = self.shelf();
         let generation = shelf.generation;
         shelf.held.pop().map(|(held, _)| (held, generation))
+    }
+
+    /// Keeps a connection that nobody waits for any more as soon as it comes: given up in the midst of being opened, it
+    /// would have to be opened anew for the next one who needs it.
+    fn expect(
+        self: &Arc<Spares>,
+        acquiring: impl Future<Output = Result<PoolConnection<sqlx::Postgres>, sqlx::Error>> + Send + 'static,
+        generation: u64,
+    ) {
+        let spares = Arc::clone(self);
+        tokio::spawn(async move {
+            // Why none came is told to the next one who needs one.
+            if let Ok(connection) = acquiring.await {
+                spares.give_back(Held::Pooled(connection), generation);
+            }
+        });
     }
 
     fn give_back(&self, held: Held, generation: u64) {
