@@ -138,6 +138,18 @@ impl RowPage {
         self.end_row();
     }
 
+    /// The same, but leaves only a buffer, of which the content is of no use. A row that is larger than the page becomes
+    /// the page, so that it is not held twice.
+    pub fn take_row(&mut self, row: &mut Vec<u8>) {
+        if self.is_empty() && row.len() > self.data.capacity() {
+            std::mem::swap(&mut self.data, row);
+            row.clear();
+            self.end_row();
+        } else {
+            self.push_row(row);
+        }
+    }
+
     /// Leaves out all rows but the first ones, the last of which has this key.
     pub fn cut(&mut self, rows: usize, last_key: Key) {
         self.ends.truncate(rows);
@@ -446,6 +458,17 @@ mod tests {
                 if field.is_err() { break }
             }
         }
+    }
+
+    #[test]
+    fn rows_that_a_page_takes_follow_each_other_whatever_their_size() {
+        let mut page = RowPage::with_capacity(Form::Raw, 0, 2, 4);
+        let mut row = b"larger than the page".to_vec();
+        page.take_row(&mut row);
+        row.clear();
+        row.extend_from_slice(b"small");
+        page.take_row(&mut row);
+        assert_eq!(page.rows().collect::<Vec<_>>(), [b"larger than the page".as_slice(), b"small"]);
     }
 
     #[test]

@@ -5,10 +5,11 @@
 
 use std::ops::Range;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use futures_util::stream::BoxStream;
 use futures_util::{FutureExt, StreamExt};
 use rowsync_engine::error::{Kind, StoreError};
+use sqlx::postgres::{PgConnection, PgCopyIn};
 use tracing::instrument::WithSubscriber as _;
 use tracing::subscriber::NoSubscriber;
 
@@ -70,7 +71,7 @@ impl<'a> Outflow<'a> {
             return if self.tuples.ended { Ok(false) } else { Err(broken(self.operation)) };
         };
         self.bytes += piece.len() as u64;
-        self.tuples.feed(&piece);
+        self.tuples.feed(piece);
         Ok(true)
     }
 }
@@ -146,7 +147,8 @@ struct Broken;
 /// Cuts the stream into tuples, wherever its messages were cut.
 #[derive(Default)]
 struct Tuples {
-    data: Vec<u8>,
+    /// The last message, or what is left of some that end within a tuple.
+    data: Bytes,
     start: usize,
     fields: Vec<Option<Range<usize>>>,
     began: bool,
@@ -154,15 +156,19 @@ struct Tuples {
 }
 
 impl Tuples {
-    fn feed(&mut self, piece: &[u8]) {
-        self.data.drain(..self.start);
-        self.start = 0;
-        self.data.extend_from_slice(piece);
+    /// A server sends each tuple as one message, which is looked at where it lies.
+    fn feed(&mut self, piece: Bytes) {
+        let rest = std::mem::take(&mut self.data).split_off(std::mem::take(&mut self.start));
+        self.data = if rest.is_empty() { piece } else { joined(rest, &piece) };
     }
 
     fn next(&mut self) -> Result<Option<Tuple<'_>>, Broken> {
         if !self.began && !self.skip_header()? {
             return Ok(None);
+        }
+        if self.start == self.data.len() {
+            // Whoever waits for the next message holds the last one no longer.
+            (self.data, self.start) = (Bytes::new(), 0);
         }
         if self.ended {
             return if self.start == self.data.len() { Ok(None) } else { Err(Broken) };
@@ -187,6 +193,12 @@ impl Tuples {
         self.began = true;
         Ok(true)
     }
+}
+
+fn joined(rest: Bytes, piece: &[u8]) -> Bytes {
+    let mut joined = rest.try_into_mut().unwrap_or_else(|shared| BytesMut::from(shared.as_ref()));
+    joined.extend_from_slice(piece);
+    joined.freeze()
 }
 
 /// Finds the fields of the first tuple; how long it is, or `None` while a part of it is missing.
@@ -232,11 +244,11 @@ pub struct Copied {
     pub bytes: u64,
 }
 
-/// Runs a `COPY ... FROM STDIN (FORMAT binary)` with as many tuples as `fill` appends, one a call, until it says that
-/// there are no more. After an error the connection must not be used again.
-pub async fn copy_in<F>(lease: &mut Lease, sql: &str, mut fill: F) -> Result<Copied, StoreError>
+/// Runs a `COPY ... FROM STDIN (FORMAT binary)` with as many tuples as `fill` has, one a call: what it appends, and behind
+/// it the bytes that it returns; `None` where there are no more. After an error the connection must not be used again.
+pub async fn copy_in<'r, F>(lease: &mut Lease, sql: &str, mut fill: F) -> Result<Copied, StoreError>
 where
-    F: FnMut(&mut Vec<u8>) -> Result<bool, StoreError> + Send,
+    F: FnMut(&mut Vec<u8>) -> Result<Option<&'r [u8]>, StoreError> + Send,
 {
     let deadline = lease.deadline();
     let _asked = ask(lease.operation(), sql);
@@ -244,20 +256,33 @@ where
     let mut bytes = 0;
     let mut piece = Vec::with_capacity(PIECE + PIECE / 4);
     piece.extend_from_slice(HEADER);
-    let mut more = true;
-    while more {
-        more = fill(&mut piece)?;
-        if !more {
-            piece.extend(TRAILER);
+    while let Some(behind) = fill(&mut piece)? {
+        let is_large = behind.len() >= PIECE;
+        if !is_large {
+            piece.extend_from_slice(behind);
         }
-        if !more || piece.len() >= PIECE {
-            deadline.keep(stream.send(piece.as_slice())).await?;
-            bytes += piece.len() as u64;
+        if is_large || piece.len() >= PIECE {
+            bytes += send(&mut stream, &piece, deadline).await?;
             piece.clear();
+            // What one large value took is not kept for the others.
+            piece.shrink_to(2 * PIECE);
+        }
+        if is_large {
+            bytes += send(&mut stream, behind, deadline).await?;
         }
     }
+    piece.extend(TRAILER);
+    bytes += send(&mut stream, &piece, deadline).await?;
     let rows = deadline.keep(stream.finish()).await?;
     Ok(Copied { rows, bytes })
+}
+
+/// The driver copies what it sends, so it is given no more than a piece at once.
+async fn send(stream: &mut PgCopyIn<&mut PgConnection>, bytes: &[u8], deadline: Deadline) -> Result<u64, StoreError> {
+    for piece in bytes.chunks(2 * PIECE) {
+        deadline.keep(stream.send(piece)).await?;
+    }
+    Ok(bytes.len() as u64)
 }
 
 #[cfg(test)]
@@ -284,7 +309,7 @@ mod tests {
             let mut tuples = Tuples::default();
             let mut seen = Vec::new();
             for piece in bytes.chunks(size) {
-                tuples.feed(piece);
+                tuples.feed(Bytes::copy_from_slice(piece));
                 while let Ok(Some(tuple)) = tuples.next() {
                     seen.push((0..tuple.len()).map(|i| tuple.field(i).map(<[u8]>::to_vec)).collect::<Vec<_>>());
                 }
@@ -301,7 +326,7 @@ mod tests {
         let bytes = stream(&[&[Some(b"ab"), None, Some(b"c")]]);
         let short = stream(&[&[Some(b"ab"), None]]);
         let mut tuples = Tuples::default();
-        tuples.feed(&bytes);
+        tuples.feed(bytes.into());
         let Ok(Some(tuple)) = tuples.next() else { panic!("there is a tuple") };
         assert_eq!(tuple.first_fields(2, &mut Vec::new()), &short[19..short.len() - 2]);
     }
@@ -309,7 +334,7 @@ mod tests {
     #[test]
     fn a_stream_of_something_else_is_refused() {
         let mut tuples = Tuples::default();
-        tuples.feed(b"this is not what was asked for");
+        tuples.feed(Bytes::from_static(b"this is not what was asked for"));
         assert!(tuples.next().is_err());
     }
 }

@@ -149,7 +149,7 @@ impl Shape {
 
     /// Puts the row behind those of the page.
     pub fn push_to(&mut self, page: &mut RowPage) {
-        page.push_row(&self.row);
+        page.take_row(&mut self.row);
         if self.key.is_some() {
             page.last_key = self.key.take();
         }
@@ -178,10 +178,12 @@ pub async fn page(lease: Lease, view: &Arc<TableView>, request: &PageRequest) ->
     let mut page = shape.page(request);
     let mut cut = Cut::new(request.bytes_max);
     let ended = copy_out_once(lease, &statement, |tuple| {
-        if !cut.cut {
+        // A large row is not read in vain.
+        let fits = !cut.cut && (page.is_empty() || tuple.bytes.len() < request.bytes_max);
+        if fits {
             shape.read(&tuple)?;
         }
-        if cut.takes(&page, shape.row.len()) {
+        if cut.takes(&page, if fits { shape.row.len() } else { tuple.bytes.len() }) {
             shape.push_to(&mut page);
         }
         Ok(cut.flow())
@@ -248,17 +250,22 @@ pub async fn gather(
     let columns = if keys_only { sql.key_columns() } else { &sql.columns };
     let mut fields = Fields::new(columns, view.key_len, &view.table);
     let mut page = RowPage::new(Form::Fields, view.key_len);
-    let mut row = Vec::new();
+    let (mut row, mut too_many) = (Vec::new(), false);
     for chunk in ranges.chunks(RANGES_A_STATEMENT) {
         let select = ranges::select(&sql, chunk, &ViewSql::expressions(columns))?;
         let ended = copy_out(&mut lease, &format!("COPY ({select}) TO STDOUT (FORMAT binary)"), |tuple| {
-            fields.read(&tuple, &mut row)?;
-            page.push_row(&row);
-            Ok(if page.row_bytes() > bytes_max { Flow::Stop } else { Flow::More })
+            // A row that is too large by itself is not even copied.
+            too_many = tuple.bytes.len() > bytes_max;
+            if !too_many {
+                fields.read(&tuple, &mut row)?;
+                page.push_row(&row);
+                too_many = page.row_bytes() > bytes_max;
+            }
+            Ok(if too_many { Flow::Stop } else { Flow::More })
         })
         .await?;
         page.bytes_read += ended.bytes;
-        if page.row_bytes() > bytes_max {
+        if too_many {
             return Ok(None);
         }
     }
@@ -297,7 +304,7 @@ async fn rows_of(lease: &mut Lease, view: &TableView, keys: &[Key], lock: &str) 
         );
         let ended = copy_out(lease, &statement, |tuple| {
             fields.read(&tuple, &mut row)?;
-            page.push_row(&row);
+            page.take_row(&mut row);
             Ok(Flow::More)
         })
         .await?;

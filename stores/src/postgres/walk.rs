@@ -172,18 +172,26 @@ async fn pages(
     let mut page = shape.page(&asker.request);
     let mut told = 0;
     while rows.more().await? {
+        let arrived = rows.bytes;
         while let Some(tuple) = rows.tuple()? {
-            shape.read(&tuple)?;
-            if is_full(&page, shape.row.len(), &asker.request) {
+            // A large row waits as it arrived for the page that it will be in.
+            let is_large = tuple.bytes.len() >= asker.request.bytes_max;
+            if !is_large {
+                shape.read(&tuple)?;
+            }
+            if is_full(&page, if is_large { tuple.bytes.len() } else { shape.row.len() }, &asker.request) {
                 shape.finish(&mut page)?;
                 page.complete = false;
-                page.bytes_read = rows.bytes - told;
-                told = rows.bytes;
+                page.bytes_read = arrived - told;
+                told = arrived;
                 asker.answer(Ok(page));
                 if !asker.goes_on().await {
                     return Ok(None);
                 }
                 page = shape.page(&asker.request);
+            }
+            if is_large {
+                shape.read(&tuple)?;
             }
             shape.push_to(&mut page);
         }

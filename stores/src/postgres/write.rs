@@ -142,28 +142,19 @@ impl Writing {
 
 /// Rows of fields, encoded one by one.
 pub async fn copy_rows(lease: &mut Lease, statement: &str, rows: &RowPage, mut encoder: RowEncoder) -> Result<Copied> {
-    let mut next = 0;
+    let mut left = rows.rows().enumerate();
     copy_in(lease, statement, move |out| {
-        if next < rows.len() {
-            encoder.encode(rows.row(next), out).map_err(|e| e.placed(next))?;
-            next += 1;
-        }
-        Ok(next < rows.len())
+        let Some((place, row)) = left.next() else { return Ok(None) };
+        encoder.encode(row, out).map_err(|e| e.placed(place))?;
+        Ok(Some(&[]))
     })
     .await
 }
 
 /// Tuples as another server of the same version sent them.
 async fn copy_tuples(lease: &mut Lease, statement: &str, rows: &RowPage) -> Result<Copied> {
-    let mut next = 0;
-    copy_in(lease, statement, move |out| {
-        if next < rows.len() {
-            out.extend_from_slice(rows.row(next));
-            next += 1;
-        }
-        Ok(next < rows.len())
-    })
-    .await
+    let mut left = rows.rows();
+    copy_in(lease, statement, move |_| Ok(left.next())).await
 }
 
 #[async_trait]

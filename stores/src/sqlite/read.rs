@@ -102,8 +102,7 @@ pub fn page(connection: &Connection, view: &TableView, request: &PageRequest) ->
     let mut rows = statement.raw_query();
     let mut reader = RowReader::new(view.key_len, columns);
     while let Some(row) = rows.next().map_err(failed)? {
-        let is_full = page.len() == request.rows_max.max(1);
-        if is_full || !reader.push_within(&mut page, row, request.bytes_max)? {
+        if is_full(&page, request) || !reader.push_within(&mut page, row, request.bytes_max)? {
             page.complete = false;
             break;
         }
@@ -118,9 +117,11 @@ fn raw_page(connection: &Connection, view: &TableView, request: &PageRequest) ->
     let mut page = RowPage::for_request(Form::Raw, view.key_len, request);
     let mut rows = statement.raw_query();
     while let Some(row) = rows.next().map_err(failed)? {
-        push_raw(page.unfinished_row(), row, view.columns.len())?;
-        let is_full = page.len() == request.rows_max.max(1);
-        if is_full || (!page.is_empty() && page.row_bytes() > request.bytes_max) {
+        let was_full = is_full(&page, request);
+        if !was_full {
+            push_raw(page.unfinished_row(), row, view.columns.len())?;
+        }
+        if was_full || (!page.is_empty() && page.row_bytes() > request.bytes_max) {
             page.drop_unfinished_row();
             page.complete = false;
             break;
@@ -132,6 +133,11 @@ fn raw_page(connection: &Connection, view: &TableView, request: &PageRequest) ->
     page.last_key = last_key;
     page.shrink();
     Ok(page)
+}
+
+/// Whether no other row has room, however small it is; then it is not read, for it may be large.
+fn is_full(page: &RowPage, request: &PageRequest) -> bool {
+    page.len() == request.rows_max.max(1) || (!page.is_empty() && page.row_bytes() >= request.bytes_max)
 }
 
 /// Values are passed on without being looked at: a text that is none is refused where it is written.
