@@ -4,6 +4,7 @@
 # make check   format, lints, documentation, tests: what has to pass before a change is handed in
 # make soak    kills rowsync at 200 random moments for each pair of engines; KILLS=50, SEED=17 and PAIR=between_files choose
 # make soak-model  random edits, kills and decisions between 50 runs of each strategy, against a model; ROUNDS=20, SEED=17
+# make without  takes remedies out of the code one by one, and sees that their tests fail; REMEDY="silent" chooses
 # make bench   the benches against their floors; ARGS="--only find_100_pg --runs 5" chooses
 # make bench-compare   comparing, beside floors and other tools; ARGS="--rows 100000 --only postgres" chooses
 # make bench-service   what callers cost a sync of `rowsync serve`, and it them; ARGS="--rows 100000 --only sqlite" chooses
@@ -18,7 +19,7 @@ KILLS ?= 200
 MINUTES ?= 60
 ROUNDS ?= 50
 
-.PHONY: setup test test-api soak soak-model check format lint doc bench bench-compare bench-service soak-service bench-strategies bench-recovery setup-bench
+.PHONY: setup test test-api soak soak-model without check format lint doc bench bench-compare bench-service soak-service bench-strategies bench-recovery setup-bench
 
 setup:
 	tests/install-postgres.sh
@@ -39,6 +40,9 @@ soak: setup
 soak-model: setup
 	ROWSYNC_ROUNDS=$(ROUNDS) $(if $(SEED),ROWSYNC_SEED=$(SEED)) tests/with-postgres.sh cargo test -p rowsync --test all \
 		_model:: -- --nocapture
+
+without: setup
+	tests/with-postgres.sh tests/without.sh "$(REMEDY)"
 
 # In this order also under `make -j`: the cheap answers come first.
 check:

@@ -71,8 +71,9 @@ pub async fn execute_as(
     hooks: &Hooks,
 ) -> Result<RunReport, Problem> {
     hooks.board.begin(&settings.name);
-    let tally = command_of(goal).map(|command| Tally::begin(command, &settings.name, &hooks.board));
-    let mut kept = Kept::new(execution_id, now(), None);
+    let command = command_of(goal, hooks);
+    let tally = command.map(|command| Tally::begin(command, &settings.name, &hooks.board));
+    let mut kept = Kept::new(command.unwrap_or(Command::Run), execution_id, now());
     let span = tracing::info_span!("sync_run", sync = %settings.name, execution = %kept.execution_id);
     let ended = see_through(settings, goal, hooks, &mut kept).instrument(span).await;
     kept.end(&settings.name, &ended, now()).await;
@@ -86,9 +87,10 @@ pub async fn execute_as(
 }
 
 /// None of a plan, which executes nothing.
-fn command_of(goal: Goal) -> Option<Command> {
+fn command_of(goal: Goal, hooks: &Hooks) -> Option<Command> {
     match goal {
         Goal::Plan => None,
+        Goal::Sync { .. } if hooks.only_failed => Some(Command::Replay),
         Goal::Sync { .. } => Some(Command::Run),
         Goal::Verify { .. } => Some(Command::Verify),
     }
@@ -151,7 +153,7 @@ async fn see_through(
     match state {
         Some(state) if writes => {
             let logs = logs_read(&outcomes);
-            let recorded = state.record(&place, &report, &remembered_as(&roster, outcomes)).await;
+            let recorded = state.record(kept.command, &place, &report, &remembered_as(&roster, outcomes)).await;
             if recorded.is_ok() {
                 acknowledge(&*logged, &roster, &place, &logs).await;
             }

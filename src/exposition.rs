@@ -58,23 +58,15 @@ impl Exposition {
     /// The text that Prometheus reads.
     pub fn text(&self) -> String {
         let rendered = self.handle.render();
-        let mut blocks: BTreeMap<&str, Vec<String>> = BTreeMap::new();
-        for line in rendered.lines().filter(|line| !line.starts_with('#') && !line.is_empty()) {
-            if let Some(metric) = metric_of(line) {
-                blocks.entry(metric.name).or_default().push(in_its_unit(metric, line));
-            }
-        }
-        let mut text = String::new();
+        let mut blocks = blocks(&rendered);
+        let mut text = String::with_capacity(rendered.len() * 2);
         for metric in CATALOGUE {
             let mut lines = blocks.remove(metric.name).unwrap_or_default();
             if metric.kind != Kind::Histogram {
                 lines.sort_unstable();
             }
             text.push_str(&head(metric));
-            lines.iter().for_each(|line| {
-                text.push_str(line);
-                text.push('\n');
-            });
+            lines.iter().for_each(|line| tell(metric, line, &mut text));
         }
         text
     }
@@ -151,25 +143,38 @@ pub fn about(metric: &Metric) -> String {
     metric.about.trim().to_owned()
 }
 
-/// Whose line this is; those of a histogram have a word more in their name.
-fn metric_of(line: &str) -> Option<&'static Metric> {
-    let name = line.split(['{', ' ']).next()?;
+/// The lines of each metric. There may be hundreds of thousands, so none is copied, and those that stand together are looked
+/// up once.
+fn blocks(rendered: &str) -> BTreeMap<&str, Vec<&str>> {
+    let mut blocks: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    let mut open: Option<(&str, &mut Vec<&str>)> = None;
+    for line in rendered.lines().filter(|line| !line.starts_with('#')) {
+        let Some(name) = line.split(['{', ' ']).next().filter(|name| !name.is_empty()) else { continue };
+        match &mut open {
+            Some((of, lines)) if *of == name => lines.push(line),
+            _ => {
+                open = metric_of(name).map(|metric| (name, blocks.entry(metric.name).or_default()));
+                open.iter_mut().for_each(|(_, lines)| lines.push(line));
+            }
+        }
+    }
+    blocks
+}
+
+/// Whose lines are called so; those of a histogram have a word more in their name.
+fn metric_of(name: &str) -> Option<&'static Metric> {
     let parts = ["_bucket", "_sum", "_count"];
     find(name).or_else(|| parts.iter().find_map(|part| find(name.strip_suffix(part)?)))
 }
 
-/// A line as it is to be read: seconds were counted in whole nanoseconds.
-fn in_its_unit(metric: &Metric, line: &str) -> String {
-    if (metric.kind, metric.unit) != (Kind::Counter, Unit::Seconds) {
-        return line.to_owned();
-    }
-    let Some((series, nanoseconds)) = line.rsplit_once(' ') else { return line.to_owned() };
-    let mut told = series.to_owned();
-    let seconds = nanoseconds.parse::<f64>().map(|nanoseconds| nanoseconds / NANOSECONDS);
+/// Adds a line as it is to be read: seconds were counted in whole nanoseconds.
+fn tell(metric: &Metric, line: &str, text: &mut String) {
+    let is_in_nanoseconds = (metric.kind, metric.unit) == (Kind::Counter, Unit::Seconds);
+    let counted = line.rsplit_once(' ').filter(|_| is_in_nanoseconds);
+    let seconds = counted.and_then(|(series, count)| Some((series, count.parse::<f64>().ok()? / NANOSECONDS)));
     // A text that is written to memory takes all.
     let _ = match seconds {
-        Ok(seconds) => write!(told, " {seconds}"),
-        Err(_) => write!(told, " {nanoseconds}"),
+        Some((series, seconds)) => writeln!(text, "{series} {seconds}"),
+        None => writeln!(text, "{line}"),
     };
-    told
 }

@@ -25,6 +25,7 @@ pub struct Footing {
 pub struct Kept {
     pub execution_id: Uuid,
     pub started_at: String,
+    pub command: Command,
     /// The execution that this one undoes.
     pub undoes: Option<String>,
     /// The tables that were created.
@@ -35,17 +36,19 @@ pub struct Kept {
 }
 
 impl Kept {
-    pub fn new(execution_id: Uuid, started_at: String, undoes: Option<String>) -> Kept {
-        Kept { execution_id, started_at, undoes, made: BTreeSet::new(), lease: None, entered: None }
+    pub fn new(command: Command, execution_id: Uuid, started_at: String) -> Kept {
+        let made = BTreeSet::new();
+        Kept { execution_id, started_at, command, undoes: None, made, lease: None, entered: None }
+    }
+
+    /// Of one that undoes another one.
+    pub fn undoing(execution_id: Uuid, started_at: String, undoes: String) -> Kept {
+        Kept { undoes: Some(undoes), ..Kept::new(Command::Undo, execution_id, started_at) }
     }
 
     /// The state that knows of the execution, where it came so far.
     pub fn state(&self) -> Option<&State> {
         self.entered.as_deref()
-    }
-
-    fn command(&self) -> Command {
-        if self.undoes.is_some() { Command::Undo } else { Command::Run }
     }
 
     /// Takes the lease and enters the execution in the history, as far as that is not done already.
@@ -67,7 +70,7 @@ impl Kept {
             }
         };
         if self.entered.is_none() {
-            state.begin(self.command(), &settings.name, &id, &self.started_at).await?;
+            state.begin(self.command, &settings.name, &id, &self.started_at).await?;
             self.entered = Some(Arc::clone(state));
         }
         Ok(leave)
@@ -85,7 +88,7 @@ impl Kept {
     async fn record_failure(&self, sync: &str, problem: &Problem, finished_at: String) {
         let Some(state) = &self.entered else { return };
         let report = problem.report(&self.execution_id, sync, self.undoes.as_deref(), &self.started_at, finished_at);
-        if let Err(error) = state.record_report(self.command(), &report).await {
+        if let Err(error) = state.record_report(self.command, &report).await {
             tracing::warn!(%error, "the history does not hold how this execution ended");
         }
     }

@@ -73,20 +73,20 @@ impl Entry {
         Ok(entry)
     }
 
-    /// A run of this process.
-    pub fn at_work(id: &Uuid, started_at: &str) -> Entry {
-        Entry::begun(&id.to_string(), Command::Run, "running", started_at)
+    /// One of this process.
+    pub fn at_work(command: Command, id: &Uuid, started_at: &str) -> Entry {
+        Entry::begun(&id.to_string(), command, "running", started_at)
     }
 
-    /// A run that no state remembers.
-    pub fn of_report(report: &RunReport) -> Entry {
+    /// One that no state remembers.
+    pub fn of_report(command: Command, report: &RunReport) -> Entry {
         let status = serde_json::to_value(report.status).ok();
         let status = status.as_ref().and_then(|status| status.as_str()).unwrap_or_default();
         Entry {
             finished_at: Some(report.finished_at.clone()),
             seconds: seconds_between(&report.started_at, &report.finished_at),
             totals: Some(report.totals),
-            ..Entry::begun(&report.execution_id, Command::Run, status, &report.started_at)
+            ..Entry::begun(&report.execution_id, command, status, &report.started_at)
         }
     }
 
@@ -136,7 +136,7 @@ pub fn shown(execution: &Execution, output: Output) -> Result<String, Problem> {
         (Standing::Ended { report, .. }, Output::Text) => {
             let report = read(execution, report)?;
             Ok(match execution.command {
-                Command::Run => run_text(&report),
+                Command::Run | Command::Replay => run_text(&report),
                 Command::Verify => verify_text(&report),
                 Command::Undo => undo_text(&report),
             })
@@ -176,10 +176,12 @@ pub fn text(history: &History) -> String {
     let any_failed = executions.iter().any(|entry| failed(entry).unwrap_or_default() > 0);
     let any_verified = executions.iter().any(|entry| entry.differences.is_some());
     let any_undoes = executions.iter().any(|entry| entry.undoes.is_some());
+    let any_replays = executions.iter().any(|entry| entry.command == Command::Replay);
     let mut head = vec!["id", "started (UTC)", "took", "status", "added", "changed", "deleted"];
     head.extend(any_failed.then_some("failed"));
     head.extend(any_verified.then_some("differ"));
     head.extend(any_undoes.then_some("undoes"));
+    head.extend(any_replays.then_some("command"));
     let mut table = aligned(&head);
     let id_length = id_length(executions);
     let short = |id: &String| id.chars().take(id_length).collect();
@@ -197,6 +199,7 @@ pub fn text(history: &History) -> String {
         row.extend(any_failed.then(|| or_dash(failed(entry))));
         row.extend(any_verified.then(|| or_dash(entry.differences)));
         row.extend(any_undoes.then(|| entry.undoes.as_ref().map_or_else(|| "-".to_owned(), short)));
+        row.extend(any_replays.then(|| entry.command.word().to_owned()));
         table.add_row(row);
     }
     table.trim_fmt()
@@ -320,6 +323,18 @@ mod tests {
              019ab3c4  2026-11-22 13:11  1m12s errors    15607      12       3     25      -"
         );
         assert!(all.lines().all(|line| line.chars().count() <= 80), "{all}");
+    }
+
+    #[test]
+    fn a_list_tells_runs_from_rows_that_were_tried_again() {
+        let run = entry("019ab3c4-0001-7000", "completed", totals(0), None);
+        let replay = Entry { command: Command::Replay, ..entry("019ab3d4-0000-7000", "completed", totals(0), None) };
+        assert_eq!(
+            text(&History { sync: "shop".into(), executions: vec![replay, run] }),
+            "id        started (UTC)      took status    added changed deleted command\n\
+             019ab3d4  2026-11-22 13:11  1m12s completed 15607      12       3  replay\n\
+             019ab3c4  2026-11-22 13:11  1m12s completed 15607      12       3     run"
+        );
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The service over HTTP: its calls, and what stands before all of them. What is done is for [`crate::service`]; here it is
 //! read, allowed, and answered.
 
+mod answers;
 mod auth;
 mod body;
 mod configurations;
@@ -30,13 +31,15 @@ use actix_web::{App, HttpServer, web};
 use crate::exposition::Exposition;
 use crate::problem::Problem;
 use crate::service::Service;
+use answers::Answers;
 use events::Streams;
 use limits::Limits;
 
-/// Answering is reading and writing a little; the work is done elsewhere.
-const WORKERS: usize = 2;
-/// Of one worker. A connection that follows events stays for long.
-const CONNECTIONS_MAX: usize = 512;
+/// Answering is reading and writing a little; the work is done elsewhere, and needs the cores. One thread is woken less often
+/// than two are for the same requests.
+const WORKERS: usize = 1;
+/// A connection that follows events stays for long.
+const CONNECTIONS_MAX: usize = 1024;
 /// Longest body that is read: a configuration with some thousand tables.
 pub const BODY_MAX: usize = 1 << 20;
 /// What is left of answers when the process ends, such as to callers who do not read them.
@@ -65,11 +68,13 @@ pub fn listen(service: &Arc<Service>, exposition: Exposition) -> Result<Listenin
     let (service, limits) = (web::Data::from(Arc::clone(service)), web::Data::new(Limits::default()));
     let exposition = web::Data::new(exposition);
     let streams = web::Data::new(Streams::default());
+    let answers = web::Data::new(Answers::default());
     let app = move || {
         App::new()
             .app_data(service.clone())
             .app_data(limits.clone())
             .app_data(streams.clone())
+            .app_data(answers.clone())
             .app_data(exposition.clone())
             .app_data(web::PayloadConfig::new(BODY_MAX))
             .wrap(from_fn(gate::pass))

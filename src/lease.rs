@@ -91,6 +91,8 @@ impl Lease {
     pub async fn give_back(self) {
         let Lease { term, renewing } = self;
         drop(renewing);
+        // Whatever is still at work, because what led it panicked, asks the state from now on, and hears no.
+        term.until.store(i64::MIN, Relaxed);
         if let Err(error) = term.state.end_lease(&term.place, &term.execution_id).await {
             tracing::warn!(%error, "the lease could not be given back; it runs out by itself");
         }
@@ -246,6 +248,19 @@ mod tests {
              wait until it is done, or end it; if it is gone already, its lease runs out by itself at 1970-01-01T00:00:30Z"
         );
         assert!(may_write(&one).await && !may_write(&other).await);
+    }
+
+    /// Writers outlived their supervisor, and wrote beside the next process.
+    #[tokio::test]
+    async fn who_asks_for_leave_after_the_lease_was_given_back_gets_none() {
+        let world = World::new();
+        let term = Arc::new(world.term("1").await);
+        term.take(on("mill")).await.unwrap();
+        let lease = Lease { term, renewing: AbortOnDropHandle::new(tokio::spawn(std::future::pending())) };
+        let leave = lease.leave();
+        leave.to_write().await.unwrap();
+        lease.give_back().await;
+        assert_eq!(leave.to_write().await.unwrap_err().kind, Kind::LeaseLost);
     }
 
     #[tokio::test]

@@ -58,6 +58,9 @@ impl Problem {
                 (error.class(), format!("{side} `{name}`: {error}"), remedy(error.kind))
             }
             Problem::State(error) if error.is_refusal() => (Class::Connection, error.to_string(), ""),
+            Problem::Internal(message) => {
+                (Class::Logic, message.clone(), "report it with the log, and run again; what was written stays")
+            }
             other => (Class::Logic, other.to_string(), ""),
         };
         let remedy = if remedy.is_empty() { "mend that, then run again" } else { remedy };

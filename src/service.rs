@@ -13,8 +13,10 @@ mod configuration;
 mod decisions;
 mod executions;
 mod home;
+mod outlook;
 mod pauses;
 mod progress;
+mod recount;
 mod replay;
 mod schedules;
 
@@ -36,16 +38,18 @@ pub use archive::Archive;
 pub use configuration::{Configuration, Origin};
 pub use executions::{Ended, Execution, Running, Task};
 pub use home::Home;
+pub use outlook::Outlook;
 pub use progress::TableProgress;
 pub use schedules::{Pause, Scheduled, Schedules};
 
 use books::Books;
 use decisions::Decisions;
+use recount::Recount;
 
 /// Longest time that the thread of the actors may take to answer that it lives.
 const ANSWER_MAX: Duration = Duration::from_secs(2);
 
-/// Among so many of the newest executions the last run is looked for; the others are looks and undos.
+/// Among so many of the newest executions the last run is looked for; the others are looks, undos and replays.
 const RUNS_LOOKED_AT: u32 = 100;
 
 /// Why an execution was not started.
@@ -74,6 +78,7 @@ pub struct Service {
     changes: watch::Sender<()>,
     schedules: Schedules,
     decisions: Decisions,
+    recount: Recount,
 }
 
 impl Service {
@@ -93,6 +98,7 @@ impl Service {
             changes: watch::Sender::new(()),
             schedules: Schedules::default(),
             decisions: Decisions::default(),
+            recount: Recount::default(),
         });
         let stored = service.state.configurations().await?;
         service.books().begin(stored)?;
@@ -100,8 +106,8 @@ impl Service {
     }
 
     /// How the service is reached, as the files say by now.
-    pub fn settings(&self) -> ServiceSettings {
-        self.books().service.clone()
+    pub fn settings(&self) -> Arc<ServiceSettings> {
+        Arc::clone(&self.books().service)
     }
 
     /// All syncs: those of the files in their order, then the others from the oldest to the newest.
@@ -166,14 +172,15 @@ impl Service {
             Err(Problem::Internal("the execution panicked; this is a mistake in rowsync".to_owned()))
         });
         let ended = match ended {
-            Ok(report) => Ended { report, is_held: false },
+            Ok(report) => Ended { command: running.task.command(), report, is_held: false },
             Err(problem) => self.remember_failure(&running, &problem).await,
         };
         tracing::info!(sync = running.settings.name, execution = %running.id, status = ?ended.report.status, "execution ended");
         let ended = Arc::new(ended);
         self.books().end(&running, Arc::clone(&ended));
-        running.end(ended);
+        // Before its callers hear of it, who look at once.
         self.changes.send_replace(());
+        running.end(ended);
     }
 
     /// What could not even begin is told by its report, since nobody sits at a terminal.
@@ -183,12 +190,12 @@ impl Service {
         let report = problem.report(&running.id, name, None, &running.started_at, Timestamp::now().to_string());
         let recorded = async {
             let state = self.archive.state(&running.settings.state).await?;
-            state.record_report(Command::Run, &report).await
+            state.record_report(running.task.command(), &report).await
         };
         if let Err(error) = recorded.await {
             tracing::warn!(%error, "the history does not hold how this execution ended");
         }
-        Ended { report, is_held: matches!(problem, Problem::Held(_)) }
+        Ended { command: running.task.command(), report, is_held: matches!(problem, Problem::Held(_)) }
     }
 
     /// When each sync runs next, and which are paused.

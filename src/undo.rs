@@ -54,7 +54,7 @@ use watch::Watch;
 pub async fn undo(settings: &SyncSettings, execution_id: &str, hooks: &Hooks) -> Result<RunReport, Problem> {
     let finding = patiently(settings, &hooks.stop, async || told::find(settings, execution_id).await);
     let execution_id = finding.await?;
-    let mut kept = Kept::new(Uuid::now_v7(), now(), Some(execution_id.clone()));
+    let mut kept = Kept::undoing(Uuid::now_v7(), now(), execution_id.clone());
     hooks.board.begin(&settings.name);
     let tally = Tally::begin(Command::Undo, &settings.name, &hooks.board);
     let span =

@@ -18,6 +18,7 @@ use crate::failure::Failure;
 use crate::job::{Shared, StatementLog, TableJob};
 use crate::ledger::Ledger;
 use crate::messages::{Broken, Judge, Pass, Standing, SyncTable, TableOutcome};
+use crate::phase::Phase;
 use crate::recovery::{Judgement, Recovery};
 use crate::table::{Past, Table, TableState};
 
@@ -63,7 +64,10 @@ impl Keeper {
         loop {
             let broken = match self.table().send(SyncTable { pass, span: self.span.clone() }).await {
                 Ok(Standing::Broken(broken)) => *broken,
-                Ok(standing) => return standing,
+                Ok(standing) => {
+                    Phase::TableStands.reached();
+                    return standing;
+                }
                 Err(_) => self.panicked(pass).await,
             };
             self.table = None;

@@ -1,5 +1,5 @@
 //! Named moments of a run, for the tests: a debug build can be held at one of them, so that it is known where a process
-//! was when it was killed. A release build has nothing of this.
+//! was when it was killed, or panics there. A release build has nothing of this.
 
 /// In the order in which a run comes by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,13 +16,17 @@ pub enum Phase {
     Deleting,
     Deleted,
     Proven,
+    /// The keeper of a table is done with a pass.
+    TableStands,
+    /// The supervisor is done with the first walk.
+    Walked,
     TablesDone,
     KeysAdded,
     Recorded,
 }
 
 impl Phase {
-    pub const ALL: [Phase; 15] = [
+    pub const ALL: [Phase; 17] = [
         Phase::TablesMade,
         Phase::Counted,
         Phase::Planned,
@@ -35,6 +39,8 @@ impl Phase {
         Phase::Deleting,
         Phase::Deleted,
         Phase::Proven,
+        Phase::TableStands,
+        Phase::Walked,
         Phase::TablesDone,
         Phase::KeysAdded,
         Phase::Recorded,
@@ -55,22 +61,36 @@ mod hold {
 
     use super::Phase;
 
-    /// The phase, and the how-manieth time it is reached: `ROWSYNC_HOLD_AT=BatchWritten:3`.
-    static HOLD: LazyLock<Option<(String, u64)>> = LazyLock::new(|| {
-        let hold = std::env::var("ROWSYNC_HOLD_AT").ok()?;
-        let (phase, nth) = hold.split_once(':')?;
-        Some((phase.to_owned(), nth.parse().ok()?))
-    });
-    static REACHED: AtomicU64 = AtomicU64::new(0);
+    static HOLD: LazyLock<Option<Spot>> = LazyLock::new(|| Spot::read("ROWSYNC_HOLD_AT"));
+    static PANIC: LazyLock<Option<Spot>> = LazyLock::new(|| Spot::read("ROWSYNC_PANIC_AT"));
+
+    /// The phase, and the how-manieth time it is reached: `BatchWritten:3`.
+    struct Spot {
+        phase: String,
+        nth: u64,
+        reached: AtomicU64,
+    }
+
+    impl Spot {
+        fn read(variable: &str) -> Option<Spot> {
+            let spot = std::env::var(variable).ok()?;
+            let (phase, nth) = spot.split_once(':')?;
+            Some(Spot { phase: phase.to_owned(), nth: nth.parse().ok()?, reached: AtomicU64::new(0) })
+        }
+
+        fn is(&self, phase: Phase) -> bool {
+            self.phase == format!("{phase:?}") && self.reached.fetch_add(1, Relaxed) + 1 == self.nth
+        }
+    }
 
     /// The thread stays for good: whoever holds a process ends it.
     pub(super) fn here(phase: Phase) {
-        let Some((name, nth)) = &*HOLD else { return };
-        if *name == format!("{phase:?}") && REACHED.fetch_add(1, Relaxed) + 1 == *nth {
-            eprintln!("held at {name}");
+        if HOLD.as_ref().is_some_and(|spot| spot.is(phase)) {
+            eprintln!("held at {phase:?}");
             loop {
                 std::thread::park();
             }
         }
+        assert!(!PANIC.as_ref().is_some_and(|spot| spot.is(phase)), "as the test wants it, at {phase:?}");
     }
 }

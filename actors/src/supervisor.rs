@@ -13,6 +13,7 @@ use rowsync_engine::report::{ErrorReport, TableReport, TableStatus};
 use crate::job::{RunJob, TableJob};
 use crate::keeper::Keeper;
 use crate::messages::{Pass, Standing, StartRun, TableOutcome};
+use crate::phase::Phase;
 
 #[derive(Default)]
 pub struct Supervisor;
@@ -32,11 +33,14 @@ impl Handler<StartRun> for Supervisor {
 /// All passes over all tables.
 async fn drive(job: RunJob) -> Vec<TableOutcome> {
     let RunJob { tables, order, tables_at_once, shared } = job;
+    // Whoever is left without a supervisor stops after the batch in hand.
+    let unsupervised = shared.stop.clone().drop_guard();
     let mut run = Run { outcomes: vec![None; tables.len()], waiting: BTreeMap::new(), abort: false };
     let mut keepers: Vec<Option<Keeper>> =
         tables.iter().map(|table| Some(Keeper::new(table.clone(), shared.clone()))).collect();
     let mut walk = Walk::new(order.parents.clone(), (0..tables.len()).collect(), tables_at_once);
     walk.go(&mut run, &tables, Pass::Upserts, &mut keepers).await;
+    Phase::Walked.reached();
     let waiting: Vec<usize> = run.waiting.keys().copied().collect();
     let any_waited = !waiting.is_empty();
     let mut walk = Walk::new(order.children(), waiting, tables_at_once);
@@ -46,6 +50,7 @@ async fn drive(job: RunJob) -> Vec<TableOutcome> {
         let mut walk = Walk::new(order.parents.clone(), run.with_failed_rows(), tables_at_once);
         walk.go(&mut run, &tables, Pass::Deletes, &mut keepers).await;
     }
+    unsupervised.disarm();
     let finished = run.outcomes.into_iter().zip(&tables);
     finished.map(|(outcome, table)| outcome.unwrap_or_else(|| failed(table, "the table was never begun"))).collect()
 }

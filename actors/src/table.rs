@@ -4,8 +4,12 @@
 //! `tail` the end that a table lacks, `standing` what has become of the table so far.
 
 mod compare;
+mod counts;
+mod decision;
+mod deletes;
 mod doubt;
 mod drift;
+mod ending;
 mod log;
 mod merge;
 mod multiset;
@@ -14,6 +18,8 @@ mod replace;
 mod settle;
 mod standing;
 mod tail;
+mod upserts;
+mod verification;
 mod work;
 
 use std::sync::Arc;

@@ -197,7 +197,7 @@ catalogue! {
     RESTARTS: Counter "rowsync_restarts_total" in Number by [Sync, Table, Actor];
     /// Panics of a part of rowsync; each is a mistake in rowsync.
     PANICS: Counter "rowsync_panics_total" in Number by [Sync, Table];
-    /// Runs, verifications and undos that ended.
+    /// Runs, replays of rows that failed, verifications and undos that ended.
     EXECUTIONS: Counter "rowsync_executions_total" in Number by [Sync, Outcome];
     /// How long they took.
     EXECUTION_SECONDS: Histogram "rowsync_execution_seconds" in Seconds by [Sync];
@@ -224,7 +224,7 @@ catalogue! {
     VERIFIED: Gauge "rowsync_verified_timestamp_seconds" in Timestamp by [Sync, Table];
     /// When a run of the sync last ended without errors; 0: not yet.
     LAST_SUCCESS: Gauge "rowsync_last_success_timestamp_seconds" in Timestamp by [Sync];
-    /// Conflicts that wait for a person, counted at the start, after each execution, and after each decision made here.
+    /// Conflicts that wait for a person, counted after each execution and each decision, and whenever the service is scraped.
     CONFLICTS_OPEN: Gauge "rowsync_conflicts_open" in Number by [Sync];
     /// When the next run is due; 0: none is.
     NEXT_RUN: Gauge "rowsync_next_run_timestamp_seconds" in Timestamp by [Sync];

@@ -80,8 +80,10 @@ pub(super) async fn make_job(
     let is_latest = matches!(goal, Goal::Verify { .. }) || settings.merges();
     let consistency = if is_latest { Consistency::Latest } else { Consistency::Frozen };
     let (dice, meters) = (dice(), SyncMeters::of(&settings.name));
+    // What ends this run by itself ends no other.
+    let stop = hooks.stop.child_token();
     let end = |side, store: &Arc<dyn Store>, consistency, connection| {
-        let (patience, dice, stop) = (patience_of(connection), Arc::clone(&dice), hooks.stop.clone());
+        let (patience, dice, stop) = (patience_of(connection), Arc::clone(&dice), stop.clone());
         End::new(side, Arc::clone(store), consistency, patience, dice, stop, meters.retries.clone())
     };
     let source = end(SideName::Source, &ends.source, consistency, &settings.source).await;
@@ -94,7 +96,7 @@ pub(super) async fn make_job(
         leave: Arc::clone(&footing.leave),
         budget: meters.budget(NonZeroUsize::new(budget_bytes).unwrap_or(NonZeroUsize::MIN)),
         board: hooks.board.clone(),
-        stop: hooks.stop.clone(),
+        stop: stop.clone(),
         goal,
         salt: execution_id.as_u64_pair().1,
         source_link: ends.links.source,

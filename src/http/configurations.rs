@@ -78,8 +78,6 @@ pub async fn show(service: web::Data<Service>, id: web::Path<String>) -> Result<
     responses(
         (status = 201, description = "the new configuration", body = schemas::Configuration),
         (status = 409, description = "there is one of this name already", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 413, description = "the body is too large", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 415, description = "the body is no JSON", body = ProblemDocument, content_type = "application/problem+json"),
         (status = 422, description = "the configuration is wrong; everything that is wrong is told", body = ProblemDocument, content_type = "application/problem+json"),
     )
 )]
@@ -127,8 +125,6 @@ pub async fn create(
         (status = 200, description = "what it is now", body = schemas::Configuration),
         (status = 404, description = "there is no such configuration", body = ProblemDocument, content_type = "application/problem+json"),
         (status = 409, description = "it comes from a file, has another name, or was changed meanwhile", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 413, description = "the body is too large", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 415, description = "the body is no JSON", body = ProblemDocument, content_type = "application/problem+json"),
         (status = 422, description = "the configuration is wrong; everything that is wrong is told", body = ProblemDocument, content_type = "application/problem+json"),
     )
 )]
@@ -152,8 +148,6 @@ pub async fn replace(
         (status = 200, description = "what it is now", body = schemas::Configuration),
         (status = 404, description = "there is no such configuration", body = ProblemDocument, content_type = "application/problem+json"),
         (status = 409, description = "it comes from a file, has another name, or was changed meanwhile", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 413, description = "the body is too large", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 415, description = "the body is no JSON", body = ProblemDocument, content_type = "application/problem+json"),
         (status = 422, description = "the configuration is wrong; everything that is wrong is told", body = ProblemDocument, content_type = "application/problem+json"),
     )
 )]

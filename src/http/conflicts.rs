@@ -113,8 +113,6 @@ pub async fn show(service: web::Data<Service>, id: web::Path<String>) -> Result<
         (status = 200, description = "both sides have it", body = schemas::Conflict),
         (status = 404, description = "there is no such conflict", body = ProblemDocument, content_type = "application/problem+json"),
         (status = 409, description = "it does not wait any more, its rows are others by now, its sync is at work, or a database refuses", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 413, description = "the body is too large", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 415, description = "the body is no JSON", body = ProblemDocument, content_type = "application/problem+json"),
         (status = 422, description = "what was sent is no decision, or makes no row", body = ProblemDocument, content_type = "application/problem+json"),
     )
 )]

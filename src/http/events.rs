@@ -17,6 +17,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, Interval, MissedTickBehavior};
 use uuid::Uuid;
 
+use super::answers::FRESH;
 use super::executions::{at_work, execution_id, report, told};
 use super::problem::ApiProblem;
 use super::schemas;
@@ -29,19 +30,18 @@ const TICK: Duration = Duration::from_millis(500);
 /// Ticks without anything new before a sign of life, which proxies want to see.
 const QUIET_TICKS_MAX: u32 = 30;
 
-/// What a look shows is new for so long, so that a hundred callers cost four looks a second.
-const FRESH: Duration = Duration::from_millis(250);
-
 /// The streams of all callers.
 pub struct Streams {
     room: Arc<Semaphore>,
     /// What was seen of each execution last, and when.
     seen: Mutex<BTreeMap<Uuid, (Instant, Bytes)>>,
+    /// From when on all of them tick together: one wakeup serves them all.
+    begun: Instant,
 }
 
 impl Default for Streams {
     fn default() -> Streams {
-        Streams { room: Arc::new(Semaphore::new(STREAMS_MAX)), seen: Mutex::default() }
+        Streams { room: Arc::new(Semaphore::new(STREAMS_MAX)), seen: Mutex::default(), begun: Instant::now() }
     }
 }
 
@@ -52,6 +52,15 @@ impl Streams {
         seen.retain(|_, (at, _)| at.elapsed() < FRESH);
         let (_, shown) = seen.entry(execution).or_insert_with(|| (Instant::now(), event("progress", &look())));
         shown.clone()
+    }
+
+    /// At once, and then whenever the others tick.
+    fn tick(&self) -> Interval {
+        let since = self.begun.elapsed().as_nanos() % TICK.as_nanos();
+        let last = Instant::now() - Duration::from_nanos(u64::try_from(since).unwrap_or_default());
+        let mut tick = tokio::time::interval_at(last, TICK);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        tick
     }
 }
 
@@ -100,14 +109,13 @@ struct Follower {
 impl Follower {
     fn of(service: Arc<Service>, streams: Arc<Streams>, running: Arc<Running>) -> Follower {
         let (ends, of) = (running.execution(), Arc::clone(&service));
-        let ended = async move { Some(told(&of, &ends.ended().await?.report)) };
+        let ended = async move { Some(told(&of, &*ends.ended().await?)) };
+        let tick = streams.tick();
         let look = Box::new(move || streams.look(running.id, || at_work(&service, &running)));
-        Follower::new(look, ended.boxed_local())
+        Follower::new(look, ended.boxed_local(), tick)
     }
 
-    fn new(look: Box<dyn Fn() -> Bytes>, ended: LocalBoxFuture<'static, Option<Value>>) -> Follower {
-        let mut tick = tokio::time::interval(TICK);
-        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    fn new(look: Box<dyn Fn() -> Bytes>, ended: LocalBoxFuture<'static, Option<Value>>, tick: Interval) -> Follower {
         let looked = Instant::now();
         Follower { look, ended, tick, told: None, looked, quiet_ticks: 0, is_over: false, _permit: None }
     }
@@ -186,7 +194,7 @@ mod tests {
         let (rows, (end, ends)) = (Rc::new(Cell::new(0)), oneshot::channel());
         let seen = Rc::clone(&rows);
         let look = Box::new(move || event("progress", &json!({ "rows": seen.get() })));
-        let follower = Follower::new(look, async { ends.await.ok() }.boxed_local());
+        let follower = Follower::new(look, async { ends.await.ok() }.boxed_local(), Streams::default().tick());
         let (first, follower) = step(follower).await;
         assert_eq!(first, "event: progress\ndata: {\"rows\":0}\n\n");
         // A caller who is ready misses nothing.
@@ -221,7 +229,11 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn who_waits_for_long_gets_a_sign_of_life() {
-        let follower = Follower::new(Box::new(|| event("progress", &json!({}))), std::future::pending().boxed_local());
+        let follower = Follower::new(
+            Box::new(|| event("progress", &json!({}))),
+            std::future::pending().boxed_local(),
+            Streams::default().tick(),
+        );
         let (_, follower) = step(follower).await;
         let begun = Instant::now();
         let (sign, _) = step(follower).await;

@@ -3,7 +3,7 @@
 use actix_web::http::StatusCode;
 use actix_web::http::header::LOCATION;
 use actix_web::{HttpResponse, web};
-use rowsync_engine::report::{RunReport, Totals};
+use rowsync_engine::report::Totals;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
@@ -14,7 +14,7 @@ use super::paths::PREFIX;
 use super::problem::{ApiProblem, ProblemDocument};
 use super::schemas;
 use crate::history::Entry;
-use crate::service::{Running, Service, TableProgress};
+use crate::service::{Ended, Running, Service, TableProgress};
 use crate::settings::StateSettings;
 use crate::state::{Execution, Filter, Standing};
 
@@ -207,7 +207,7 @@ fn shortened(text: &str) -> String {
 
 /// The states that executions of this service may be remembered in.
 fn states(service: &Service) -> Vec<StateSettings> {
-    let mut states = vec![service.settings().state];
+    let mut states = vec![service.settings().state.clone()];
     for configuration in service.configurations() {
         let Ok(settings) = &configuration.settings else { continue };
         if !states.iter().any(|state| state.url.expose() == settings.state.url.expose()) {
@@ -238,10 +238,12 @@ fn listed(service: &Service, execution: &Execution) -> Result<Listed, ApiProblem
 /// Those that no state knows of: at work and not entered yet, only planned, or ended while the state failed.
 fn unremembered(service: &Service, filter: &Filter, known: &[Listed]) -> Vec<Listed> {
     let running = service.all_running();
-    let running =
-        running.iter().map(|running| (running.settings.name.clone(), Entry::at_work(&running.id, &running.started_at)));
+    let running = running.iter().map(|running| {
+        let entry = Entry::at_work(running.task.command(), &running.id, &running.started_at);
+        (running.settings.name.clone(), entry)
+    });
     let recent = service.all_recent();
-    let recent = recent.iter().map(|ended| (ended.report.sync.clone(), Entry::of_report(&ended.report)));
+    let recent = recent.iter().map(|ended| (ended.report.sync.clone(), Entry::of_report(ended.command, &ended.report)));
     let fits = |(sync, entry): &(String, Entry)| {
         filter.sync.as_ref().is_none_or(|wanted| wanted == sync)
             && filter.status.as_ref().is_none_or(|wanted| *wanted == entry.status)
@@ -266,14 +268,14 @@ pub fn at_work(service: &Service, running: &Running) -> Value {
     let sync = &running.settings.name;
     json!({
         "execution_id": running.id.to_string(), "sync": sync, "configuration": configuration_of(service, sync),
-        "command": "run", "status": "running", "started_at": running.started_at, "finished_at": null,
+        "command": running.task.command(), "status": "running", "started_at": running.started_at, "finished_at": null,
         "tables": [], "totals": totals, "progress": progress,
     })
 }
 
 pub async fn report(service: &Service, id: &Uuid) -> Result<Value, ApiProblem> {
     if let Some(ended) = service.recent(id) {
-        return Ok(told(service, &ended.report));
+        return Ok(told(service, &ended));
     }
     let (archive, states, wanted) = (service.archive().clone(), states(service), id.to_string());
     let found = at_home(service, move || async move { Ok(archive.execution(states, wanted).await?) }).await?;
@@ -295,9 +297,9 @@ pub async fn report(service: &Service, id: &Uuid) -> Result<Value, ApiProblem> {
 }
 
 /// A report with what the API adds.
-pub fn told(service: &Service, report: &RunReport) -> Value {
-    let mut told = serde_json::to_value(report).unwrap_or_default();
-    told["configuration"] = json!(configuration_of(service, &report.sync));
-    told["command"] = json!("run");
+pub fn told(service: &Service, ended: &Ended) -> Value {
+    let mut told = serde_json::to_value(&ended.report).unwrap_or_default();
+    told["configuration"] = json!(configuration_of(service, &ended.report.sync));
+    told["command"] = json!(ended.command);
     told
 }

@@ -12,6 +12,7 @@ use actix_web::middleware::Next;
 use actix_web::{Error, ResponseError as _, web};
 use uuid::Uuid;
 
+use super::answers::{Answers, Question};
 use super::limits::Limits;
 use super::problem::{ApiProblem, is_document};
 use super::{BODY_MAX, auth};
@@ -77,10 +78,18 @@ async fn answer(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
-    match tokio::time::timeout(ANSWER_MAX, next.call(request)).await {
-        Ok(response) => Ok(with_document(response?.map_into_boxed_body())),
-        Err(_) => Err(too_long().into()),
+    let known = request.app_data::<web::Data<Service>>().zip(request.app_data::<web::Data<Answers>>());
+    let shared =
+        known.and_then(|(service, answers)| Some((Question::of(&request, || service.outlook())?, answers.clone())));
+    if let Some(again) = shared.as_ref().and_then(|(question, answers)| answers.again(question)) {
+        return Ok(request.into_response(again));
     }
+    let answered = tokio::time::timeout(ANSWER_MAX, next.call(request)).await.map_err(|_| too_long())?;
+    let response = with_document(answered?.map_into_boxed_body());
+    Ok(match shared {
+        Some((question, answers)) => answers.keep(question, response),
+        None => response,
+    })
 }
 
 fn too_long() -> ApiProblem {

@@ -1,5 +1,7 @@
 //! Whether the process lives, whether it is any use to send it work, and what it has counted.
 
+use std::time::Duration;
+
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
 use serde::Serialize;
@@ -8,6 +10,9 @@ use utoipa::ToSchema;
 use super::problem::ApiProblem;
 use crate::exposition::Exposition;
 use crate::service::Service;
+
+/// Prometheus waits ten times as long.
+const COUNT_MAX: Duration = Duration::from_secs(1);
 
 #[derive(Serialize, ToSchema)]
 pub struct Health {
@@ -44,6 +49,13 @@ pub async fn ready(service: web::Data<Service>) -> Result<web::Json<Health>, Api
     get, operation_id = "getMetrics", path = "/metrics", tag = "health",
     responses((status = 200, description = "the text format of Prometheus", body = String, content_type = "text/plain"))
 )]
-pub async fn metrics(exposition: web::Data<Exposition>) -> HttpResponse {
+pub async fn metrics(service: web::Data<Service>, exposition: web::Data<Exposition>) -> HttpResponse {
+    let merging = service.to_recount();
+    if !merging.is_empty() {
+        let asked = service.clone().into_inner();
+        let counting = service.home().work_out(move || async move { asked.recount(merging).await });
+        // A state that takes longer is no reason to tell nothing; its count is told the next time.
+        let _ = tokio::time::timeout(COUNT_MAX, counting).await;
+    }
     HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(exposition.text())
 }

@@ -59,7 +59,9 @@ static DOCUMENT: LazyLock<Value> = LazyLock::new(|| {
     add_links(&mut document["paths"]);
     for operations in document["paths"].as_object_mut().into_iter().flat_map(Map::values_mut) {
         for operation in operations.as_object_mut().into_iter().flat_map(Map::values_mut) {
-            add_common_problems(&mut operation["responses"]);
+            let has_body = operation.get("requestBody").is_some();
+            add_problems(&COMMON, &mut operation["responses"]);
+            add_problems(if has_body { &OF_BODIES } else { &[] }, &mut operation["responses"]);
         }
     }
     document
@@ -89,17 +91,21 @@ fn add_links(paths: &mut Value) {
 }
 
 /// What any call may be refused with, before anything looks at what it is about.
-fn add_common_problems(responses: &mut Value) {
-    const COMMON: [(&str, &str); 7] = [
-        ("400", "the request cannot be understood"),
-        ("401", "the token is missing or wrong"),
-        ("403", "without a token the service answers only callers of the same machine"),
-        ("408", "the request or its answer took too long"),
-        ("429", "too many requests"),
-        ("500", "a mistake in rowsync"),
-        ("503", "the state does not answer, or the service is stopping"),
-    ];
-    for (status, description) in COMMON {
+const COMMON: [(&str, &str); 7] = [
+    ("400", "the request cannot be understood"),
+    ("401", "the token is missing or wrong"),
+    ("403", "without a token the service answers only callers of the same machine"),
+    ("408", "the request or its answer took too long"),
+    ("429", "too many requests"),
+    ("500", "a mistake in rowsync"),
+    ("503", "the state does not answer, or the service is stopping"),
+];
+
+/// The same of calls that have a body.
+const OF_BODIES: [(&str, &str); 2] = [("413", "the body is too large"), ("415", "the body is no JSON")];
+
+fn add_problems(problems: &[(&str, &str)], responses: &mut Value) {
+    for &(status, description) in problems {
         if responses.get(status).is_none() {
             responses[status] = json!({
                 "description": description,

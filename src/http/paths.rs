@@ -10,10 +10,11 @@ use super::{configurations, conflicts, events, executions, health, openapi, row_
 
 /// What all calls of the contract begin with.
 pub const PREFIX: &str = "/api/v1/sync/sql-sync";
+pub const READY: &str = "/readyz";
 
 pub fn all(app: &mut web::ServiceConfig) {
     app.service(resource("/healthz", &[Method::GET]).route(web::get().to(health::lives)))
-        .service(resource("/readyz", &[Method::GET]).route(web::get().to(health::ready)))
+        .service(resource(READY, &[Method::GET]).route(web::get().to(health::ready)))
         .service(resource("/metrics", &[Method::GET]).route(web::get().to(health::metrics)))
         .service(
             web::scope(PREFIX)

@@ -12,7 +12,7 @@ use crate::state::StoredConfiguration;
 const RECENT_MAX: usize = 200;
 
 pub struct Books {
-    pub service: ServiceSettings,
+    pub service: Arc<ServiceSettings>,
     pub requests: Arc<Requests>,
     pub configurations: Vec<Arc<Configuration>>,
     pub running: Vec<Arc<Running>>,
@@ -24,7 +24,8 @@ impl Books {
     pub fn new(files: ServiceFiles) -> Books {
         let ServiceFiles { service, syncs, requests } = files;
         let configurations = syncs.into_iter().map(|sync| Arc::new(Configuration::of_file(sync))).collect();
-        Books { service, requests: Arc::new(requests), configurations, running: Vec::new(), recent: VecDeque::new() }
+        let (service, requests) = (Arc::new(service), Arc::new(requests));
+        Books { service, requests, configurations, running: Vec::new(), recent: VecDeque::new() }
     }
 
     pub fn find(&self, id: &str) -> Option<Arc<Configuration>> {
@@ -65,12 +66,12 @@ impl Books {
         refuse_namesakes(&files.syncs.iter().collect::<Vec<_>>(), &stored)?;
         let ServiceFiles { service, syncs, requests } = files;
         // What is listened on and remembered in stays until the process begins anew.
-        self.service = ServiceSettings {
+        self.service = Arc::new(ServiceSettings {
             listen: self.service.listen,
             tls: self.service.tls.clone(),
             state: self.service.state.clone(),
             ..service
-        };
+        });
         self.requests = Arc::new(requests);
         self.configurations = syncs.into_iter().map(|sync| Arc::new(Configuration::of_file(sync))).collect();
         self.take_stored(stored);

@@ -51,6 +51,8 @@ impl Service {
         if let Some(execution_id) = running {
             return Err(Refusal::Running { sync: sync.clone(), execution_id }.into());
         }
-        conflicts::resolve(&settings, number, choice, changed_at).await
+        let resolved = conflicts::resolve(&settings, number, choice, changed_at).await;
+        self.changes.send_replace(());
+        resolved
     }
 }

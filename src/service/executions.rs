@@ -11,12 +11,22 @@ use uuid::Uuid;
 
 use super::progress::TableProgress;
 use crate::settings::SyncSettings;
+use crate::state::Command;
 
 /// What an execution is about.
 pub enum Task {
     Cycle,
     /// Rows that failed in earlier cycles are tried again: the tables that they are in.
     Replay(Arc<SyncSettings>),
+}
+
+impl Task {
+    pub fn command(&self) -> Command {
+        match self {
+            Task::Cycle => Command::Run,
+            Task::Replay(_) => Command::Replay,
+        }
+    }
 }
 
 /// One that is at work in this process.
@@ -34,6 +44,7 @@ pub struct Running {
 /// One that has ended.
 #[derive(Debug)]
 pub struct Ended {
+    pub command: Command,
     pub report: RunReport,
     /// Another process writes this sync, so nothing was tried.
     pub is_held: bool,

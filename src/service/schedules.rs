@@ -44,6 +44,10 @@ impl Schedules {
         self.all.borrow().get(sync).cloned()
     }
 
+    pub(super) fn changes(&self) -> watch::Receiver<BTreeMap<String, Scheduled>> {
+        self.all.subscribe()
+    }
+
     /// Pauses a sync. False where it has no schedule, or is paused already.
     pub fn pause(&self, sync: &str, pause: Pause) -> bool {
         self.change(sync, |scheduled| {

@@ -19,6 +19,19 @@ pub enum Command {
     Run,
     Verify,
     Undo,
+    /// Rows that failed in earlier runs are tried again.
+    Replay,
+}
+
+impl Command {
+    pub fn word(self) -> &'static str {
+        match self {
+            Command::Run => "run",
+            Command::Verify => "verify",
+            Command::Undo => "undo",
+            Command::Replay => "replay",
+        }
+    }
 }
 
 /// An execution, as it is remembered.
@@ -93,31 +106,33 @@ impl State {
     ) -> Result<(), StateError> {
         let sql = "insert into sync_executions (id, sync, command, status, started_at, finished_at, report)
             values ($1, $2, $3, $4, $5, '', '') on conflict (id) do nothing";
-        let insert = Statement::new(sql).bind(execution_id).bind(sync).bind(word(&command)).bind(RUNNING);
+        let insert = Statement::new(sql).bind(execution_id).bind(sync).bind(command.word()).bind(RUNNING);
         self.execute(insert.bind(started_at)).await.map(drop)
     }
 
-    /// Remembers a run: its report, and the newest change of every table that ended well.
+    /// Remembers a run or a replay: its report, and the newest change of every table that ended well.
     ///
     /// # Errors
     /// When the state cannot be written; then nothing of the run is remembered.
     pub async fn record(
         &self,
+        command: Command,
         place: &Place,
         report: &RunReport,
         outcomes: &[(String, TableOutcome)],
     ) -> Result<(), StateError> {
-        self.write(place, report, outcomes).await.map_err(|error| self.error(error))
+        self.write(command, place, report, outcomes).await.map_err(|error| self.error(error))
     }
 
     async fn write(
         &self,
+        command: Command,
         place: &Place,
         report: &RunReport,
         outcomes: &[(String, TableOutcome)],
     ) -> Result<(), sqlx::Error> {
         let mut transaction = self.database.begin().await?;
-        write_report(&mut transaction, Command::Run, report).await?;
+        write_report(&mut transaction, command, report).await?;
         for (shape, outcome) in outcomes {
             super::change_tracking::write(&mut transaction, place, report, shape, outcome).await?;
             super::row_errors::write(&mut transaction, place, &report.execution_id, outcome).await?;
@@ -263,7 +278,7 @@ async fn write_report(session: &mut Session, command: Command, report: &RunRepor
     let insert = Statement::new(sql)
         .bind(&report.execution_id)
         .bind(&report.sync)
-        .bind(word(&command))
+        .bind(command.word())
         .bind(word(&report.status))
         .bind(&report.started_at)
         .bind(&report.finished_at)
@@ -287,6 +302,7 @@ fn execution_of(row: &Row, own: &Process) -> Result<Execution, sqlx::Error> {
         command: match command.as_str() {
             "verify" => Command::Verify,
             "undo" => Command::Undo,
+            "replay" => Command::Replay,
             _ => Command::Run,
         },
         started_at: row.get("started_at")?,

@@ -92,6 +92,18 @@ fn conflicts_that_wait_are_counted_after_each_cycle_each_decision_and_at_the_sta
     assert_eq!(open_conflicts(&server).as_deref(), Some("0"));
 }
 
+/// It was counted only when the next cycle ended.
+#[test]
+fn a_conflict_that_the_command_line_resolves_is_counted_no_more_at_the_next_scrape() {
+    let desk = Desk::new();
+    let (a, b) = two_files(&desk);
+    let server = in_conflict(&desk, &a, &b);
+    assert_eq!(open_conflicts(&server).as_deref(), Some("3"));
+    let resolved = desk.rowsync(&["conflicts", "shop.json", "resolve", "1", "--use", "source"]);
+    assert_eq!(resolved.code, Some(0), "{}", resolved.stderr);
+    assert!((0..100_000).any(|_| open_conflicts(&server).as_deref() == Some("2")));
+}
+
 #[test]
 fn rows_that_are_not_those_that_were_shown_are_left_alone() {
     let desk = Desk::new();

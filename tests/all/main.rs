@@ -47,6 +47,7 @@ mod one_way_model;
 mod oracle;
 mod orchestrator;
 mod others;
+mod panics;
 mod permissions;
 mod prometheus;
 mod proxy;

@@ -50,7 +50,8 @@ fn rows_that_failed_are_listed_and_replayed_without_the_other_tables() {
 fn a_state_in_postgresql_lists_and_replays_rows_that_failed() {
     let state = Database::new();
     check_that_rows_are_listed_and_replayed(&format!(r#""state": "{}","#, state.url));
-    assert_eq!(state.sql("select string_agg(command, ' ') from sync_executions"), "run run run");
+    let commands = state.sql("select string_agg(command, ' ' order by id) from sync_executions");
+    assert_eq!(commands, "run replay replay");
 }
 
 fn check_that_rows_are_listed_and_replayed(state: &str) {
@@ -76,6 +77,8 @@ fn check_that_rows_are_listed_and_replayed(state: &str) {
     let replayed = desk.rowsync(&["errors", "bad.json", "replay"]);
     assert_eq!((replayed.code, replayed.totals()), (Some(0), (1, 0, 0)), "{}", replayed.stdout);
     assert_eq!(replayed.report()["tables"].as_array().unwrap().len(), 1);
+    let history = desk.rowsync(&["history", "bad.json"]).report()["executions"].clone();
+    assert_eq!([&history[0]["command"], &history[2]["command"]], ["replay", "run"]);
     assert_eq!(target.sql("select v from t where id = 700"), "secret");
     assert_eq!(desk.rowsync(&["errors", "bad.json"]).report()["errors"].as_array().unwrap().len(), 0);
 }

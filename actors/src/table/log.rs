@@ -5,7 +5,8 @@ use rowsync_engine::change_log::LogStanding;
 use rowsync_engine::plan::{Plan, Strategy};
 use rowsync_engine::report::Method;
 
-use super::work::{MASS_DELETE_ROWS_MIN, Work};
+use super::deletes::MASS_DELETE_ROWS_MIN;
+use super::work::Work;
 use crate::failure::Failure;
 use crate::found::Found;
 use crate::job::Goal;

@@ -10,7 +10,8 @@ use rowsync_engine::key::Key;
 use rowsync_engine::plan::{Operation, Plan};
 use rowsync_engine::report::{Merged, Method, TableStatus};
 
-use super::work::{Ended, MASS_DELETE_ROWS_MIN, Work};
+use super::deletes::MASS_DELETE_ROWS_MIN;
+use super::work::{Ended, Work};
 use crate::failure::Failure;
 use crate::job::{Goal, MassDelete};
 use crate::memory::{Merge, Queue};
