@@ -55,6 +55,12 @@ impl Exposition {
         Ok((recorder, Exposition { handle }))
     }
 
+    /// Adds up what was observed since the last time. Otherwise that is done when somebody asks for the text, and until then
+    /// every single observation is kept.
+    pub fn add_up(&self) {
+        self.handle.run_upkeep();
+    }
+
     /// The text that Prometheus reads.
     pub fn text(&self) -> String {
         let rendered = self.handle.render();
@@ -177,4 +183,33 @@ fn tell(metric: &Metric, line: &str, text: &mut String) {
         Some((series, seconds)) => writeln!(text, "{series} {seconds}"),
         None => writeln!(text, "{line}"),
     };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ROUNDS: usize = 80;
+    const OBSERVATIONS_A_ROUND: usize = 100_000;
+
+    /// Of this process, in bytes.
+    fn resident() -> usize {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap();
+        let kilobytes = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.strip_suffix("kB")).unwrap();
+        kilobytes.trim().parse::<usize>().unwrap() * 1024
+    }
+
+    #[test]
+    fn observations_that_nobody_asks_for_are_not_kept_one_by_one() {
+        let (recorder, exposition) = Exposition::new().unwrap();
+        let meters = metrics::with_local_recorder(&recorder, || SyncMeters::of("a"));
+        let before = resident();
+        for _ in 0..ROUNDS {
+            (0..OBSERVATIONS_A_ROUND).for_each(|_| meters.execution_seconds.record(0.003));
+            exposition.add_up();
+        }
+        let all = ROUNDS * OBSERVATIONS_A_ROUND;
+        assert!(exposition.text().contains(&format!("{}_count{{sync=\"a\"}} {all}\n", EXECUTION_SECONDS.name)));
+        assert!(resident().saturating_sub(before) < all * size_of::<f64>() / 2);
+    }
 }

@@ -44,7 +44,7 @@ impl Sources {
 pub async fn serve(sources: Sources, stop: CancellationToken) -> Result<(), Problem> {
     let service = Service::start(sources.read()?, stop.clone()).await?;
     let exposition = Exposition::start()?;
-    let Listening { server, address, scheme } = http::listen(&service, exposition)?;
+    let Listening { server, address, scheme } = http::listen(&service, exposition.clone())?;
     let _expecting = AbortOnDropHandle::new(actix::spawn(expect_all(Arc::clone(&service))));
     let handle = server.handle();
     let serving = actix::spawn(server);
@@ -58,7 +58,10 @@ pub async fn serve(sources: Sources, stop: CancellationToken) -> Result<(), Prob
         tokio::select! {
             () = stop.cancelled() => break,
             _ = hangups.recv() => reload(&service, &sources),
-            _ = look_around.tick() => refresh(&service).await,
+            _ = look_around.tick() => {
+                exposition.add_up();
+                refresh(&service).await;
+            }
         }
     }
     service.idle().await;

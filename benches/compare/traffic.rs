@@ -6,7 +6,8 @@
 //! *In a row* are those of which each began after the one before it was answered, on whatever connection: a question
 //! counts one more than the deepest answer that had arrived when it left. Where connections work side by side on
 //! unlike things this says more than had to be, since it takes everything that was known for the reason to ask; the
-//! longest chain of a single connection is told beside it, and the truth lies between.
+//! longest chain of a single connection is told beside it, and the truth lies between. What a connection says until it is
+//! ready waits for that connection alone, from the moment at which somebody began to open it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -30,8 +31,14 @@ struct Connection {
     frontend: Frontend,
     /// The question that is under way or was answered last.
     question: Option<usize>,
+    /// How deep its last answer was.
+    depth: u64,
     round_trips: u64,
 }
+
+/// What a client says before it asks anything.
+const PREPARATIONS: [&str; 6] =
+    ["asks for", "startup", "password", "query SELECT set_config(", "query SET ", "query BEGIN"];
 
 /// What a client sent at once, and the way of its answer.
 pub struct Question {
@@ -55,7 +62,10 @@ impl Traffic {
         let number = self.connections.len();
         self.connections.push(Connection::default());
         self.ask(number);
-        self.questions.iter_mut().last().into_iter().for_each(|question| question.what.push("open".to_owned()));
+        if let Some(question) = self.questions.last_mut() {
+            question.what.push("open".to_owned());
+            question.depth = self.depth + 1;
+        }
         number
     }
 
@@ -69,12 +79,13 @@ impl Traffic {
         if !self.is_under_way(connection) {
             self.ask(connection);
         }
-        let depth = self.depth + 1;
-        let Connection { frontend, question, .. } = &mut self.connections[connection];
+        let deepest = self.depth;
+        let Connection { frontend, question, depth, .. } = &mut self.connections[connection];
         let Some(question) = question.map(|place| &mut self.questions[place]) else { return };
-        question.depth = question.depth.max(depth);
         question.bytes_up += bytes.len() as u64;
         question.what.extend(frontend.read(bytes));
+        let reason = if is_preparing(&question.what) { *depth } else { deepest };
+        question.depth = question.depth.max(reason + 1);
     }
 
     /// Bytes of a server arrive at the client.
@@ -87,6 +98,7 @@ impl Traffic {
         if question.answered.is_none() {
             question.answered = Some(now);
             connection.round_trips += 1;
+            connection.depth = question.depth;
             self.depth = self.depth.max(question.depth);
         }
     }
@@ -102,7 +114,7 @@ impl Traffic {
             at: self.started.elapsed(),
             answered: None,
             connection,
-            depth: self.depth + 1,
+            depth: 0,
             what: Vec::new(),
             bytes_up: 0,
             bytes_down: 0,
@@ -129,6 +141,11 @@ impl Traffic {
     pub fn round_trips_of_one_connection(&self) -> u64 {
         self.connections.iter().map(|connection| connection.round_trips).max().unwrap_or_default()
     }
+}
+
+fn is_preparing(what: &[String]) -> bool {
+    let is_preparation = |what: &String| PREPARATIONS.iter().any(|beginning| what.starts_with(beginning));
+    !what.is_empty() && what.iter().all(is_preparation)
 }
 
 /// So many characters of a question tell its kind.

@@ -11,6 +11,8 @@ use crate::failure::Failure;
 
 /// Fewer ranges of one statement save nothing, more make progress coarse.
 const RANGES_OF_A_QUESTION: std::ops::RangeInclusive<usize> = 64..=1024;
+/// Where round trips are dear, one more costs more than coarse progress.
+const RANGES_OF_A_FAR_QUESTION_MAX: usize = 8192;
 /// Statements for each place in flight: uneven ones even out.
 const QUESTIONS_A_PLACE: usize = 4;
 
@@ -30,8 +32,10 @@ pub(crate) async fn digests(
 /// How many ranges are asked for by one statement. Where round trips are dear, none waits for another.
 fn ranges_of_a_question(desk: &Desk, ranges: usize) -> usize {
     let places = desk.options.parallel_ranges.get();
-    let questions = if desk.far { places } else { places * QUESTIONS_A_PLACE };
-    ranges.div_ceil(questions).clamp(*RANGES_OF_A_QUESTION.start(), *RANGES_OF_A_QUESTION.end())
+    let (min, max) = RANGES_OF_A_QUESTION.into_inner();
+    let (questions, max) =
+        if desk.far { (places, RANGES_OF_A_FAR_QUESTION_MAX) } else { (places * QUESTIONS_A_PLACE, max) };
+    ranges.div_ceil(questions).clamp(min, max)
 }
 
 async fn ask_all(

@@ -9,7 +9,7 @@ use super::copy::{Flow, copy_out};
 use super::hash::row_hash;
 use super::link::Lease;
 use super::numeric;
-use super::ranges::{self, RANGES_A_STATEMENT};
+use super::ranges::{self, DIGESTS_A_STATEMENT};
 use super::select::ViewSql;
 
 pub async fn counts(lease: Lease, view: &TableView, ranges: &[KeyRange]) -> Result<Vec<Digest>, StoreError> {
@@ -28,7 +28,7 @@ async fn asked(
 ) -> Result<Vec<Digest>, StoreError> {
     let sql = ViewSql::new(view);
     let mut digests = Vec::with_capacity(ranges.len());
-    for chunk in ranges.chunks(RANGES_A_STATEMENT) {
+    for chunk in ranges.chunks(DIGESTS_A_STATEMENT) {
         let whole = ranges::are_whole(chunk);
         if whole {
             lease.execute("SET enable_seqscan = on").await?;

@@ -15,11 +15,9 @@ use sqlx::{AssertSqlSafe, Connection as _, Either, Executor, Row as _};
 use tokio::sync::Notify;
 
 use super::classify::classify;
-use super::connection::{Door, FAR, Opened, TRUSTED_IDLE};
+use super::connection::{Door, TRUSTED_IDLE};
+use super::opening::{Opening, Second};
 use crate::statement::ask;
-
-/// A single connection is no reason to open another, and somebody else may need the rest.
-const OPEN_AHEAD_FROM: u32 = 2;
 
 /// A pool, the connections that were used a moment ago, and the door for a second look when the pool has none for us.
 ///
@@ -45,18 +43,17 @@ impl Link {
         }
     }
 
-    /// The same with a connection that is open already. Where the way is long, a second one is opened at once: whoever
-    /// needs it would have to wait for as many round trips as everything before took.
-    pub fn beginning_with(door: Door, first: Opened, connections_max: u32) -> Link {
-        let opens_ahead = first.answered_in > FAR && connections_max > OPEN_AHEAD_FROM;
+    /// The same with what is open already or will soon be.
+    pub fn beginning_with(door: Door, opening: Opening, connections_max: u32) -> Link {
+        let Opening { first, second } = opening;
         // They count among the others.
-        let own = u32::from(connections_max > 1) + u32::from(opens_ahead);
+        let own = u32::from(connections_max > 1) + u32::from(second.is_some());
         let link = Link { answered_in: Some(first.answered_in), ..Link::new(door, connections_max - own) };
         if connections_max > 1 {
             link.spares.give_back(Held::Own(Box::new(first.connection)), 0);
         }
-        if opens_ahead {
-            link.open_ahead();
+        if let Some(second) = second {
+            link.await_second(second);
         }
         link
     }
@@ -66,12 +63,12 @@ impl Link {
         self.answered_in
     }
 
-    /// Opens a connection that nobody has asked for yet. If it does not come, that is told to the next one who needs one.
-    fn open_ahead(&self) {
+    /// Takes the second connection in when it comes. If it does not, that is told to the next one who needs one.
+    fn await_second(&self, second: Second) {
         self.spares.opening.store(true, Release);
-        let (spares, door) = (Arc::clone(&self.spares), self.door.clone());
+        let spares = Arc::clone(&self.spares);
         tokio::spawn(async move {
-            if let Ok(opened) = door.open().await {
+            if let Ok(Ok(opened)) = second.await {
                 spares.give_back(Held::Own(Box::new(opened.connection)), 0);
             }
             spares.opening.store(false, Release);

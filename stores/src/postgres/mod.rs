@@ -24,6 +24,7 @@ mod lookup3;
 mod mark;
 mod measure;
 mod numeric;
+mod opening;
 mod park;
 mod portable;
 mod ranges;
@@ -65,7 +66,9 @@ use self::connection::Door;
 use self::decode::TupleDecoder;
 use self::foreseen::Foreseen;
 use self::link::Link;
+use self::opening::Opening;
 use self::snapshot::Reading;
+use self::survey::Sizes;
 use self::write::Writing;
 use crate::{Access, Connection};
 
@@ -77,6 +80,7 @@ const LIMITS: TableLimits = TableLimits { name_bytes: 63, columns: 1_600, names:
 pub struct Postgres {
     door: Door,
     link: Arc<Link>,
+    sizes: Arc<Sizes>,
     schema: Option<String>,
     access: Access,
     connections_max: u32,
@@ -90,16 +94,17 @@ impl Postgres {
     /// Where the server does not answer, refuses us, lacks the database, or is too old.
     pub async fn connect(connection: &Connection) -> Result<Arc<Postgres>> {
         let door = Door::new(connection)?;
-        let first = door.open().await?;
-        let major_version = first.connection.server_version_num().unwrap_or_default() / 10_000;
+        let opening = Opening::of(&door, connection.connections_max).await?;
+        let major_version = opening.first.connection.server_version_num().unwrap_or_default() / 10_000;
         if major_version < OLDEST_MAJOR_VERSION {
             let message =
                 format!("PostgreSQL {major_version} is older than {OLDEST_MAJOR_VERSION}, the oldest that works");
             return Err(StoreError::new(Kind::SchemaMismatch, "connect", message));
         }
         Ok(Arc::new(Postgres {
-            link: Arc::new(Link::beginning_with(door.clone(), first, connection.connections_max)),
+            link: Arc::new(Link::beginning_with(door.clone(), opening, connection.connections_max)),
             door,
+            sizes: Arc::default(),
             schema: connection.schema.clone(),
             access: connection.access,
             connections_max: connection.connections_max,
@@ -163,9 +168,12 @@ impl Store for Postgres {
 
     async fn describe(&self, table: &TableName) -> Result<Option<TableSchema>> {
         let mut lease = self.link.lease("describe").await.map_err(|e| e.at(table))?;
-        let schema = schema::describe(&mut lease, self.schema(), table).await.map_err(|e| e.at(table))?;
+        let described = schema::describe_and_size(&mut lease, self.schema(), table).await.map_err(|e| e.at(table))?;
         lease.release();
-        Ok(schema)
+        Ok(described.map(|(schema, size)| {
+            self.sizes.remember(&schema.name, size);
+            schema
+        }))
     }
 
     async fn create_table(&self, like: &TableSchema, foreign_keys: &[ForeignKey]) -> Result<TableSchema> {
@@ -249,8 +257,10 @@ impl Store for Postgres {
 
     async fn snapshot(&self, consistency: Consistency) -> Result<Arc<dyn Snapshot>> {
         Ok(match consistency {
-            Consistency::Latest => Arc::new(Reading::latest(Arc::clone(&self.link))),
-            Consistency::Frozen => Arc::new(Reading::frozen(&self.door, self.connections_max).await?),
+            Consistency::Latest => Arc::new(Reading::latest(Arc::clone(&self.link), Arc::clone(&self.sizes))),
+            Consistency::Frozen => {
+                Arc::new(Reading::frozen(&self.door, self.connections_max, Arc::clone(&self.sizes)).await?)
+            }
         })
     }
 

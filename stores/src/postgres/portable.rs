@@ -7,7 +7,7 @@ use rowsync_engine::key::KeyRange;
 use rowsync_engine::schema::TableView;
 
 use super::link::{Lease, Link};
-use super::ranges::{self, RANGES_A_STATEMENT};
+use super::ranges::{self, DIGESTS_A_STATEMENT};
 use super::select::ViewSql;
 use super::{canonical, split};
 
@@ -71,7 +71,7 @@ async fn chunks(
 ) -> Result<Vec<Chunk>, StoreError> {
     let sql = ViewSql::new(view);
     let mut chunks = Vec::with_capacity(ranges.len());
-    for asked in ranges.chunks(RANGES_A_STATEMENT) {
+    for asked in ranges.chunks(DIGESTS_A_STATEMENT) {
         let statement = ranges::each(&sql, asked, |after, through| select(&sql.between(after, through)))?;
         let mut found = vec![None; asked.len()];
         for row in lease.texts(&statement).await? {

@@ -9,6 +9,8 @@ use super::select::{Literal, ViewSql};
 /// Most ranges in one statement: enough to make a round trip cheap, and few enough to end soon when nobody waits for it
 /// any more.
 pub const RANGES_A_STATEMENT: usize = 1024;
+/// The same where a range is answered by a few bytes: whoever asks for so many at once saves round trips.
+pub const DIGESTS_A_STATEMENT: usize = 8192;
 
 /// Selects `expressions` over the rows of a range.
 pub fn select_one(sql: &ViewSql, range: &KeyRange, expressions: &str) -> Result<String, StoreError> {

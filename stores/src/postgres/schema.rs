@@ -6,9 +6,11 @@ use rowsync_engine::change_log::LOG_PREFIX;
 use rowsync_engine::error::{Kind, StoreError};
 use rowsync_engine::rules::TableRules;
 use rowsync_engine::schema::{Column, DataType, Filled, ForeignKey, TableName, TableSchema, find_name};
+use rowsync_engine::store::Survey;
 
 use super::link::Lease;
 use super::literal::text_literal;
+use super::survey;
 use super::types::data_type;
 
 type Row = Vec<Option<String>>;
@@ -38,15 +40,39 @@ pub async fn describe(
     schema: Option<&str>,
     table: &TableName,
 ) -> Result<Option<TableSchema>, StoreError> {
-    let Some((oid, name)) = find(lease, schema, table).await? else { return Ok(None) };
-    let [columns, key, foreign_keys] = lease.texts_of([of_columns(&oid), of_key(&oid), of_foreign_keys(&oid)]).await?;
-    Ok(Some(TableSchema {
+    Ok(describe_and_size(lease, schema, table).await?.map(|(schema, _)| schema))
+}
+
+/// The table, and its size where the planner knows it: for the one who is going to ask for just that next it is a round
+/// trip less.
+pub async fn describe_and_size(
+    lease: &mut Lease,
+    schema: Option<&str>,
+    table: &TableName,
+) -> Result<Option<(TableSchema, Option<Survey>)>, StoreError> {
+    // All in one message, about the table that most likely is meant.
+    let candidates = candidates(schema, table);
+    let [of_columns, of_key, of_foreign_keys, of_size] =
+        questions(&format!("(SELECT oid::oid FROM ({candidates} LIMIT 1) likely)"));
+    let [found, mut columns, mut key, mut foreign_keys, mut size] =
+        lease.texts_of([candidates, of_columns, of_key, of_foreign_keys, of_size]).await?;
+    let Some((oid, name)) = meant(&found, table)? else { return Ok(None) };
+    if found.first().and_then(|likely| likely[0].as_ref()) != Some(&oid) {
+        [columns, key, foreign_keys, size] = lease.texts_of(questions(&oid)).await?;
+    }
+    let schema = TableSchema {
         columns: columns.iter().map(column).collect::<Result<_, _>>()?,
         primary_key: key.first().map_or(Ok(Vec::new()), |row| names(&text(row, 0)?))?,
         foreign_keys: read_foreign_keys(&foreign_keys)?,
         rules: TableRules::default(),
         name,
-    }))
+    };
+    Ok(Some((schema, survey::size(&size)?)))
+}
+
+/// What is asked about the table of this number.
+fn questions(oid: &str) -> [String; 4] {
+    [of_columns(oid), of_key(oid), of_foreign_keys(oid), survey::of_size(oid)]
 }
 
 /// Number and name of a table.
@@ -55,17 +81,24 @@ pub async fn find(
     schema: Option<&str>,
     table: &TableName,
 ) -> Result<Option<(String, TableName)>, StoreError> {
+    meant(&lease.texts(&candidates(schema, table)).await?, table)
+}
+
+/// Selects the number and names of each table whose name differs at most in the case of its letters, the likeliest first.
+fn candidates(schema: Option<&str>, table: &TableName) -> String {
     let schema = schema_expression(table.schema.as_deref().or(schema));
     let name = text_literal(&table.name);
-    let statement = format!(
+    format!(
         "SELECT c.oid::text, n.nspname::text, c.relname::text FROM pg_catalog.pg_class c \
          JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
          WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND lower(n.nspname) = lower({schema}) \
-         AND lower(c.relname) = lower({name}) ORDER BY n.nspname <> {schema}"
-    );
-    let rows = lease.texts(&statement).await?;
+         AND lower(c.relname) = lower({name}) ORDER BY n.nspname <> {schema}, c.relname <> {name}"
+    )
+}
+
+fn meant(candidates: &[Row], table: &TableName) -> Result<Option<(String, TableName)>, StoreError> {
     let mut found = Vec::new();
-    for row in &rows {
+    for row in candidates {
         // Rows of the schema with exactly this name come first; others count only where there is none.
         if found.first().is_none_or(|(_, first): &(String, TableName)| first.schema.as_deref() == row[1].as_deref()) {
             found.push((text(row, 0)?, TableName::in_schema(text(row, 1)?, text(row, 2)?)));

@@ -18,11 +18,13 @@ use sqlx::{AssertSqlSafe, Executor, Row};
 use super::classify::classify;
 use super::connection::{BEGIN_FROZEN, Door};
 use super::link::Link;
+use super::survey::Sizes;
 use super::walk::Walks;
 use super::{digest, log, portable, read, split, stream, stretch, survey};
 
 pub struct Reading {
     link: Arc<Link>,
+    sizes: Arc<Sizes>,
     frozen: Option<Frozen>,
 }
 
@@ -34,12 +36,12 @@ struct Frozen {
 
 impl Reading {
     /// Each answer is of the moment of its question.
-    pub fn latest(link: Arc<Link>) -> Reading {
-        Reading { link, frozen: None }
+    pub fn latest(link: Arc<Link>, sizes: Arc<Sizes>) -> Reading {
+        Reading { link, sizes, frozen: None }
     }
 
     /// All answers are of this moment. It has connections of its own, each of which is born inside the snapshot.
-    pub async fn frozen(door: &Door, connections_max: u32) -> Result<Reading> {
+    pub async fn frozen(door: &Door, connections_max: u32, sizes: Arc<Sizes>) -> Result<Reading> {
         let mut keeper = door.open().await?.connection;
         let failed = |e: sqlx::Error| classify("snapshot", &e);
         // One message, since each is a round trip.
@@ -48,7 +50,8 @@ impl Reading {
         let name: String = row.try_get_unchecked(0).map_err(failed)?;
         let connections = connections_max.saturating_sub(1);
         let link = Arc::new(Link::new(door.joining(&name), connections));
-        Ok(Reading { link, frozen: Some(Frozen { _keeper: Mutex::new(keeper), walks: Walks::new(connections) }) })
+        let frozen = Frozen { _keeper: Mutex::new(keeper), walks: Walks::new(connections) };
+        Ok(Reading { link, sizes, frozen: Some(frozen) })
     }
 }
 
@@ -64,7 +67,13 @@ impl Snapshot for Reading {
     }
 
     async fn estimate(&self, view: &Arc<TableView>) -> Result<Option<Survey>> {
-        of(view, async { survey::estimate(self.link.lease("survey").await?, view).await }).await
+        if !survey::is_estimated(view) {
+            return Ok(None);
+        }
+        match self.sizes.take(&view.table) {
+            Some(size) => Ok(Some(size)),
+            None => of(view, async { survey::estimate(self.link.lease("survey").await?, view).await }).await,
+        }
     }
 
     async fn split(&self, view: &Arc<TableView>, ranges: &[KeyRange], rows_per_part: u64) -> Result<Vec<Vec<Key>>> {
