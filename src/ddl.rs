@@ -91,7 +91,7 @@ async fn table_statements(
     let creation = ends.target.creation(&like, &wished_foreign_keys(&roster.entries, place)).await;
     let creation = creation.map_err(|error| told("target", &settings.target, error))?;
     let mut unsaid = |all: Vec<String>| all.into_iter().filter(|one| said.insert(one.clone())).collect::<Vec<String>>();
-    statements.notes = like.rules.left_behind;
+    statements.notes = like.rules.left_behind.into_iter().chain(creation.notes).collect();
     statements.before = unsaid(creation.before);
     statements.after = unsaid(creation.after);
     Ok(statements)

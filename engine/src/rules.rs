@@ -12,6 +12,8 @@ pub struct TableRules {
     pub generated: Vec<Generated>,
     pub checks: Vec<Check>,
     pub indexes: Vec<Index>,
+    /// Of columns; only read by the engine that has such things.
+    pub domains: Vec<ColumnDomain>,
     pub comment: Option<String>,
     pub column_comments: Vec<(String, String)>,
     /// What could not be carried over, for a person.
@@ -63,13 +65,34 @@ pub struct Index {
     pub constraint: Option<String>,
 }
 
+/// A named type of the source's own over a base type, with limits.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ColumnDomain {
+    pub column: String,
+    pub name: String,
+    /// As the engine spells it, which is how the column is declared.
+    pub base: String,
+    /// Schema and name.
+    pub collation: Option<(String, String)>,
+    pub not_null: bool,
+    pub default: Option<String>,
+    /// Names, and the words with `CHECK` in front.
+    pub checks: Vec<(String, String)>,
+}
+
+/// What is told of a domain whose column is made of the base type.
+pub fn not_carried(domain: &str, column: &str) -> String {
+    format!("the domain {domain} of column {column} is not carried over: it is made as its base type")
+}
+
 impl TableRules {
     pub fn is_empty(&self) -> bool {
-        let TableRules { defaults, generated, checks, indexes, comment, column_comments, .. } = self;
+        let TableRules { defaults, generated, checks, indexes, domains, comment, column_comments, .. } = self;
         defaults.is_empty()
             && generated.is_empty()
             && checks.is_empty()
             && indexes.is_empty()
+            && domains.is_empty()
             && comment.is_none()
             && column_comments.is_empty()
     }
@@ -117,6 +140,12 @@ impl TableRules {
                 Some(index) if index.is_key(key) => {}
                 Some(index) => carried.indexes.push(index),
                 None => carried.leave("index", &index.name, &index.words),
+            }
+        }
+        for domain in &self.domains {
+            match renamed(&domain.column) {
+                Some(column) if speaks_the_same => carried.domains.push(ColumnDomain { column, ..domain.clone() }),
+                _ => carried.left_behind.push(not_carried(&domain.name, &domain.column)),
             }
         }
         let comments = self.column_comments.iter();

@@ -215,6 +215,8 @@ pub struct Creation {
     pub before: Vec<String>,
     /// Once the rows of all tables are there.
     pub after: Vec<String>,
+    /// What they leave out, for a person.
+    pub notes: Vec<String>,
 }
 
 /// A foreign key that does not hold.

@@ -167,9 +167,9 @@ fn a_rule_that_the_target_refuses_is_told_and_the_rows_are_there() {
     assert_eq!((run.totals(), desk.run("own").totals()), ((1, 0, 0), (0, 0, 0)));
 }
 
-/// A type of the source that the target may have under the same name, and one that is never made.
+/// A type of the source that the target may have under the same name; the composite one is never made.
 #[test]
-fn domains_and_composite_types_that_are_not_made_are_told() {
+fn domains_go_to_servers_and_what_is_not_made_is_told() {
     let types = "create domain small as int check (value < 100); create type point3 as (x int, y text);";
     let rows = "create table t (id int primary key, d small, p point3);
          insert into t values (1, 7, row(1, 'a b')), (2, null, null), (3, null, row(null, ''))";
@@ -184,13 +184,133 @@ fn domains_and_composite_types_that_are_not_made_are_told() {
         let run = desk.run("types");
         assert_eq!(run.totals(), (3, 0, 0), "{}", run.stdout);
         let notes = run.report()["tables"][0]["notes"].to_string();
-        assert!(notes.contains("domain small of column d is not carried over"), "{notes}");
+        assert_eq!(notes.contains("domain small of column d is not carried over"), has_type.is_none(), "{notes}");
         assert!(notes.contains("composite type point3 of column p is not carried over"), "{notes}");
         if let Some(has_type) = has_type {
-            let made = "select string_agg(format_type(atttypid, atttypmod), ',' order by attnum) from pg_attribute where attrelid = 't'::regclass and attnum > 0";
-            assert_eq!(target.sql(made), if has_type { "integer,integer,point3" } else { "integer,integer,text" });
+            let expected = if has_type { "integer,small,point3" } else { "integer,small,text" };
+            assert_eq!(target.sql(COLUMN_TYPES), expected);
         }
         assert_eq!(desk.run("types").totals(), (0, 0, 0));
         assert_eq!(desk.verify_code("types"), Some(0));
     }
+}
+
+const COLUMN_TYPES: &str = "select string_agg(format_type(atttypid, atttypmod), ',' order by attnum)
+    from pg_attribute where attrelid = 't'::regclass and attnum > 0";
+
+/// Domains as the server prints them, with their checks.
+const DOMAINS: &str = "select string_agg(told, e'\\n' order by told) from (
+    select concat_ws(' ', typname, format_type(typbasetype, typtypmod), typnotnull, typdefault) told
+      from pg_type where typtype = 'd' and typnamespace = 'public'::regnamespace
+    union all select conname || pg_get_constraintdef(oid) from pg_constraint where contypid <> 0 and contype = 'c'
+      and connamespace = 'public'::regnamespace) all_told";
+
+const WITH_DOMAINS: &str = r#"create domain price as numeric(9, 2) default 1.50 not null check (value > 0);
+    create domain "a ""quoted"" name" as varchar(9) default 'it''s' constraint "no ""x""" check (value <> 'x');
+    create table t (id int primary key, p price, q "a ""quoted"" name", again price);
+    insert into t values (1, 2.25, 'a', 3), (2, 7, null, 4)"#;
+
+#[test]
+fn domains_are_made_with_default_null_rule_and_checks() {
+    let (desk, source, target) = (Desk::new(), Database::new(), Database::new());
+    source.sql(WITH_DOMAINS);
+    desk.sync("priced", &source.url, &target.url, "");
+    let run = desk.run("priced");
+    assert_eq!(run.report()["tables"][0]["notes"], serde_json::json!(["the target's table was created"]));
+    assert_eq!((target.sql(DOMAINS), target.sql(COLUMN_TYPES)), (source.sql(DOMAINS), source.sql(COLUMN_TYPES)));
+    assert_eq!(target.sql("insert into t (id) values (3) returning p, q"), "1.50|it's");
+    target.sql("delete from t where id = 3");
+    assert_eq!(desk.run("priced").totals(), (0, 0, 0));
+    assert_eq!(desk.verify_code("priced"), Some(0));
+}
+
+#[test]
+fn what_schema_prints_makes_domains_before_the_table() {
+    let (desk, source, target) = (Desk::new(), Database::new(), Database::new());
+    source.sql(WITH_DOMAINS);
+    desk.sync("priced", &source.url, &target.url, "");
+    let made = script(&desk, "priced");
+    assert_eq!(made.matches("CREATE DOMAIN").count(), 2, "{made}");
+    assert!(made.rfind("CREATE DOMAIN") < made.find("CREATE TABLE"), "{made}");
+    target.script(&made);
+    assert_eq!((target.sql(DOMAINS), target.sql(COLUMN_TYPES)), (source.sql(DOMAINS), source.sql(COLUMN_TYPES)));
+    assert_eq!((desk.run("priced").totals(), desk.run("priced").totals()), ((2, 0, 0), (0, 0, 0)));
+}
+
+#[test]
+fn a_domain_over_a_domain_is_made_over_the_base_type_with_all_checks() {
+    let (desk, source, target) = (Desk::new(), Database::new(), Database::new());
+    source.sql(
+        "create domain inner_one as numeric(5, 1) default 3 check (value > 0);
+         create domain outer_one as inner_one not null check (value < 9);
+         create table t (id int primary key, d outer_one); insert into t values (1, 8.5)",
+    );
+    desk.sync("layers", &source.url, &target.url, "");
+    assert_eq!(desk.run("layers").totals(), (1, 0, 0));
+    let told = target.sql(DOMAINS);
+    assert!(told.contains("outer_one numeric(5,1) t 3") && told.matches("CHECK").count() == 2, "{told}");
+    assert_eq!(desk.run("layers").totals(), (0, 0, 0));
+}
+
+/// What the target may lack or mean otherwise: a function of one's own, a type of another kind under the name, another
+/// base type.
+#[test]
+fn a_domain_that_cannot_be_made_gives_way_to_its_base_type_and_is_told() {
+    let own = "create function own(int) returns bool language sql immutable as $$ select true $$;
+        create domain small as int check (own(value));";
+    let plain = "create domain small as int check (value < 100);";
+    let cases = [(own, ""), (plain, "create type small as enum ('a')"), (plain, "create domain small as bigint")];
+    for (domain, in_target) in cases {
+        let (desk, source, target) = (Desk::new(), Database::new(), Database::new());
+        source.sql(&format!("{domain} create table t (id int primary key, d small); insert into t values (1, 7)"));
+        if !in_target.is_empty() {
+            target.sql(in_target);
+        }
+        desk.sync("small", &source.url, &target.url, "");
+        let made = script(&desk, "small");
+        assert!(
+            made.contains("domain small of column d is not carried over") && !made.contains("CREATE DOMAIN"),
+            "{made}"
+        );
+        let run = desk.run("small");
+        let notes = run.report()["tables"][0]["notes"].to_string();
+        assert_eq!(notes.matches("domain small of column d is not carried over").count(), 1, "{notes}");
+        assert_eq!(target.sql(COLUMN_TYPES), "integer,integer");
+        assert_eq!((run.totals(), desk.run("small").totals()), ((1, 0, 0), (0, 0, 0)));
+    }
+}
+
+#[test]
+fn a_domain_that_the_target_refuses_to_make_is_told_and_the_rows_are_there() {
+    let (desk, source, target) = (Desk::new(), Database::new(), Database::new());
+    source.sql(
+        "create domain small as int check (value < 100); create table t (id int primary key, d small);
+         insert into t values (1, 7)",
+    );
+    target.sql(
+        "create function refuse() returns event_trigger language plpgsql as $$ begin raise exception 'no'; end $$;
+         create event trigger no_domains on ddl_command_start when tag in ('CREATE DOMAIN') execute function refuse()",
+    );
+    desk.sync("small", &source.url, &target.url, "");
+    let run = desk.run("small");
+    let notes = run.report()["tables"][0]["notes"].to_string();
+    assert!(notes.contains("domain small of column d is not carried over"), "{notes}");
+    assert_eq!(target.sql(COLUMN_TYPES), "integer,integer");
+    assert_eq!((run.totals(), desk.run("small").totals()), ((1, 0, 0), (0, 0, 0)));
+}
+
+#[test]
+fn a_row_that_breaks_a_check_of_the_targets_own_domain_is_set_aside() {
+    let (desk, source, target) = (Desk::new(), Database::new(), Database::new());
+    source.sql(
+        "create domain small as int check (value < 100); create table t (id int primary key, d small);
+         insert into t values (1, 7), (2, 70), (3, 8)",
+    );
+    target.sql("create domain small as int constraint tiny check (value < 10)");
+    desk.sync("small", &source.url, &target.url, "");
+    let ended = desk.rowsync(&["run", "small.json"]);
+    let totals = ended.report()["totals"].clone();
+    assert_eq!((&totals["added"], &totals["failed"]), (&2.into(), &1.into()), "{}", ended.stdout);
+    assert!(ended.stdout.contains("tiny"), "{}", ended.stdout);
+    assert_eq!(target.sql("select string_agg(id || ':' || d, ' ' order by id) from t"), "1:7 3:8");
 }

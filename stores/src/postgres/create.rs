@@ -5,6 +5,7 @@ use rowsync_engine::rules::TableRules;
 use rowsync_engine::schema::{Column, DataType, Filled, ForeignKey, TableName, TableSchema};
 use rowsync_engine::store::Creation;
 
+use super::domains;
 use super::link::Lease;
 use super::literal::{identifier, identifiers, table, text_literal};
 use super::rules;
@@ -27,6 +28,7 @@ pub async fn create(
     more_follows: bool,
 ) -> Result<(), StoreError> {
     lease.execute("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE").await?;
+    let like = &domains::make(lease, like, name).await?;
     for statement in statements(lease, like, name).await? {
         lease.execute(&statement).await?;
     }
@@ -80,13 +82,14 @@ pub async fn creation(
     default_schema: Option<&str>,
 ) -> Result<Creation, StoreError> {
     let before = statements(lease, like, name).await?;
+    let notes = domains::left_out(lease, like, name).await?;
     let mut after: Vec<String> = like.rules.comment.iter().map(|comment| commented(name, Some(comment))).collect();
     after.extend(rules::statements(name, like, &TableRules::default()).into_iter().map(|rule| rule.statement));
     after.extend(foreign_keys.iter().map(|key| {
         let parent = place(&key.parent, default_schema);
         addition(name, key, &parent, &key.parent_columns, false)
     }));
-    Ok(Creation { before, after })
+    Ok(Creation { before, after, notes })
 }
 
 async fn definition(
@@ -96,7 +99,11 @@ async fn definition(
     name: &TableName,
     types: &mut Vec<String>,
 ) -> Result<String, StoreError> {
-    let mut line = format!("{} {}", identifier(&column.name), type_of(lease, column, name, types).await?);
+    let declared = match domains::type_of(lease, column, like, name, types).await? {
+        Some(domain) => domain,
+        None => type_of(lease, column, name, types).await?,
+    };
+    let mut line = format!("{} {declared}", identifier(&column.name));
     if !column.nullable || like.primary_key.contains(&column.name) {
         line.push_str(" NOT NULL");
     }

@@ -10,6 +10,7 @@ mod copy;
 mod create;
 mod decode;
 mod digest;
+mod domains;
 mod encode;
 mod filter;
 mod fit;

@@ -5,6 +5,7 @@ use rowsync_engine::rules::{Check, Default, DefaultValue, Generated, Index, Tabl
 use rowsync_engine::schema::{Column, DataType, Filled, TableName, TableSchema};
 
 use super::create::own_comment;
+use super::domains;
 use super::link::Lease;
 use super::literal::{identifier, table, text_literal};
 use super::schema::{find, unexpected};
@@ -14,10 +15,18 @@ pub const ENGINE: &str = "postgresql";
 
 pub async fn rules(lease: &mut Lease, schema: Option<&str>, name: &TableName) -> Result<TableRules, StoreError> {
     let Some((oid, _)) = find(lease, schema, name).await? else { return Ok(TableRules::default()) };
-    let [columns, constraints, indexes, comment] =
-        lease.texts_of([of_columns(&oid), of_constraints(&oid), of_indexes(&oid), of_comment(&oid)]).await?;
+    let [columns, domains, constraints, indexes, comment] = lease
+        .texts_of([
+            of_columns(&oid),
+            domains::of_columns(&oid),
+            of_constraints(&oid),
+            of_indexes(&oid),
+            of_comment(&oid),
+        ])
+        .await?;
     let mut rules = TableRules { engine: ENGINE, ..TableRules::default() };
     columns.iter().for_each(|row| read_column(row, &mut rules));
+    domains.iter().try_for_each(|row| domains::read(row, &mut rules))?;
     constraints.iter().for_each(|row| read_constraint(row, &mut rules));
     rules.indexes = indexes.iter().map(|row| read_index(row)).collect::<Result<_, _>>()?;
     let comment = comment.into_iter().flatten().flatten().next();
@@ -50,14 +59,11 @@ fn read_column(row: &[Option<String>], rules: &mut TableRules) {
     if let Some(comment) = comment {
         rules.column_comments.push((column.clone(), comment.clone()));
     }
-    let not_made = match kind.as_deref() {
-        Some("d") => Some(("domain", "it is made as its base type")),
-        Some("c") => Some(("composite type", "where the target has no type of this name, texts are made of it")),
-        _ => None,
-    };
-    if let Some((what, instead)) = not_made {
-        let told = format!("the {what} {declared} of column {column} is not carried over: {instead}");
-        rules.left_behind.push(told);
+    if kind.as_deref() == Some("c") {
+        rules.left_behind.push(format!(
+            "the composite type {declared} of column {column} is not carried over: where the target has no type of this \
+             name, texts are made of it"
+        ));
     }
     match words {
         Some(words) if generated.as_deref().is_some_and(|how| !how.is_empty()) => rules.generated.push(Generated {
@@ -148,7 +154,11 @@ pub async fn add(
     like: &TableSchema,
 ) -> Result<Vec<String>, StoreError> {
     let existing = rules(lease, schema, name).await?;
-    let mut refused = Vec::new();
+    let with_domain = match find(lease, schema, name).await? {
+        Some((oid, _)) => domains::columns(lease, &oid).await?,
+        None => Vec::new(),
+    };
+    let mut refused = domains::missing(like, |domain| with_domain.contains(&domain.column));
     for rule in statements(name, like, &existing) {
         match lease.execute(&rule.statement).await {
             Ok(_) => {}

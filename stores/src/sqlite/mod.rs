@@ -163,7 +163,7 @@ impl Store for Sqlite {
     }
 
     async fn creation(&self, like: &TableSchema, foreign_keys: &[ForeignKey]) -> Result<Creation> {
-        Ok(Creation { before: create::statements(like, foreign_keys), after: Vec::new() })
+        Ok(Creation { before: create::statements(like, foreign_keys), after: Vec::new(), notes: Vec::new() })
     }
 
     /// They were declared with the table.
