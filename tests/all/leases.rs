@@ -22,7 +22,34 @@ struct World {
     source: Database,
     target: Database,
     _proxy: Proxy,
-    first: Child,
+    first: Stopped,
+}
+
+/// A process that is stopped; one that nobody wakes goes with the test.
+struct Stopped(Option<Child>);
+
+impl Stopped {
+    fn id(&self) -> u32 {
+        self.0.as_ref().unwrap().id()
+    }
+
+    fn wake(mut self) -> Output {
+        signal(self.id(), "-CONT");
+        self.0.take().unwrap().wait_with_output().unwrap()
+    }
+
+    fn kill(&mut self) {
+        if let Some(mut child) = self.0.take() {
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
+    }
+}
+
+impl Drop for Stopped {
+    fn drop(&mut self) {
+        self.kill();
+    }
 }
 
 impl World {
@@ -60,7 +87,7 @@ impl World {
             .unwrap();
         process.set(first.id()).unwrap();
         stops.recv().unwrap();
-        World { desk, source, target, _proxy: proxy, first }
+        World { desk, source, target, _proxy: proxy, first: Stopped(Some(first)) }
     }
 
     /// Another process runs, as soon as the lease of the first one has run out.
@@ -84,8 +111,7 @@ impl World {
     }
 
     fn wake(self) -> (Output, Database, Database, Desk) {
-        signal(self.first.id(), "-CONT");
-        (self.first.wait_with_output().unwrap(), self.source, self.target, self.desk)
+        (self.first.wake(), self.source, self.target, self.desk)
     }
 }
 
@@ -111,8 +137,7 @@ fn a_second_process_is_refused_and_told_who_writes() {
 fn a_process_that_was_killed_is_replaced_at_once() {
     let mut world = World::new(AT_B, r#""lease_seconds": 86400,"#);
     assert_eq!(world.other("run").code, Some(4));
-    world.first.kill().unwrap();
-    world.first.wait().unwrap();
+    world.first.kill();
     let ended = world.other("run");
     assert_eq!((ended.code, ended.totals()), (Some(0), (50, 0, 0)), "{}", ended.stderr);
 }
@@ -201,8 +226,7 @@ fn a_second_process_is_refused_by_a_state_in_postgres_too() {
 #[test]
 fn a_killed_process_is_replaced_at_once_here_and_elsewhere_when_its_lease_runs_out() {
     let (mut world, state) = with_a_shared_state("\"lease_seconds\": 86400,");
-    world.first.kill().unwrap();
-    world.first.wait().unwrap();
+    world.first.kill();
     state.sql(ON_ANOTHER_MACHINE);
     let ended = world.other("run");
     assert!(ended.code == Some(4) && ended.stderr.contains("on host mill since"), "{}", ended.stderr);
@@ -216,8 +240,7 @@ fn a_killed_process_is_replaced_at_once_here_and_elsewhere_when_its_lease_runs_o
 fn a_killed_process_of_this_machine_is_replaced_at_once_with_a_state_in_postgres() {
     let (mut world, _state) = with_a_shared_state("\"lease_seconds\": 86400,");
     assert_eq!(world.other("run").code, Some(4));
-    world.first.kill().unwrap();
-    world.first.wait().unwrap();
+    world.first.kill();
     let ended = world.other("run");
     assert_eq!((ended.code, ended.totals()), (Some(0), (50, 0, 0)), "{}", ended.stderr);
 }
