@@ -173,6 +173,7 @@ fn meet(desk: &Desk, source: &mut RowPage, target: &mut RowPage) -> Result<Optio
     Ok(Some(key))
 }
 
+/// Asks one side again for what lies up to where the other one was full, until both hold the same part.
 async fn level<F: Future<Output = Result<RowPage, Failure>>>(
     range: &KeyRange,
     page: &impl Fn(SideName, KeyRange) -> F,

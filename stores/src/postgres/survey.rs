@@ -57,8 +57,7 @@ pub async fn survey(mut lease: Lease, view: &TableView, since: Option<&Value>) -
 }
 
 /// By the planner's figures and the size of the table.
-pub async fn estimate(lease: Lease, view: &TableView) -> Result<Option<Survey>, StoreError> {
-    let mut lease = lease;
+pub async fn estimate(mut lease: Lease, view: &TableView) -> Result<Option<Survey>, StoreError> {
     let oid = format!("{}::regclass", text_literal(&ViewSql::new(view).table));
     let rows = lease.texts(&of_size(&oid)).await?;
     lease.release();
