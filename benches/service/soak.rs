@@ -45,8 +45,10 @@ pub fn soak(engine: Engine, minutes: u64, every: Duration) -> Result<()> {
 fn cycle(world: &World, serve: &Serve, cycles: &mut u64) -> Result<()> {
     *cycles += 1;
     let (old, new) = (*cycles % ROWS, ROWS + *cycles);
+    // The row that a table loses is the oldest it has, so that the tables stay as large as they are.
+    let oldest = new - ROWS;
     world.ends.in_source(&format!(
-        "update t1 set name = 'changed {cycles}' where id = {old}; delete from t2 where id = {old}; insert into t2 (id, name) values ({new}, 'new');
+        "update t1 set name = 'changed {cycles}' where id = {old}; delete from t2 where id = {oldest}; insert into t2 (id, name) values ({new}, 'new');
          insert into t3 (id, name) values ({new}, 'new'); delete from t3 where id = {new} - 10"
     ))?;
     let report = serve.execute()?.ended(serve)?;
