@@ -1,4 +1,4 @@
-# make setup   what the tests need: a PostgreSQL server and Prometheus, if none is installed, and tools that judge the API
+# make setup   what the tests need: a PostgreSQL server and Prometheus, if none is installed, and tools that judge the API and what is deployed
 # make test    all tests, with a throwaway PostgreSQL server beside them; THREADS=2 says how many at a time
 # make test-api   only those that lay the API before other tools
 # make check   format, lints, documentation, tests: what has to pass before a change is handed in
@@ -24,6 +24,7 @@ ROUNDS ?= 50
 setup:
 	tests/install-postgres.sh
 	tests/install-api-tools.sh
+	tests/install-deploy-tools.sh
 	tests/install-prometheus.sh
 
 test: setup

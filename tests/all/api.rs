@@ -7,13 +7,13 @@ use std::process::{Command, Output};
 use crate::server::{API, Server};
 use crate::support::Desk;
 
-fn tool(name: &str) -> Command {
+pub fn tool(name: &str) -> Command {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/api-tools/bin").join(name);
-    assert!(path.exists(), "these tests need {}: run `make setup`, or tests/install-api-tools.sh", path.display());
+    assert!(path.exists(), "these tests need {}: run `make setup`", path.display());
     Command::new(path)
 }
 
-fn expect(output: &Output) {
+pub fn expect(output: &Output) {
     let said = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     assert!(output.status.success(), "{}\n{}", said(&output.stdout), said(&output.stderr));
 }
