@@ -1,28 +1,29 @@
 //! The exposition: all metrics of this process as the text that Prometheus reads, in the order of the catalogue, each with
 //! what it means, also those of which nothing is known yet.
 
-use std::collections::BTreeMap;
-use std::fmt::Write as _;
+mod recorders;
+mod text;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
 
-use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 use rowsync_actors::meters::{SyncMeters, TableMeters, gauge};
-use rowsync_engine::metrics::{
-    BUILD_INFO, CATALOGUE, EXECUTION_SECONDS, EXECUTION_SECONDS_BOUNDS, Kind, Metric, Unit, find,
-};
+use rowsync_engine::metrics::{BUILD_INFO, Metric};
 use rowsync_engine::report::{RunReport, RunStatus};
 
 use crate::problem::Problem;
 use crate::settings::{SyncSettings, TableSelection};
-use crate::state::{Command, Standing, State};
+use crate::state::{Command, Execution, Standing, State};
 use crate::tally::count_conflicts;
 
-const NANOSECONDS: f64 = 1e9;
+use recorders::new_recorder;
+
+pub use recorders::Recorders;
 
 /// All metrics of the process, for whoever asks.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub struct Exposition {
-    handle: PrometheusHandle,
+    recorders: Recorders,
 }
 
 static OF_THE_PROCESS: OnceLock<Exposition> = OnceLock::new();
@@ -37,44 +38,43 @@ impl Exposition {
             return Ok(started.clone());
         }
         let internal = |error: String| Problem::Internal(format!("metrics cannot be counted: {error}"));
-        let (recorder, exposition) = Exposition::new().map_err(|error| internal(error.to_string()))?;
-        metrics::set_global_recorder(recorder).map_err(|error| internal(error.to_string()))?;
+        new_recorder().map_err(|error| internal(error.to_string()))?;
+        let exposition = Exposition::default();
+        metrics::set_global_recorder(exposition.recorder()).map_err(|error| internal(error.to_string()))?;
         gauge(&BUILD_INFO, &[env!("CARGO_PKG_VERSION")]).set(1.0);
         Ok(OF_THE_PROCESS.get_or_init(|| exposition).clone())
     }
 
-    /// With a recorder that is not installed yet.
-    ///
-    /// # Errors
-    /// When the bounds of the histogram are none.
-    pub fn new() -> Result<(PrometheusRecorder, Exposition), BuildError> {
-        let durations = Matcher::Full(EXECUTION_SECONDS.name.to_owned());
-        let builder = PrometheusBuilder::new().set_buckets_for_metric(durations, EXECUTION_SECONDS_BOUNDS)?;
-        let recorder = builder.build_recorder();
-        let handle = recorder.handle();
-        Ok((recorder, Exposition { handle }))
+    /// What this process counts, where it does.
+    pub fn of_process() -> Option<&'static Exposition> {
+        OF_THE_PROCESS.get()
+    }
+
+    /// Whoever counts tells this.
+    pub fn recorder(&self) -> Recorders {
+        self.recorders.clone()
+    }
+
+    /// Forgets the syncs that are not among these, which may have been taken out of the files: nobody is to be alarmed because
+    /// they run no more.
+    pub fn keep_syncs(&self, wanted: &BTreeSet<String>) {
+        self.recorders.keep(|sync, _| wanted.contains(sync));
+    }
+
+    /// Forgets the tables of a sync that are not among these.
+    pub fn keep_tables(&self, of: &str, wanted: &BTreeSet<&str>) {
+        self.recorders.keep(|sync, table| sync != of || table.is_empty() || wanted.contains(table));
     }
 
     /// Adds up what was observed since the last time. Otherwise that is done when somebody asks for the text, and until then
     /// every single observation is kept.
     pub fn add_up(&self) {
-        self.handle.run_upkeep();
+        self.recorders.add_up();
     }
 
     /// The text that Prometheus reads.
     pub fn text(&self) -> String {
-        let rendered = self.handle.render();
-        let mut blocks = blocks(&rendered);
-        let mut text = String::with_capacity(rendered.len() * 2);
-        for metric in CATALOGUE {
-            let mut lines = blocks.remove(metric.name).unwrap_or_default();
-            if metric.kind != Kind::Histogram {
-                lines.sort_unstable();
-            }
-            text.push_str(&head(metric));
-            lines.iter().for_each(|line| tell(metric, line, &mut text));
-        }
-        text
+        text::compose(&self.recorders.rendered())
     }
 }
 
@@ -85,11 +85,16 @@ pub async fn expect(settings: &SyncSettings) {
         return;
     }
     let sync = SyncMeters::of(&settings.name);
-    for table in named_tables(settings) {
-        drop(TableMeters::of(&settings.name, table));
-    }
+    expect_tables(settings);
     if let Err(error) = recall(settings, &sync).await {
         tracing::warn!(sync = %settings.name, %error, "the metrics begin without what the history knows");
+    }
+}
+
+/// The tables that a file names.
+pub fn expect_tables(settings: &SyncSettings) {
+    for table in named_tables(settings).filter(|_| settings.enabled) {
+        drop(TableMeters::of(&settings.name, table));
     }
 }
 
@@ -111,7 +116,9 @@ async fn recall(settings: &SyncSettings, sync: &SyncMeters) -> Result<(), Proble
     count_conflicts(settings, &state).await;
     let mut successes = Vec::new();
     let mut proofs: BTreeMap<String, f64> = BTreeMap::new();
-    for execution in state.executions(&settings.name, REMEMBERED).await? {
+    let executions = state.executions(&settings.name, REMEMBERED).await?;
+    let known = known_tables(settings, &executions);
+    for execution in executions {
         let Standing::Ended { finished_at, report, .. } = execution.standing else { continue };
         let (Ok(at), Ok(report)) = (finished_at.parse::<jiff::Timestamp>(), RunReport::from_json(&report)) else {
             continue;
@@ -120,7 +127,7 @@ async fn recall(settings: &SyncSettings, sync: &SyncMeters) -> Result<(), Proble
         if execution.command == Command::Run && report.status == RunStatus::Completed {
             successes.push(at);
         }
-        for table in report.tables.into_iter().filter(|table| table.verified) {
+        for table in report.tables.into_iter().filter(|table| table.verified && known.contains(&table.table)) {
             let last = proofs.entry(table.table).or_insert(at);
             *last = last.max(at);
         }
@@ -134,14 +141,20 @@ async fn recall(settings: &SyncSettings, sync: &SyncMeters) -> Result<(), Proble
     Ok(())
 }
 
-fn head(metric: &Metric) -> String {
-    let kind = match metric.kind {
-        Kind::Counter => "counter",
-        Kind::Gauge => "gauge",
-        Kind::Histogram => "histogram",
-    };
-    let about = about(metric).replace('\\', "\\\\");
-    format!("# HELP {name} {about}\n# TYPE {name} {kind}\n", name = metric.name)
+/// The tables that there are: those that the settings name, and those of the last run that went through all of them. Others
+/// were once.
+fn known_tables(settings: &SyncSettings, executions: &[Execution]) -> BTreeSet<String> {
+    let reports = executions.iter().filter(|execution| execution.command == Command::Run).filter_map(|execution| {
+        let Standing::Ended { report, .. } = &execution.standing else { return None };
+        RunReport::from_json(report).ok().filter(went_through_all)
+    });
+    let last = reports.take(1).flat_map(|report| report.tables).map(|table| table.table);
+    last.chain(named_tables(settings).map(ToOwned::to_owned)).collect()
+}
+
+/// Whether a run names every table that there is.
+pub fn went_through_all(report: &RunReport) -> bool {
+    matches!(report.status, RunStatus::Completed | RunStatus::CompletedWithErrors)
 }
 
 /// Doc comments begin their lines with a space.
@@ -149,44 +162,10 @@ pub fn about(metric: &Metric) -> String {
     metric.about.trim().to_owned()
 }
 
-/// The lines of each metric. There may be hundreds of thousands, so none is copied, and those that stand together are looked
-/// up once.
-fn blocks(rendered: &str) -> BTreeMap<&str, Vec<&str>> {
-    let mut blocks: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    let mut open: Option<(&str, &mut Vec<&str>)> = None;
-    for line in rendered.lines().filter(|line| !line.starts_with('#')) {
-        let Some(name) = line.split(['{', ' ']).next().filter(|name| !name.is_empty()) else { continue };
-        match &mut open {
-            Some((of, lines)) if *of == name => lines.push(line),
-            _ => {
-                open = metric_of(name).map(|metric| (name, blocks.entry(metric.name).or_default()));
-                open.iter_mut().for_each(|(_, lines)| lines.push(line));
-            }
-        }
-    }
-    blocks
-}
-
-/// Whose lines are called so; those of a histogram have a word more in their name.
-fn metric_of(name: &str) -> Option<&'static Metric> {
-    let parts = ["_bucket", "_sum", "_count"];
-    find(name).or_else(|| parts.iter().find_map(|part| find(name.strip_suffix(part)?)))
-}
-
-/// Adds a line as it is to be read: seconds were counted in whole nanoseconds.
-fn tell(metric: &Metric, line: &str, text: &mut String) {
-    let is_in_nanoseconds = (metric.kind, metric.unit) == (Kind::Counter, Unit::Seconds);
-    let counted = line.rsplit_once(' ').filter(|_| is_in_nanoseconds);
-    let seconds = counted.and_then(|(series, count)| Some((series, count.parse::<f64>().ok()? / NANOSECONDS)));
-    // A text that is written to memory takes all.
-    let _ = match seconds {
-        Some((series, seconds)) => writeln!(text, "{series} {seconds}"),
-        None => writeln!(text, "{line}"),
-    };
-}
-
 #[cfg(test)]
 mod tests {
+    use rowsync_engine::metrics::EXECUTION_SECONDS;
+
     use super::*;
 
     const ROUNDS: usize = 320;
@@ -201,8 +180,8 @@ mod tests {
 
     #[test]
     fn observations_that_nobody_asks_for_are_not_kept_one_by_one() {
-        let (recorder, exposition) = Exposition::new().unwrap();
-        let meters = metrics::with_local_recorder(&recorder, || SyncMeters::of("a"));
+        let exposition = Exposition::default();
+        let meters = metrics::with_local_recorder(&exposition.recorder(), || SyncMeters::of("a"));
         let before = resident();
         for _ in 0..ROUNDS {
             (0..OBSERVATIONS_A_ROUND).for_each(|_| meters.execution_seconds.record(0.003));

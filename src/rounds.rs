@@ -256,7 +256,8 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn the_next_run_is_told_as_long_as_it_is_waited_for() {
-        let (recorder, exposition) = Exposition::new().unwrap();
+        let exposition = Exposition::default();
+        let recorder = exposition.recorder();
         let _recorder = metrics::set_default_local_recorder(&recorder);
         let told = || {
             let text = exposition.text();

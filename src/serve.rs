@@ -1,6 +1,6 @@
 //! `rowsync serve`: the service from its first file to its last batch.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,12 +12,12 @@ use tokio_util::task::AbortOnDropHandle;
 
 use crate::clock::MachineClock;
 use crate::company;
-use crate::exposition::{Exposition, expect};
+use crate::exposition::{Exposition, expect, expect_tables};
 use crate::http::{self, Listening};
 use crate::problem::Problem;
 use crate::scheduler::Scheduler;
 use crate::service::Service;
-use crate::settings::{self, Environment, ServiceFiles};
+use crate::settings::{self, Environment, ServiceFiles, SyncSettings};
 
 /// How long it takes at most until a configuration is known here that another process made which shares the state.
 const LOOK_AROUND: Duration = Duration::from_secs(30);
@@ -42,16 +42,17 @@ impl Sources {
 /// # Errors
 /// When it cannot begin: the files are wrong, the state cannot be used, or the address is taken.
 pub async fn serve(sources: Sources, stop: CancellationToken) -> Result<(), Problem> {
+    // Before a state is waited for: by itself the signal ends a process.
+    let mut hangups = signal(SignalKind::hangup()).map_err(|error| Problem::Internal(error.to_string()))?;
     let service = Service::start(sources.read()?, stop.clone()).await?;
     let exposition = Exposition::start()?;
     let Listening { server, address, scheme } = http::listen(&service, exposition.clone())?;
-    let _expecting = AbortOnDropHandle::new(actix::spawn(expect_all(Arc::clone(&service))));
+    let _expecting = AbortOnDropHandle::new(actix::spawn(expect_all(Arc::clone(&service), exposition.clone())));
     let handle = server.handle();
     let serving = actix::spawn(server);
     tracing::info!(syncs = service.configurations().len(), "listening on {scheme}://{address}");
     let scheduler = Scheduler::new(Arc::clone(&service), Arc::new(MachineClock::new()), stop.clone());
     let _scheduling = AbortOnDropHandle::new(actix::spawn(Arc::new(scheduler).keep()));
-    let mut hangups = signal(SignalKind::hangup()).map_err(|error| Problem::Internal(error.to_string()))?;
     let mut look_around = tokio::time::interval(LOOK_AROUND);
     look_around.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -61,6 +62,7 @@ pub async fn serve(sources: Sources, stop: CancellationToken) -> Result<(), Prob
             _ = look_around.tick() => {
                 exposition.add_up();
                 refresh(&service).await;
+                exposition.keep_syncs(&counted(&service));
             }
         }
     }
@@ -77,16 +79,34 @@ async fn refresh(service: &Service) {
     }
 }
 
-/// Every sync has its metrics before it runs for the first time.
-async fn expect_all(service: Arc<Service>) {
+/// The syncs that have metrics: those that run, and those that nobody can read, which should.
+fn counted(service: &Service) -> BTreeSet<String> {
+    let configurations = service.configurations();
+    let wanted =
+        configurations.iter().filter(|configuration| configuration.settings.is_err() || configuration.is_enabled());
+    let at_work = service.all_running();
+    wanted
+        .map(|wanted| wanted.name.clone())
+        .chain(at_work.iter().map(|running| running.settings.name.clone()))
+        .collect()
+}
+
+/// Every sync has its metrics before it runs for the first time, and none that is gone.
+async fn expect_all(service: Arc<Service>, exposition: Exposition) {
     let mut changes = service.changes();
-    let mut expected = BTreeSet::new();
+    let mut expected: BTreeMap<String, Arc<SyncSettings>> = BTreeMap::new();
     loop {
+        let counted = counted(&service);
+        exposition.keep_syncs(&counted);
+        expected.retain(|name, _| counted.contains(name));
         for configuration in service.configurations() {
-            if let Ok(settings) = &configuration.settings
-                && expected.insert(configuration.name.clone())
-            {
-                expect(settings).await;
+            let Some(settings) = configuration.settings.as_ref().ok().filter(|settings| settings.enabled) else {
+                continue;
+            };
+            match expected.insert(configuration.name.clone(), Arc::clone(settings)) {
+                None => expect(settings).await,
+                Some(before) if !Arc::ptr_eq(&before, settings) => expect_tables(settings),
+                Some(_) => {}
             }
         }
         // The sender lives as long as this does.

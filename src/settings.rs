@@ -144,12 +144,10 @@ impl Requests {
     /// # Errors
     /// Everything that is wrong, in the words that a file would be refused with.
     pub fn read(&self, text: &str) -> Result<SyncSettings, SettingsError> {
-        let typed = request::read(text)?;
-        if !typed.contains_key("name") {
-            return Err(SettingsError { problems: vec![request::missing_name()] });
-        }
+        let request::Typed { map, problems } = request::read(text)?;
         let (path, environment) = (self.ground.path(), self.ground.environment());
-        let merged = self.ground.under(typed)?;
+        let mut merged = self.ground.under(map)?;
+        merged.problems.extend(problems);
         let (raw, mut provenance) = understood(merged, Path::new(request::ORIGIN), environment)?;
         let settings = SyncSettings::new(raw, path, &mut provenance);
         let settings = provenance.verdict(settings)?;

@@ -9,12 +9,14 @@ use rowsync_engine::metrics::Outcome;
 use rowsync_engine::report::{ErrorReport, RunReport, RunStatus, TableReport, TableStatus};
 
 use crate::execute::place_of;
+use crate::exposition::{Exposition, went_through_all};
 use crate::problem::Problem;
 use crate::settings::SyncSettings;
 use crate::state::{Command, State};
 
 pub struct Tally {
     command: Command,
+    sync: String,
     meters: SyncMeters,
     board: Board,
     begun: Instant,
@@ -25,7 +27,7 @@ impl Tally {
     pub fn begin(command: Command, sync: &str, board: &Board) -> Tally {
         let meters = SyncMeters::of(sync);
         let _running = Raised::new(&meters.running);
-        Tally { command, meters, board: board.clone(), begun: Instant::now(), _running }
+        Tally { command, sync: sync.to_owned(), meters, board: board.clone(), begun: Instant::now(), _running }
     }
 
     pub fn end(self, ended: &Result<RunReport, Problem>) {
@@ -34,6 +36,7 @@ impl Tally {
                 let Some(outcome) = outcome_of(report.status) else { return };
                 report.tables.iter().for_each(|table| self.add_table(table));
                 report.errors.iter().for_each(|error| self.add_error(error));
+                self.forget_tables(report);
                 outcome
             }
             Err(Problem::Interrupted) => Outcome::Interrupted,
@@ -57,6 +60,16 @@ impl Tally {
         // Tables that were not begun have no actor that says so.
         if matches!(report.status, TableStatus::Failed | TableStatus::Blocked) {
             meters.parked.set(1.0);
+        }
+    }
+
+    /// Those that there are no more: nobody is to be alarmed because they are not proven again.
+    fn forget_tables(&self, report: &RunReport) {
+        if self.command != Command::Run || !went_through_all(report) {
+            return;
+        }
+        if let Some(exposition) = Exposition::of_process() {
+            exposition.keep_tables(&self.sync, &report.tables.iter().map(|table| table.table.as_str()).collect());
         }
     }
 

@@ -42,7 +42,7 @@ impl Choice {
 /// Why a decision was not carried out. Nothing was written.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Undecided {
-    #[error("`{sync}` has no conflict {id}; `list` names those that it has")]
+    #[error("`{sync}` has no conflict {id}; list those that it has")]
     Unknown { sync: String, id: i64 },
     #[error("conflict {id} does not wait any more: it is {status}")]
     Closed { id: i64, status: String },

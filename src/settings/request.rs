@@ -22,11 +22,17 @@ pub const NAME_MAX: usize = 200;
 pub const RESERVED: [&str; 8] =
     ["connections", "state", "listen", "api_token", "metrics_open", "tls_cert", "tls_key", "max_requests_per_second"];
 
+/// What was typed, and all that can be seen to be wrong with it before it is laid over the rest.
+pub struct Typed {
+    pub map: Map<String, Value>,
+    pub problems: Vec<Problem>,
+}
+
 /// Reads what was typed.
 ///
 /// # Errors
-/// All that can be seen to be wrong before it is laid over the rest.
-pub fn read(text: &str) -> Result<Map<String, Value>, SettingsError> {
+/// Where it is no object of JSON.
+pub fn read(text: &str) -> Result<Typed, SettingsError> {
     // Refuses what is nested deeper than any settings are, before anything else walks into it.
     serde_json::from_str::<serde_json::Value>(text)
         .map_err(|error| SettingsError::one(ORIGIN, format!("this is no JSON: {error}")))?;
@@ -44,7 +50,10 @@ pub fn read(text: &str) -> Result<Map<String, Value>, SettingsError> {
         look_at_names(value, name, name, &mut problems);
         take_literally(value);
     }
-    if problems.is_empty() { Ok(map) } else { Err(SettingsError { problems }) }
+    if !map.contains_key("name") {
+        problems.push(problem("name", "`name` is missing; the history goes by it".to_owned()));
+    }
+    Ok(Typed { map, problems })
 }
 
 /// Keys that stand twice are an error as they are in a file: one of the two would be ignored in silence.
@@ -156,10 +165,6 @@ fn take_literally(value: &mut Value) {
 }
 
 /// A file is called something in any case.
-pub fn missing_name() -> Problem {
-    problem("name", "`name` is missing; the history goes by it".to_owned())
-}
-
 fn problem(path: &str, message: String) -> Problem {
     Problem { origin: ORIGIN.to_owned(), path: path.to_owned(), message }
 }
@@ -175,7 +180,11 @@ mod tests {
     use super::*;
 
     fn told(text: &str) -> String {
-        read(text).map(|map| format!("{:?}", map.keys())).unwrap_or_else(|error| error.to_string())
+        match read(text) {
+            Ok(Typed { map, problems }) if problems.is_empty() => format!("{:?}", map.keys()),
+            Ok(Typed { problems, .. }) => SettingsError { problems }.to_string(),
+            Err(error) => error.to_string(),
+        }
     }
 
     #[test]
@@ -196,12 +205,15 @@ mod tests {
             let table = serde_json::json!({ "source_table": name.replace("\\u0000", "\0") });
             assert!(told(&table.to_string()).contains("a name holds no quotes"), "{name}");
         }
-        assert!(told(r#"{ "tables": ["Größe of things (2)", { "name": "sales-2024.x" }] }"#).contains("tables"));
+        assert!(
+            told(r#"{ "name": "a", "tables": ["Größe of things (2)", { "name": "sales-2024.x" }] }"#)
+                .contains("tables")
+        );
     }
 
     #[test]
     fn the_environment_is_not_read() {
-        let map = read(r#"{ "default_values": { "a": "${HOME} $${HOME}" } }"#).unwrap();
+        let Typed { map, .. } = read(r#"{ "default_values": { "a": "${HOME} $${HOME}" } }"#).unwrap();
         let values = map["default_values"].clone().into_table().unwrap();
         let text = values["a"].clone().into_string().unwrap();
         let filled = super::super::variables::fill(&text, |_| Some("secret".to_owned())).unwrap();

@@ -92,17 +92,20 @@ fn a_configuration_is_refused_in_the_words_of_a_file_and_everything_at_once() {
     wrong["batch_sise"] = json!(3);
     wrong["max_delete_percent"] = json!(101);
     wrong["source"] = json!("erb");
+    // What only a caller may not say hid all that is wrong in a file as well.
+    wrong["state"] = json!("sqlite:mine");
     let answer = server.send("POST", &format!("{API}/configurations"), &wrong);
     answer.refused(422);
     let told: Vec<Value> = answer.json()["errors"].as_array().unwrap().clone();
     desk.sync("file", "sqlite:a", "sqlite:b", r#""batch_sise": 3, "max_delete_percent": 101,"#);
     let by_file = desk.rowsync(&["check", "file.json"]).stderr;
-    for (path, is_in_file) in [("batch_sise", true), ("max_delete_percent", true), ("source", false)] {
+    for (path, is_in_file) in [("batch_sise", true), ("max_delete_percent", true), ("source", false), ("state", false)]
+    {
         let problem = told.iter().find(|problem| problem["path"] == path).unwrap_or_else(|| panic!("{path}: {told:?}"));
         let message = problem["message"].as_str().unwrap();
         assert!(!is_in_file || by_file.contains(&format!("{path}: {message}")), "{message}\n{by_file}");
     }
-    assert_eq!(told.len(), 3, "{told:?}");
+    assert_eq!(told.len(), 4, "{told:?}");
     assert!(told.iter().any(|problem| problem["message"].as_str().unwrap().contains("did you mean `erp`")), "{told:?}");
     assert_eq!(server.get(&format!("{API}/configurations")).json()["total"], 0);
 }

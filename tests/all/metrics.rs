@@ -1,6 +1,6 @@
 //! What the program tells of itself in numbers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rowsync::exposition::Exposition;
 use rowsync_actors::meters::{SyncMeters, TableMeters};
@@ -34,8 +34,7 @@ fn shop() -> Desk {
 
 #[test]
 fn the_text_describes_every_metric_once_in_the_order_of_the_catalogue_even_where_nothing_is_known() {
-    let (_recorder, exposition) = Exposition::new().unwrap();
-    let text = exposition.text();
+    let text = Exposition::default().text();
     let typed: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")).collect();
     let kind = |kind| match kind {
         Kind::Counter => "counter",
@@ -50,8 +49,8 @@ fn the_text_describes_every_metric_once_in_the_order_of_the_catalogue_even_where
 
 #[test]
 fn seconds_are_told_in_seconds_and_names_with_quotes_are_escaped() {
-    let (recorder, exposition) = Exposition::new().unwrap();
-    metrics::with_local_recorder(&recorder, || {
+    let exposition = Exposition::default();
+    metrics::with_local_recorder(&exposition.recorder(), || {
         let meters = SyncMeters::of("s");
         meters.ended(Outcome::Failed, std::time::Duration::from_millis(700));
         let table = TableMeters::of("s", r#"a "quoted" table"#);
@@ -63,6 +62,54 @@ fn seconds_are_told_in_seconds_and_names_with_quotes_are_escaped() {
     assert_eq!(series[r#"rowsync_execution_seconds_bucket{sync="s",le="0.5"}"#], 0.0);
     assert_eq!(series[r#"rowsync_execution_seconds_bucket{sync="s",le="1"}"#], 1.0);
     assert_eq!(series[r#"rowsync_records_skipped_total{sync="s",table="a \"quoted\" table"}"#], 3.0);
+}
+
+#[test]
+fn series_go_with_their_syncs_and_tables_unless_somebody_still_counts() {
+    let exposition = Exposition::default();
+    let held = metrics::with_local_recorder(&exposition.recorder(), || {
+        drop((SyncMeters::of("shop"), TableMeters::of("shop", "kept"), TableMeters::of("shop", "gone")));
+        drop((SyncMeters::of("old"), TableMeters::of("old", "gone")));
+        TableMeters::of("shop", "at work")
+    });
+    let told = || -> BTreeSet<String> {
+        let text = exposition.text();
+        let between = |line: &str| line.split_once('{').map(|(_, rest)| rest.split(['}']).next().unwrap().to_owned());
+        let names = |labels: String| {
+            let value =
+                |of: &str| labels.split(&format!("{of}=\"")).nth(1).map_or("", |rest| &rest[..rest.find('"').unwrap()]);
+            format!("{}:{}", value("sync"), value("table"))
+        };
+        text.lines().filter_map(between).map(names).collect()
+    };
+    assert_eq!(
+        told().into_iter().collect::<Vec<_>>(),
+        ["old:", "old:gone", "shop:", "shop:at work", "shop:gone", "shop:kept"]
+    );
+    exposition.keep_syncs(&BTreeSet::from(["shop".to_owned()]));
+    exposition.keep_tables("shop", &BTreeSet::from(["kept"]));
+    assert_eq!(told().into_iter().collect::<Vec<_>>(), ["shop:", "shop:at work", "shop:kept"]);
+    drop(held);
+    exposition.keep_tables("shop", &BTreeSet::from(["kept"]));
+    assert_eq!(told().into_iter().collect::<Vec<_>>(), ["shop:", "shop:kept"]);
+}
+
+/// A table that was dropped was an alarm a week later, for as long as the history knew that it was once proven.
+#[test]
+fn a_table_that_is_gone_is_not_counted_nor_remembered() {
+    let desk = shop();
+    let verified = r#"rowsync_verified_timestamp_seconds{sync="shop",table="Playlist"}"#;
+    let (_, series) = run_with_file(&desk, &["run", "shop.json"]);
+    assert!(series[verified] > 0.0);
+    for name in ["chinook.sqlite", "copy.sqlite"] {
+        desk.in_sqlite(name, "drop table PlaylistTrack; drop table Playlist");
+    }
+    // What the history knew before this run is told until it is over.
+    let (_, series) = run_with_file(&desk, &["run", "shop.json"]);
+    assert!(!series.contains_key(verified));
+    let (_, series) = run_with_file(&desk, &["run", "shop.json"]);
+    assert!(!series.keys().any(|line| line.contains("Playlist")));
+    assert!(series.keys().any(|line| line.contains(r#"table="Track""#)));
 }
 
 #[test]

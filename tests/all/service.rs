@@ -1,5 +1,8 @@
 //! `rowsync serve`: a process that is asked over HTTP.
 
+use std::io::{BufRead as _, BufReader};
+use std::process::{Command, Stdio};
+
 use serde_json::{Value, json};
 
 use crate::server::{API, Held, Server};
@@ -166,6 +169,75 @@ fn files_are_read_again_on_a_signal_and_the_old_ones_hold_where_the_new_are_wron
     let report = server.run("store");
     assert_eq!((&report["sync"], &report["totals"]["added"]), (&json!("store"), &json!(0)));
     server.ask("POST", &format!("{API}/configurations/shop/execute"), "", "").refused(404);
+}
+
+/// The signal ended a process that still waited for its state.
+#[test]
+fn asked_to_read_its_files_again_before_it_serves_it_serves_all_the_same() {
+    let (desk, state) = (Desk::new(), Database::new());
+    desk.in_sqlite("shop", "create table item (id integer primary key)");
+    let keys = FAST.replace("sqlite:state.sqlite", &state.url);
+    desk.sync("shop", &desk.sqlite("shop"), &desk.sqlite("copy"), &keys);
+    drop(Server::start(&desk, &["shop.json"]));
+    let held = Held::table(&state, "sync_configurations");
+    let mut child = desk.command(&["serve", "shop.json"]).stderr(Stdio::piped()).spawn().unwrap();
+    let id = child.id().to_string();
+    let waiting =
+        "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
+    assert!((0..1_000).any(|_| state.sql(waiting).trim() != "0"));
+    let signal = |name: &str| assert!(Command::new("kill").args([name, &id]).status().unwrap().success());
+    signal("-HUP");
+    held.release();
+    let log = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
+    let told: Vec<String> = log
+        .inspect(|line| {
+            if line.contains("the files were read again") {
+                signal("-TERM")
+            }
+        })
+        .collect();
+    assert!(told.iter().any(|line| line.contains("listening on")), "{told:#?}");
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+/// A sync that was taken out of the files was an alarm a day later, because it did not succeed any more.
+#[test]
+fn a_sync_that_is_gone_or_disabled_has_no_metrics_any_more_and_one_that_comes_back_has_them_again() {
+    let desk = Desk::new();
+    let tables = r#""tables": ["item"],"#;
+    shop(&desk, "one", tables);
+    shop(&desk, "two", tables);
+    let server = Server::start(&desk, &["one.json", "two.json"]);
+    server.run("one");
+    server.run("two");
+    // Until it is so: the files are read beside those who ask.
+    let is_told = |line: &str, expected: bool| {
+        let is_there = || server.get("/metrics").body.lines().any(|told| told.starts_with(line));
+        assert!((0..100_000).any(|_| is_there() == expected), "{line} {expected}");
+    };
+    let success = |sync: &str| format!(r#"rowsync_last_success_timestamp_seconds{{sync="{sync}"}} 1"#);
+    let parked = |sync: &str, table: &str| format!(r#"rowsync_table_parked{{sync="{sync}",table="{table}"}} "#);
+    is_told(&success("one"), true);
+    is_told(&success("two"), true);
+    let text = std::fs::read_to_string(desk.path("two.json")).unwrap();
+    let reload = |text: &str| {
+        std::fs::write(desk.path("two.json"), text).unwrap();
+        server.signal("-HUP");
+    };
+    reload(&text.replace("\"two\"", "\"other\""));
+    is_told(&parked("other", "item"), true);
+    is_told(&parked("two", "item"), false);
+    is_told(&success("two"), false);
+    reload(&text.replace("\"name\"", "\"enabled\": false, \"name\""));
+    is_told(&parked("other", "item"), false);
+    assert!(!server.get("/metrics").body.contains("sync=\"two\""));
+    // As the history left it, and with the tables that are named by now.
+    reload(&text.replace(tables, r#""tables": ["item", "more"],"#));
+    is_told(&success("two"), true);
+    is_told(&parked("two", "more"), true);
+    reload(&text.replace(tables, r#""tables": ["item", "most"],"#));
+    is_told(&parked("two", "most"), true);
+    is_told(&success("one"), true);
 }
 
 #[test]
