@@ -16,7 +16,7 @@ use crate::execute::place_of;
 use crate::indexes::missing_indexes;
 use crate::printing::wrapped;
 use crate::problem::Problem;
-use crate::roster::{Entry, Missing, Roster, read_rules, wished_foreign_keys};
+use crate::roster::{Entry, Missing, Roster, read_rules, wished_foreign_keys, wished_table};
 use crate::settings::{ChangeTracking, ConnectionSettings, SyncSettings};
 use crate::tracking::log_owner;
 
@@ -62,7 +62,7 @@ impl CheckReport {
 pub async fn check(settings: &SyncSettings) -> Result<CheckReport, Problem> {
     let ends = Ends::connect(settings, Access::Look).await?;
     let mut roster = Roster::call(settings, &ends, Missing::Foresee, &Unshared, &mut BTreeSet::new()).await?;
-    for entry in roster.entries.iter_mut().filter(|entry| entry.target.is_some()) {
+    for entry in &mut roster.entries {
         read_rules(settings, &ends, &mut entry.source).await?;
     }
     let mut tables = Vec::new();
@@ -103,6 +103,7 @@ async fn check_table(
     check.notes.extend(missing_index("source", &*ends.source, &settings.source, pair.source.stored()).await?);
     if entry.target_missing {
         check.notes.push("the target's table is missing and will be created".into());
+        check.notes.extend(left_behind(settings, ends, &roster.entries, place).await?);
     } else {
         check.notes.extend(missing_index("target", &*ends.target, &settings.target, &pair.target).await?);
         check.notes.extend(missing_indexes(settings, ends, entry).await?);
@@ -110,6 +111,19 @@ async fn check_table(
     }
     check.notes.extend(missing_log(settings, ends, entry, pair).await?);
     Ok(check)
+}
+
+/// What a table that is still to be made will go without.
+async fn left_behind(
+    settings: &SyncSettings,
+    ends: &Ends,
+    entries: &[Entry],
+    place: usize,
+) -> Result<Vec<String>, Problem> {
+    let like = wished_table(&entries[place]);
+    let creation = ends.target.creation(&like, &wished_foreign_keys(entries, place)).await;
+    let notes = creation.map_err(|error| told("target", &settings.target, error))?.notes;
+    Ok(like.rules.left_behind.into_iter().chain(notes).collect())
 }
 
 /// Everything that stops the table. The pairing ends at the first reason, with its remedy; others may be behind it.
@@ -201,7 +215,9 @@ pub fn text(report: &CheckReport) -> String {
         text += &format!("{state:8} {} -> {}{key}\n", table.table, table.target);
         table.problems.iter().for_each(|problem| text += &wrapped("         ", problem));
         table.notes.iter().for_each(|note| text += &wrapped("         note: ", note));
-        text += &columns_text(&table.columns);
+        if !table.columns.is_empty() {
+            text += &columns_text(&table.columns);
+        }
     }
     text += &rules_text(report);
     report.notes.iter().for_each(|note| text += &wrapped("note: ", note));

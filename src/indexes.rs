@@ -31,7 +31,10 @@ pub async fn missing_indexes(settings: &SyncSettings, ends: &Ends, entry: &Entry
 
 /// The index in the target's spelling of its columns; none where the target lacks one of them.
 fn of_target(index: Index, target: &TableSchema) -> Option<Index> {
-    let Some(columns) = &index.columns else { return Some(index) };
+    let Some(columns) = &index.columns else {
+        let name = if index.name.is_empty() { format!("{}_key", target.name.name) } else { index.name };
+        return Some(Index { name, ..index });
+    };
     let spelled = columns.iter().map(|(name, down)| Some((target.column(name)?.name.clone(), *down)));
     let spelled = spelled.collect::<Option<Vec<_>>>()?;
     let constraint = index.constraint.clone().filter(|_| spelled == *columns);

@@ -13,9 +13,10 @@ use rowsync_engine::report::TableReport;
 use rowsync_engine::row::RowPage;
 use rowsync_engine::search::SearchOptions;
 use rowsync_engine::sightings::Sightings;
-use rowsync_engine::store::{PageRequest, Survey};
+use rowsync_engine::store::{Gathered, PageRequest, Survey};
 use rowsync_engine::stretch::Stretch;
 use rowsync_engine::value::Value;
+use tokio::sync::oneshot;
 use tracing::Span;
 
 use crate::failure::Failure;
@@ -163,7 +164,7 @@ pub struct ReadRange {
 #[rtype(result = "Result<Option<RowPage>, StoreError>")]
 pub struct GatherRows {
     pub ranges: Arc<[KeyRange]>,
-    pub keys_only: bool,
+    pub wanted: Gathered,
     pub bytes_max: usize,
 }
 
@@ -204,6 +205,19 @@ pub struct ChangeSet {
     pub changes: Changes,
     pub permit: Permit,
 }
+
+/// differ -> writer. A set of rows behind all that were sent before, of which none is committed where one before it was
+/// refused. Answer: once the next one may be sent; what it leads to is told later. The permit is freed with the set.
+#[derive(Message)]
+#[rtype(result = "Appending")]
+pub struct AppendRows {
+    pub changes: Changes,
+    pub permit: Permit,
+}
+
+/// What will have been applied of rows that were appended.
+#[derive(Debug)]
+pub struct Appending(pub oneshot::Receiver<Result<Applied, StoreError>>);
 
 /// table -> differ. Answer: what was found, and written where it was to be.
 #[derive(Message)]

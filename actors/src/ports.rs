@@ -7,19 +7,21 @@ use rowsync_engine::budget::Permit;
 use rowsync_engine::change::{Applied, Changes};
 use rowsync_engine::change_log::{LogPage, LogStanding};
 use rowsync_engine::digest::{Digest, DigestKind};
-use rowsync_engine::error::StoreError;
+use rowsync_engine::error::{Kind, StoreError};
 use rowsync_engine::key::{Key, KeyRange};
 use rowsync_engine::row::RowPage;
-use rowsync_engine::store::{PageRequest, Survey};
+use rowsync_engine::search::SideName;
+use rowsync_engine::store::{Gathered, PageRequest, Survey};
 use rowsync_engine::stretch::Stretch;
 use rowsync_engine::value::Value;
 use std::sync::Arc;
+use tokio::sync::oneshot;
 
 use crate::differ::Differ;
 use crate::failure::Failure;
 use crate::messages::{
-    AskLog, ChangeSet, CountRows, CutInStretches, DigestRanges, EstimateRows, FindNewest, FindRecent, GatherRows,
-    HashedRows, ReadKeys, ReadLog, ReadRange, ReadStretch, SplitRanges,
+    AppendRows, Appending, AskLog, ChangeSet, CountRows, CutInStretches, DigestRanges, EstimateRows, FindNewest,
+    FindRecent, GatherRows, HashedRows, ReadKeys, ReadLog, ReadRange, ReadStretch, SplitRanges,
 };
 use crate::meters::Raised;
 use crate::reader::Reader;
@@ -147,10 +149,10 @@ impl ReaderPort {
     pub async fn gather(
         &self,
         ranges: Arc<[KeyRange]>,
-        keys_only: bool,
+        wanted: Gathered,
         bytes_max: usize,
     ) -> Result<Option<RowPage>, Failure> {
-        ask(&self.gather, &self.depth, GatherRows { ranges, keys_only, bytes_max }, "reader").await
+        ask(&self.gather, &self.depth, GatherRows { ranges, wanted, bytes_max }, "reader").await
     }
 
     pub async fn keys(&self, keys: Vec<Key>) -> Result<RowPage, Failure> {
@@ -185,12 +187,18 @@ impl LogPort {
 #[derive(Clone)]
 pub struct WriterPort {
     changes: Recipient<ChangeSet>,
+    rows: Recipient<AppendRows>,
     depth: Gauge,
 }
 
 impl WriterPort {
-    pub fn new(changes: Recipient<ChangeSet>) -> WriterPort {
-        WriterPort { changes, depth: Gauge::noop() }
+    /// To a writer, or an actor that stands for one, as tests have it.
+    pub fn to<A>(writer: &Addr<A>) -> WriterPort
+    where
+        A: Actor + Handler<ChangeSet> + Handler<AppendRows>,
+        A::Context: ToEnvelope<A, ChangeSet> + ToEnvelope<A, AppendRows>,
+    {
+        WriterPort { changes: writer.clone().recipient(), rows: writer.clone().recipient(), depth: Gauge::noop() }
     }
 
     /// With a gauge of the sets that are not applied yet.
@@ -201,6 +209,28 @@ impl WriterPort {
 
     pub async fn write(&self, changes: Changes, permit: Permit) -> Result<Applied, Failure> {
         ask(&self.changes, &self.depth, ChangeSet { changes, permit }, "writer").await
+    }
+
+    /// Returns once the writer would take the next rows.
+    pub async fn append(&self, changes: Changes, permit: Permit) -> Result<Append, Failure> {
+        let waiting = Raised::new(&self.depth);
+        let Appending(applied) =
+            self.rows.send(AppendRows { changes, permit }).await.map_err(|_| Failure::Gone("writer"))?;
+        Ok(Append { applied, _waiting: waiting })
+    }
+}
+
+/// Rows that are being written.
+pub struct Append {
+    applied: oneshot::Receiver<Result<Applied, StoreError>>,
+    _waiting: Raised,
+}
+
+impl Append {
+    /// What was applied of them.
+    pub async fn applied(self) -> Result<Applied, Failure> {
+        let panicked = || StoreError::new(Kind::Panic, "write", "the adapter panicked").on(SideName::Target);
+        Ok(self.applied.await.map_err(|_| panicked())??)
     }
 }
 

@@ -179,7 +179,7 @@ impl Handler<GatherRows> for Reader {
         self.answer(
             Spent::Read,
             |page: &Option<RowPage>| page.as_ref().map_or(0, |page| page.bytes_read),
-            |rows, view| async move { rows.gather(&view, &message.ranges, message.keys_only, message.bytes_max).await },
+            |rows, view| async move { rows.gather(&view, &message.ranges, message.wanted, message.bytes_max).await },
         )
     }
 }

@@ -121,7 +121,7 @@ impl Children {
             pair: Arc::clone(&job.pair),
             source: source.clone(),
             target: target.clone(),
-            writer: WriterPort::new(writer.clone().recipient()).gauged(writers),
+            writer: WriterPort::to(&writer).gauged(writers),
             encoder: shared.target.store().encoder(&job.pair.target).filter(|_| !job.moves_fields()),
             decoders: decoders(&job.pair, shared),
             read: shared.source.store(),
@@ -163,7 +163,7 @@ fn merger(merge: &Merge, back: &Addr<Writer>, desk: Arc<Desk>, job: &TableJob) -
         domains: job.pair.source.domains().into(),
     };
     Arc::new(Merger {
-        back: WriterPort::new(back.clone().recipient()),
+        back: WriterPort::to(back),
         memory: Arc::clone(&merge.memory),
         block_rows: merge.block_rows,
         digest: digest_of(&job.pair),

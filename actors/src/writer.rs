@@ -1,6 +1,7 @@
 //! The writer: applies one set of changes after the other, each in a transaction of its own, and puts rows aside that the
 //! target refuses.
 
+mod behind;
 mod doubt;
 mod moves;
 mod narrow;
@@ -18,7 +19,7 @@ use rowsync_engine::row::{Form, RowPage};
 use rowsync_engine::schema::TableView;
 use rowsync_engine::search::SideName;
 use rowsync_engine::store::{Result, Store, Transaction};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, oneshot};
 use tokio_util::task::AbortOnDropHandle;
 
 use tracing::{Instrument as _, Span};
@@ -28,9 +29,10 @@ use crate::job::TableOptions;
 use crate::journal::Keeping;
 use crate::leave::Leave;
 use crate::ledger::{Doubt, Ledger, Witness};
-use crate::messages::{AwaitWrites, BeginTogether, ChangeSet, CommitTogether};
+use crate::messages::{AppendRows, Appending, AwaitWrites, BeginTogether, ChangeSet, CommitTogether};
 use crate::phase::Phase;
 
+use behind::Line;
 pub use together::Together;
 
 pub struct Writer {
@@ -39,6 +41,7 @@ pub struct Writer {
     span: Span,
     /// Sets that it was given.
     batches: u64,
+    line: Line,
 }
 
 /// What writing takes, on whichever core it is done.
@@ -66,7 +69,15 @@ pub struct Pen {
 
 impl Writer {
     pub fn new(pen: Pen) -> Writer {
-        Writer { pen: Arc::new(pen), span: Span::current(), batches: 0 }
+        Writer { pen: Arc::new(pen), span: Span::current(), batches: 0, line: Line::default() }
+    }
+
+    fn batch_span(&mut self, changes: &Changes) -> Span {
+        self.batches += 1;
+        let (inserts, updates, deletes) = (changes.inserts.len(), changes.updates.len(), changes.deletes.len());
+        let span = tracing::debug_span!(parent: &self.span, "batch", batch = self.batches, inserts, updates, deletes);
+        // Where batches are not told apart, they are told of as their table's.
+        if span.is_disabled() { self.span.clone() } else { span }
     }
 }
 
@@ -81,12 +92,10 @@ impl Handler<ChangeSet> for Writer {
     fn handle(&mut self, message: ChangeSet, _: &mut Context<Self>) -> Self::Result {
         let pen = Arc::clone(&self.pen);
         let ChangeSet { changes, permit } = message;
-        self.batches += 1;
-        let (inserts, updates, deletes) = (changes.inserts.len(), changes.updates.len(), changes.deletes.len());
-        let span = tracing::debug_span!(parent: &self.span, "batch", batch = self.batches, inserts, updates, deletes);
-        // Where batches are not told apart, they are told of as their table's.
-        let span = if span.is_disabled() { self.span.clone() } else { span };
+        let span = self.batch_span(&changes);
+        let mut before = self.line.last();
         let writing = async move {
+            before.ended().await;
             let applied = pen.write(changes).await;
             drop(permit);
             applied
@@ -99,6 +108,33 @@ impl Handler<ChangeSet> for Writer {
             applied.map_err(|error| error.on(side))
         };
         AtomicResponse::new(Box::pin(applied.into_actor(self)))
+    }
+}
+
+impl Handler<AppendRows> for Writer {
+    /// Answered once the page before has ended, so that no more than two are in hand.
+    type Result = AtomicResponse<Self, Appending>;
+
+    fn handle(&mut self, message: AppendRows, _: &mut Context<Self>) -> Self::Result {
+        let pen = Arc::clone(&self.pen);
+        let AppendRows { changes, permit } = message;
+        let span = self.batch_span(&changes);
+        let (applied, answer) = oneshot::channel();
+        let mut before = self.line.last();
+        self.line.join(|before, mine| {
+            let writing = async move {
+                let written = pen.write_behind(changes, before, mine).await;
+                drop(permit);
+                // Whoever does not wait any more has stopped the table.
+                let _ = applied.send(written.map_err(|error| error.on(pen.side)));
+            };
+            AbortOnDropHandle::new(tokio::spawn(writing.instrument(span)))
+        });
+        let taken = async move {
+            before.ended().await;
+            Appending(answer)
+        };
+        AtomicResponse::new(Box::pin(taken.into_actor(self)))
     }
 }
 
@@ -127,7 +163,11 @@ impl Handler<AwaitWrites> for Writer {
     type Result = AtomicResponse<Self, ()>;
 
     fn handle(&mut self, _: AwaitWrites, _: &mut Context<Self>) -> Self::Result {
-        AtomicResponse::new(Box::pin(async {}.into_actor(self)))
+        let mut last = self.line.last();
+        let ended = async move {
+            last.ended().await;
+        };
+        AtomicResponse::new(Box::pin(ended.into_actor(self)))
     }
 }
 
@@ -142,12 +182,17 @@ impl Pen {
             return applied;
         }
         let changes = self.with_doubt(changes);
-        let applied = match self.apply_or_move(&changes).await {
-            Err(error) => self.narrow(&changes, error).await,
-            applied => applied,
-        };
+        let applied = self.write_narrowed(&changes).await;
         self.progress.spend(spent, SideName::Target, begun);
         applied
+    }
+
+    /// Applies a set, or as much of it as the target takes.
+    async fn write_narrowed(&self, changes: &Arc<Changes>) -> Result<Applied> {
+        match self.apply_or_move(changes).await {
+            Err(error) => self.narrow(changes, error).await,
+            applied => applied,
+        }
     }
 
     /// Applies a set; where a constraint is in the way that may be a foreign key to rows that are still to come, without
@@ -193,6 +238,16 @@ impl Pen {
         let written = written.map_err(|error| StoreError { place: place(&error), ..error })?;
         let applied = Applied { held_back, ..written };
         Phase::BatchWritten.reached();
+        self.commit(transaction, applied, witness).await
+    }
+
+    /// Commits what was applied, and counts it.
+    async fn commit(
+        &self,
+        transaction: Box<dyn Transaction>,
+        applied: Applied,
+        witness: Option<Witness>,
+    ) -> Result<Applied> {
         // A process that was suspended since then must not commit what another one may have done meanwhile.
         self.leave.to_write().await?;
         match (transaction.commit().await, witness) {
@@ -200,7 +255,7 @@ impl Pen {
                 Phase::BatchCommitted.reached();
                 let filled = self.ledger.fill(applied.updated);
                 // What is held back is wanted again when it is found again.
-                self.ledger.want_less(filled + held_back);
+                self.ledger.want_less(filled + applied.held_back);
                 let counted = Applied { updated: applied.updated - filled, ..applied };
                 // Before anything that may fail: nobody finds out later what a batch did.
                 self.progress.applied(&counted);

@@ -150,6 +150,51 @@ pub struct ForeignKey {
     pub parent_columns: Vec<String>,
     /// Whether the check can wait until the transaction commits.
     pub deferrable: bool,
+    /// What becomes of a row whose parent goes, and of one whose parent gets another key.
+    pub on_delete: Action,
+    pub on_update: Action,
+}
+
+/// What a foreign key does to the rows that refer to one that is changed. All engines spell it alike.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Action {
+    /// The change is refused.
+    #[default]
+    None,
+    /// It is refused at once, even where the check could wait.
+    Restrict,
+    Cascade,
+    SetNull,
+    SetDefault,
+}
+
+impl Action {
+    const ALL: [Action; 5] = [Action::None, Action::Restrict, Action::Cascade, Action::SetNull, Action::SetDefault];
+
+    pub fn words(self) -> &'static str {
+        match self {
+            Action::None => "NO ACTION",
+            Action::Restrict => "RESTRICT",
+            Action::Cascade => "CASCADE",
+            Action::SetNull => "SET NULL",
+            Action::SetDefault => "SET DEFAULT",
+        }
+    }
+
+    /// The action that goes by these words; none where they say nothing known.
+    pub fn of(words: &str) -> Action {
+        Action::ALL.into_iter().find(|action| action.words() == words).unwrap_or_default()
+    }
+}
+
+impl ForeignKey {
+    /// What stands behind the columns of the parent, with a space in front; nothing where a change is just refused.
+    pub fn actions(&self) -> String {
+        let [delete, update] = [("DELETE", self.on_delete), ("UPDATE", self.on_update)].map(|(of, action)| {
+            if action == Action::None { String::new() } else { format!(" ON {of} {}", action.words()) }
+        });
+        delete + &update
+    }
 }
 
 /// One side of a pair of tables, as its adapter has to read and write it.

@@ -27,7 +27,7 @@ use crate::key::{Key, KeyRange};
 use crate::limits::TableLimits;
 use crate::row::{Form, RowPage};
 use crate::rules::TableRules;
-use crate::schema::{Column, ForeignKey, TableName, TableSchema, TableView};
+use crate::schema::{ForeignKey, TableName, TableSchema, TableView};
 use crate::sightings::{Mark, Pulse};
 use crate::stretch::Stretch;
 use crate::value::Value;
@@ -100,9 +100,10 @@ pub trait Store: Send + Sync {
         Err(StoreError::new(Kind::Forbidden, "create", "this database makes tables without statements").at(&like.name))
     }
 
-    /// Adds columns to a table, which take NULL whatever they are like: rows that are there have no values for them yet.
+    /// Adds the columns of `like` to a table, which take NULL whatever they are like: rows that are there have no values for
+    /// them yet. Of the rules, they get what belongs to their types.
     /// Returns its schema as it came to be.
-    async fn add_columns(&self, table: &TableName, _columns: &[Column]) -> Result<TableSchema> {
+    async fn add_columns(&self, table: &TableName, _like: &TableSchema) -> Result<TableSchema> {
         Err(StoreError::new(Kind::Forbidden, "create", "this database adds no columns").at(table))
     }
 
@@ -149,6 +150,12 @@ pub trait Store: Send + Sync {
 
     /// A transaction on one table.
     async fn begin(&self, view: &Arc<TableView>) -> Result<Box<dyn Transaction>>;
+
+    /// A second one beside it, to insert rows behind those of the first while that commits; `None` where the store takes
+    /// one at a time, or has no connection to spare at this moment; nothing is waited for.
+    async fn begin_beside(&self, _view: &Arc<TableView>) -> Result<Option<Box<dyn Transaction>>> {
+        Ok(None)
+    }
 
     /// This moment, where the store can tell later whether rows of the table were written by others since: it then refuses
     /// to change or delete such rows by changes that were found since an earlier one. `None` where it cannot tell.
@@ -256,6 +263,16 @@ pub trait Decoder: Send + Sync {
     fn decode(&self, rows: &RowPage) -> Result<RowPage>;
 }
 
+/// What is gathered of rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Gathered {
+    /// Their keys, in `Fields` form.
+    Keys,
+    Fields,
+    /// In `Raw` form where the store can gather in it, and otherwise in `Fields` form.
+    Raw,
+}
+
 /// How many rows a table has, and what has changed since a moment.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Survey {
@@ -326,13 +343,13 @@ pub trait Snapshot: Send + Sync {
     /// The first rows of a range.
     async fn page(&self, view: &Arc<TableView>, request: &PageRequest) -> Result<RowPage>;
 
-    /// All rows of several ranges, in any order, in `Fields` form; `None` where they would take more than `bytes_max`.
+    /// All rows of several ranges, in any order; `None` where they would take more than `bytes_max`.
     /// One answer for many small ranges saves their round trips.
     async fn gather(
         &self,
         view: &Arc<TableView>,
         ranges: &[KeyRange],
-        keys_only: bool,
+        wanted: Gathered,
         bytes_max: usize,
     ) -> Result<Option<RowPage>>;
 
@@ -347,7 +364,7 @@ pub trait Snapshot: Send + Sync {
 
     /// All rows of a stretch, in any order, in `Fields` form; `None` where they would take more than `bytes_max`.
     async fn lying_in(&self, view: &Arc<TableView>, _stretch: Stretch, bytes_max: usize) -> Result<Option<RowPage>> {
-        self.gather(view, &[KeyRange::ALL], false, bytes_max).await
+        self.gather(view, &[KeyRange::ALL], Gathered::Fields, bytes_max).await
     }
 
     /// What the log of changes tells; `None` where the sync called `owner` has none for this table.

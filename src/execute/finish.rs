@@ -9,7 +9,6 @@ use rowsync_actors::phase::Phase;
 use rowsync_engine::error::{Class, Kind, StoreError};
 use rowsync_engine::report::{ErrorReport, RunReport, RunStatus, TableReport, TableStatus};
 use rowsync_engine::schema::{ForeignKey, TableName, TableSchema};
-use rowsync_engine::store::Store;
 
 use crate::roster::{Roster, wished_foreign_keys, wished_table};
 
@@ -36,11 +35,17 @@ pub(super) async fn finish_writing(
     let finished = target.insist(failures_max, async || {
         let store = target.store();
         leave.to_write().await?;
-        for Unfinished { place, table, like, foreign_keys } in &created {
-            match add_rest(&*store, table, like, foreign_keys, notes.entry(*place).or_default()).await {
-                Err(error) if error.class() == Class::Connection && error.kind != Kind::Forbidden => return Err(error),
-                Err(error) => drop(refused.insert(*place, told_in_report(&error))),
-                Ok(()) => {}
+        refused.clear();
+        // A foreign key may need a unique index of any other table.
+        for Unfinished { place, table, like, .. } in &created {
+            match store.add_rules(table, like).await {
+                Ok(told) => drop(notes.insert(*place, told)),
+                Err(error) => refuse(error, *place, &mut refused)?,
+            }
+        }
+        for Unfinished { place, table, foreign_keys, .. } in &created {
+            if let Err(error) = store.add_foreign_keys(table, foreign_keys).await {
+                refuse(error, *place, &mut refused)?;
             }
         }
         Phase::KeysAdded.reached();
@@ -68,16 +73,14 @@ struct Unfinished<'a> {
     foreign_keys: Vec<ForeignKey>,
 }
 
-/// `notes`: what the target refused of the source's rules. A table is no less equal without an index.
-async fn add_rest(
-    store: &dyn Store,
-    table: &TableName,
-    like: &TableSchema,
-    foreign_keys: &[ForeignKey],
-    notes: &mut Vec<String>,
-) -> Result<(), StoreError> {
-    *notes = store.add_rules(table, like).await?;
-    store.add_foreign_keys(table, foreign_keys).await
+/// Keeps what one table is refused for, and fails where the database itself is not to be had. A table that got no rules
+/// is told of that first.
+fn refuse(error: StoreError, place: usize, refused: &mut BTreeMap<usize, ErrorReport>) -> Result<(), StoreError> {
+    if error.class() == Class::Connection && error.kind != Kind::Forbidden {
+        return Err(error);
+    }
+    refused.entry(place).or_insert_with(|| told_in_report(&error));
+    Ok(())
 }
 
 pub(crate) fn told_in_report(error: &StoreError) -> ErrorReport {

@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 
 use rowsync_actors::leave::Leave;
 use rowsync_engine::order::Order;
-use rowsync_engine::schema::Column;
+use rowsync_engine::schema::{Column, TableSchema};
 
 use super::Entry;
+use super::found::read_rules;
 use super::wished::{columns_to_add, wished_foreign_keys, wished_table};
 use crate::ends::{Ends, told};
 use crate::problem::Problem;
@@ -60,8 +61,10 @@ pub(super) async fn add_missing_columns(
         let table = entries[place].target.as_ref().map(|target| target.name.clone());
         let Some(table) = table.filter(|_| !columns.is_empty()) else { continue };
         leave.to_write().await.map_err(target_failed)?;
-        let grown = ends.target.add_columns(&table, &columns).await.map_err(target_failed)?;
-        let names: Vec<String> = columns.into_iter().map(|column| column.name).collect();
+        let names: Vec<String> = columns.iter().map(|column| column.name.clone()).collect();
+        read_rules(settings, ends, &mut entries[place].source).await?;
+        let like = TableSchema { columns, ..wished_table(&entries[place]) };
+        let grown = ends.target.add_columns(&table, &like).await.map_err(target_failed)?;
         tracing::info!(%table, columns = names.join(", "), "added the missing columns");
         // The kinds of records of one table share it.
         for entry in entries.iter_mut().filter(|entry| entry.target.as_ref().is_some_and(|t| t.name == table)) {

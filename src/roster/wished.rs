@@ -1,6 +1,7 @@
 //! Tables, columns and foreign keys as the target should have them.
 
 use rowsync_engine::pair::{PairOptions, missing_columns};
+use rowsync_engine::rules::Kept;
 use rowsync_engine::schema::{Column, Filled, ForeignKey, TableName, TableSchema, find_name};
 
 use super::found::table_name;
@@ -35,7 +36,13 @@ pub fn wished_table(entry: &Entry) -> TableSchema {
         all.clone().count() == columns.len() && all.clone().all(|column| renamed(&column.name) == column.name);
     let carried = |name: &str| columns.iter().any(|column| column.name == name).then(|| renamed(name));
     let primary_key: Vec<String> = key.iter().map(|name| renamed(name)).collect();
-    let rules = entry.source.rules.carried(entry.target_engine, keeps_names, &primary_key, carried);
+    let is_made = entry.target.is_none() || entry.created;
+    let kept = match keeps_names {
+        true if is_made && options.key.is_empty() && options.expressions.is_empty() => Kept::Table,
+        true => Kept::Columns,
+        false => Kept::Part,
+    };
+    let rules = entry.source.rules.carried(entry.target_engine, kept, &primary_key, carried);
     columns.iter_mut().for_each(|column| column.name = renamed(&column.name));
     let made =
         options.expressions.iter().filter(|(name, _)| find_name(&columns, name, |column| &column.name).is_none());

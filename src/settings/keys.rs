@@ -239,7 +239,8 @@ keys! {
     max_error_count: u64, TRIES, MAX_ERROR_COUNT, Now;
     /// False: stop at the first failed row, and write nothing of its batch.
     continue_on_error: bool, Kind::Flag, CONTINUE_ON_ERROR, Now;
-    /// Whether `sync_row_errors` keeps the values of failed rows. False: only their keys and what the target said.
+    /// Whether `sync_row_errors` keeps the values of failed rows, but for those of more than 1 MiB. False: only their keys
+    /// and what the target said.
     keep_failed_rows: bool, Kind::Flag, KEEP_FAILED_ROWS, Now;
     /// Log the statements that read and write the table's rows, with `?` for the values in them.
     show_sql: bool, Kind::Flag, SHOW_SQL, Now;

@@ -1,5 +1,6 @@
 //! How each database speaks. One folder an engine, the same file names in each: learn one, know all.
 
+mod condition;
 pub mod memory;
 pub mod postgres;
 pub mod resolve;

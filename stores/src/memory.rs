@@ -142,6 +142,10 @@ impl Store for Memory {
         Ok(Box::new(write::MemoryTransaction::new(Arc::clone(&self.tables), Arc::clone(view))))
     }
 
+    async fn begin_beside(&self, view: &Arc<TableView>) -> Result<Option<Box<dyn Transaction>>> {
+        self.begin(view).await.map(Some)
+    }
+
     async fn flush(&self) -> Result<()> {
         Ok(())
     }

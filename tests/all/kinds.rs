@@ -156,3 +156,18 @@ fn kinds_that_nothing_tells_apart_are_refused_before_anything_is_touched() {
         assert_eq!(target.lines(&desk, ROWS).len(), 0);
     }
 }
+
+/// It was told that foreign keys were the reason, where there were none.
+#[test]
+fn kinds_are_compared_instead_of_replaced_and_that_is_told() {
+    for (source, target) in sides() {
+        let desk = Desk::new();
+        source.run(&desk, &format!("{TABLE} {}", filled(40)));
+        let full = BY_KIND.replace("\"max_delete", "\"sync_strategy\": \"full\", \"max_delete");
+        desk.sync("kinds", &source.url(&desk), &target.url(&desk), &full);
+        let run = desk.run("kinds");
+        assert_eq!(run.totals(), (20, 0, 0));
+        let told = |words: &str| run.stdout.matches(words).count();
+        assert_eq!((told("changed their kind would be there twice"), told("foreign keys refer to")), (2, 0));
+    }
+}

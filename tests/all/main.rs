@@ -2,8 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "the helpers of tests are tests too")]
 
+mod alike;
 mod api;
 mod busy_source;
+mod checks;
 mod cluster;
 mod command_line;
 mod comparing;
@@ -17,6 +19,7 @@ mod crashes;
 mod creation;
 mod dashboards;
 mod defaults;
+mod deploy;
 mod disk_full;
 mod drift;
 mod equality;
@@ -47,11 +50,13 @@ mod one_way_model;
 mod oracle;
 mod orchestrator;
 mod others;
+mod own_types;
 mod panics;
 mod permissions;
 mod prometheus;
 mod proxy;
 mod recent;
+mod references;
 mod rejects;
 mod schedule;
 mod server;

@@ -140,6 +140,20 @@ fn target(column: &str) -> Database {
     target
 }
 
+/// The target takes a page while the one before commits, and the rows of both are in each other's way.
+#[test]
+fn a_value_that_two_neighbouring_pages_hold_costs_one_row_whenever_it_is_seen() {
+    for unique in ["unique", "unique deferrable initially deferred"] {
+        let (desk, target) = (Desk::new(), target(&format!("v text {unique}")));
+        let source = source(&desk, "update t set v = 'v797' where id = 700");
+        desk.sync("bad", &source, &target.url, r#""tables": ["t"], "batch_size": 97,"#);
+        let ended = desk.rowsync(&["run", "bad.json"]);
+        assert_eq!((ended.code, ended.totals(), failed(&ended)), (Some(1), (ROWS - 1, 0, 0), 1), "{}", ended.stderr);
+        assert_eq!(table(&ended)["errors"][0]["key"]["id"], 797, "{unique}: {}", ended.stdout);
+        assert_eq!(target.sql("select count(*), min(id), max(id) from t"), "4999|1|5000");
+    }
+}
+
 #[test]
 fn one_bad_row_of_five_thousand_costs_nobody_but_itself() {
     for (column, spoil, says) in FAULTS {
@@ -295,4 +309,18 @@ fn rows_that_come_before_those_that_they_need_are_written_in_the_end() {
     );
     desk.sync("tree", &desk.sqlite("s.sqlite"), &target.url, r#""batch_size": 50,"#);
     assert_eq!(desk.run("tree").totals(), (300, 0, 0));
+}
+
+/// One of a gigabyte was too much for the state, which then kept nothing of the run.
+#[test]
+fn a_large_row_that_failed_is_kept_by_its_key_alone() {
+    let (desk, target) = (Desk::new(), target("v text check (length(v) < 100)"));
+    let large = "update t set v = hex(zeroblob(400)) where id = 7; update t set v = hex(zeroblob(600000)) where id = 8";
+    let source = source(&desk, large);
+    desk.sync("bad", &source, &target.url, "");
+    let ended = desk.rowsync(&["run", "bad.json"]);
+    assert_eq!((ended.code, failed(&ended)), (Some(1), 2), "{}", ended.stdout);
+    let kept = kept(&desk, "bad");
+    let with = |row: &&String| row.contains("00000000");
+    assert_eq!((kept.len(), kept.iter().filter(with).count()), (2, 1));
 }

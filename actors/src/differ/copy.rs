@@ -94,7 +94,7 @@ struct Written {
 }
 
 /// Pages are written in the order of their keys, which keeps the target's index dense, although some are prepared more
-/// quickly than those before them; and none is written behind one that was refused.
+/// quickly than those before them: the writer gets them one after the other.
 #[derive(Default)]
 struct Turns {
     last: Option<oneshot::Receiver<()>>,
@@ -113,8 +113,8 @@ impl Turns {
 }
 
 impl Turn {
-    /// Waits until the page before is written, and hands back who is to be told when this one is. Fails where the page
-    /// before never will be; its own failure is told first.
+    /// Waits until the writer has taken the page before, and hands back who is to be told when it has taken this one. Fails
+    /// where it never will; the failure of the page before is told first.
     async fn come(self) -> Result<oneshot::Sender<()>, Failure> {
         if let Some(mine) = self.mine {
             mine.await.map_err(|_| Failure::Gone("page before"))?;
@@ -134,11 +134,15 @@ async fn write_page(desk: &Arc<Desk>, page: Page, turn: Turn, foreseen: &Cell<bo
     let count = rows.len() as u64;
     let mut found = Found { missing: count, looked_at: (count, 0), ..Found::default() };
     let next = turn.come().await?;
-    if count > 0 {
-        found.applied = desk.writer.write(Changes::inserting(rows), permit).await?;
-    }
+    let appended = match count {
+        0 => None,
+        _ => Some(desk.writer.append(Changes::inserting(rows), permit).await?),
+    };
     // Nobody waits where this page is the last.
     let _ = next.send(());
+    if let Some(appended) = appended {
+        found.applied = appended.applied().await?;
+    }
     desk.progress.rows_done(count);
     tell_progress(desk);
     Ok(Written { range, wanted, kind, found })

@@ -10,6 +10,7 @@ use rowsync_engine::report::Sample;
 use rowsync_engine::residue::Residue;
 use rowsync_engine::row::{Form, RowPage};
 use rowsync_engine::search::SideName;
+use rowsync_engine::store::Gathered;
 
 use super::Desk;
 use super::samples::samples;
@@ -39,6 +40,11 @@ fn keys_only(act: Act, side: SideName) -> bool {
     by_keys(act) && side == SideName::Source
 }
 
+/// In which form rows are compared: as they were read where equal bytes are equal rows.
+fn form(desk: &Desk, act: Act) -> Form {
+    if desk.decoders.is_some() && !by_keys(act) { Form::Raw } else { Form::Fields }
+}
+
 /// Compares several small ranges at once, which costs one round trip; or the first rows of a single one.
 pub(super) async fn compare_some(desk: Arc<Desk>, mut ranges: Vec<KeyRange>, act: Act) -> Result<Leaf, Failure> {
     match ranges.pop() {
@@ -58,7 +64,12 @@ async fn compare_gathered(desk: Arc<Desk>, ranges: Vec<KeyRange>, act: Act) -> R
         let reader = desk.reader(side).clone();
         let ranges = Arc::clone(&shared);
         let bytes_max = desk.options.page_bytes;
-        async move { reader.gather(ranges, keys_only(act, side), bytes_max).await }
+        let wanted = match form(&desk, act) {
+            _ if keys_only(act, side) => Gathered::Keys,
+            Form::Raw => Gathered::Raw,
+            Form::Fields => Gathered::Fields,
+        };
+        async move { reader.gather(ranges, wanted, bytes_max).await }
     };
     let (Some(source), Some(target)) = futures_util::try_join!(gather(SideName::Source), gather(SideName::Target))?
     else {
@@ -82,7 +93,7 @@ async fn compare_gathered(desk: Arc<Desk>, ranges: Vec<KeyRange>, act: Act) -> R
 async fn compare_first(desk: Arc<Desk>, range: KeyRange, act: Act) -> Result<Leaf, Failure> {
     desk.check_stop()?;
     let mut permit = desk.permit(2 * desk.options.page_bytes).await;
-    let form = if desk.decoders.is_some() && !by_keys(act) { Form::Raw } else { Form::Fields };
+    let form = form(&desk, act);
     let page = |side: SideName, range: KeyRange| {
         let mut request = desk.request(range, form);
         request.keys_only = keys_only(act, side);

@@ -105,6 +105,9 @@ impl Work {
     }
 }
 
+/// A larger row is known by its key alone: what is kept of it might be more than the state can hold.
+const KEPT_ROW_BYTES_MAX: usize = 1 << 20;
+
 /// The rows that a table's target refused, for the owner of the data.
 pub(crate) fn failed_rows(job: &TableJob, ledger: &Ledger) -> Vec<FailedRow> {
     let back = job.merge.as_ref().map(|merge| merge.ledger().rejected()).unwrap_or_default();
@@ -127,7 +130,10 @@ fn failed_row(job: &TableJob, key: &Key, rejected: &Rejected) -> FailedRow {
         } else {
             remedy(rejected.kind)
         },
-        row: rejected.row().filter(|_| job.options.keep_failed_rows).map(|row| row_json(job, row)),
+        row: rejected
+            .row()
+            .filter(|row| job.options.keep_failed_rows && row.len() <= KEPT_ROW_BYTES_MAX)
+            .map(|row| row_json(job, row)),
     }
 }
 

@@ -19,12 +19,13 @@ const PAGES: usize = 2;
 
 impl Work {
     pub(super) async fn replace(&mut self) -> Result<(), Failure> {
-        if self.job.has_children || self.job.pair.target.in_cycle || self.is_referenced().await? {
-            self.state.notes.push(REFERRED_TO.into());
-            return self.cover(Act::Upsert).await;
-        }
+        // The other kinds of a table count as its children.
         if self.job.pair.kin.is_some() {
             self.state.notes.push(ONE_KIND.into());
+            return self.cover(Act::Upsert).await;
+        }
+        if self.job.has_children || self.job.pair.target.in_cycle || self.is_referenced().await? {
+            self.state.notes.push(REFERRED_TO.into());
             return self.cover(Act::Upsert).await;
         }
         self.state.method = Method::Bulk;

@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use actix::{Actor, AtomicResponse, Context, Handler, MessageResult, WrapFuture};
 use rowsync_actors::differ::{Desk, Differ, WRITES_IN_FLIGHT};
 use rowsync_actors::messages::{
-    ChangeSet, CopyTable, CountRows, CutInStretches, DigestRanges, EstimateRows, FindNewest, FindRecent, GatherRows,
-    ReadKeys, ReadRange, ReadStretch, SplitRanges,
+    AppendRows, Appending, ChangeSet, CopyTable, CountRows, CutInStretches, DigestRanges, EstimateRows, FindNewest,
+    FindRecent, GatherRows, ReadKeys, ReadRange, ReadStretch, SplitRanges,
 };
 use rowsync_actors::ports::{ReaderPort, WriterPort};
 use rowsync_engine::budget::Budget;
@@ -96,6 +96,17 @@ impl Handler<ChangeSet> for Blocked {
     }
 }
 
+impl Handler<AppendRows> for Blocked {
+    type Result = AtomicResponse<Self, Appending>;
+    fn handle(&mut self, message: AppendRows, _: &mut Context<Self>) -> Self::Result {
+        let held = async move {
+            let _held = message;
+            std::future::pending().await
+        };
+        AtomicResponse::new(Box::pin(held.into_actor(self)))
+    }
+}
+
 /// How many pages the copy reads before it waits, with this budget and these permits.
 async fn pages_until_it_waits(budget_bytes: usize, permit_bytes: usize) -> usize {
     let schema = table("t");
@@ -108,7 +119,7 @@ async fn pages_until_it_waits(budget_bytes: usize, permit_bytes: usize) -> usize
         pair: Arc::new(pair(side, side, &PairOptions::default()).unwrap()),
         source: ReaderPort::to(&reader),
         target: ReaderPort::to(&reader),
-        writer: WriterPort::new(Blocked.start().recipient()),
+        writer: WriterPort::to(&Blocked.start()),
         encoder: None,
         decoders: None,
         read: Memory::new(),

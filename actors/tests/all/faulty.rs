@@ -11,7 +11,9 @@ use rowsync_engine::error::{Kind, StoreError};
 use rowsync_engine::key::{Key, KeyRange};
 use rowsync_engine::row::RowPage;
 use rowsync_engine::schema::{ForeignKey, TableName, TableSchema, TableView};
-use rowsync_engine::store::{Capabilities, Consistency, PageRequest, Result, Snapshot, Store, Survey, Transaction};
+use rowsync_engine::store::{
+    Capabilities, Consistency, Gathered, PageRequest, Result, Snapshot, Store, Survey, Transaction,
+};
 use rowsync_engine::value::{Value, ValueRef};
 
 /// Where something can go wrong.
@@ -160,6 +162,10 @@ impl Store for Faulty {
         let inner = self.script.play(Spot::Begin, self.inner.begin(view)).await?;
         Ok(Box::new(FaultyTransaction { inner, script: self.script.clone() }))
     }
+    async fn begin_beside(&self, view: &Arc<TableView>) -> Result<Option<Box<dyn Transaction>>> {
+        let Some(inner) = self.script.play(Spot::Begin, self.inner.begin_beside(view)).await? else { return Ok(None) };
+        Ok(Some(Box::new(FaultyTransaction { inner, script: self.script.clone() })))
+    }
     async fn flush(&self) -> Result<()> {
         self.script.play(Spot::Flush, self.inner.flush()).await
     }
@@ -182,10 +188,10 @@ impl Snapshot for FaultySnapshot {
         &self,
         view: &Arc<TableView>,
         ranges: &[KeyRange],
-        keys_only: bool,
+        wanted: Gathered,
         bytes_max: usize,
     ) -> Result<Option<RowPage>> {
-        self.script.play(Spot::Page, self.inner.gather(view, ranges, keys_only, bytes_max)).await
+        self.script.play(Spot::Page, self.inner.gather(view, ranges, wanted, bytes_max)).await
     }
     async fn before_last(&self, view: &Arc<TableView>, rows: u64) -> Result<Option<Key>> {
         self.script.play(Spot::Split, self.inner.before_last(view, rows)).await

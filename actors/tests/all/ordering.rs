@@ -8,7 +8,7 @@ use rowsync_engine::error::{Kind, StoreError};
 use rowsync_engine::key::Key;
 use rowsync_engine::report::TableStatus;
 use rowsync_engine::row::RowPage;
-use rowsync_engine::schema::{ForeignKey, TableName, TableSchema, TableView};
+use rowsync_engine::schema::{Action, ForeignKey, TableName, TableSchema, TableView};
 use rowsync_engine::store::{Capabilities, Consistency, Result, Snapshot, Store, Transaction};
 use rowsync_stores::memory::Memory;
 
@@ -21,6 +21,8 @@ pub fn child(name: &str, parent: &str) -> TableSchema {
         parent: TableName::new(parent),
         parent_columns: vec![],
         deferrable: false,
+        on_delete: Action::None,
+        on_update: Action::None,
     };
     TableSchema { foreign_keys: vec![foreign_key], ..table(name) }
 }

@@ -18,7 +18,7 @@ use rowsync_engine::pair::{PairOptions, Side, pair};
 use rowsync_engine::row::RowPage;
 use rowsync_engine::schema::TableView;
 use rowsync_engine::search::{SearchOptions, Seek, SideName};
-use rowsync_engine::store::{Consistency, PageRequest, Result, Snapshot, Store, Survey};
+use rowsync_engine::store::{Consistency, Gathered, PageRequest, Result, Snapshot, Store, Survey};
 use rowsync_engine::value::Value;
 use rowsync_stores::memory::Memory;
 use tokio_util::sync::CancellationToken;
@@ -70,10 +70,10 @@ impl Snapshot for Moving {
         &self,
         view: &Arc<TableView>,
         ranges: &[KeyRange],
-        keys_only: bool,
+        wanted: Gathered,
         bytes_max: usize,
     ) -> Result<Option<RowPage>> {
-        let page = self.inner.gather(view, ranges, keys_only, bytes_max).await;
+        let page = self.inner.gather(view, ranges, wanted, bytes_max).await;
         self.was_read();
         page
     }
@@ -104,7 +104,7 @@ async fn observed(source: Vec<Vec<Value>>, target: Vec<Vec<Value>>, then: Vec<Ve
         source: reader(SideName::Source, a.snapshot(Consistency::Latest).await.unwrap(), &pair.source),
         target: reader(SideName::Target, Arc::new(moving), &pair.target),
         pair,
-        writer: WriterPort::new(Blocked.start().recipient()),
+        writer: WriterPort::to(&Blocked.start()),
         ledger: Arc::default(),
         encoder: None,
         decoders: None,

@@ -13,7 +13,7 @@ use crate::error::{Kind, StoreError};
 use crate::key::{Key, KeyRange};
 use crate::row::{Form, RowPage, key_bytes};
 use crate::schema::TableView;
-use crate::store::{Consistency, PageRequest, Result, Snapshot, Store, Survey};
+use crate::store::{Consistency, Gathered, PageRequest, Result, Snapshot, Store, Survey};
 use crate::stretch::Stretch;
 use crate::value::Value;
 
@@ -137,12 +137,16 @@ impl Snapshot for DerivedRows {
         &self,
         view: &Arc<TableView>,
         ranges: &[KeyRange],
-        keys_only: bool,
+        wanted: Gathered,
         bytes_max: usize,
     ) -> Result<Option<RowPage>> {
-        let page = self.inner.gather(view.stored(), ranges, keys_only, bytes_max).await?;
+        // What is made is made of fields.
+        let stored = if view.derived.is_some() && wanted == Gathered::Raw { Gathered::Fields } else { wanted };
+        let page = self.inner.gather(view.stored(), ranges, stored, bytes_max).await?;
         match (&view.derived, page) {
-            (Some(derivation), Some(page)) if !keys_only => self.made(view, derivation, &page).await.map(Some),
+            (Some(derivation), Some(page)) if wanted != Gathered::Keys => {
+                self.made(view, derivation, &page).await.map(Some)
+            }
             (_, page) => Ok(page),
         }
     }

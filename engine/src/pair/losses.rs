@@ -30,7 +30,7 @@ fn refused(values: impl Into<String>) -> Option<Loss> {
 /// All losses of a pair of columns that meet in `domain`; none: every value goes over.
 pub(super) fn losses(source: Side<'_>, s: &Column, target: Side<'_>, t: &Column, domain: Domain) -> Vec<Loss> {
     let own = match (source.capabilities.typed, target.capabilities.typed) {
-        (false, true) => from_untyped(s, t).or_else(|| between(s, t, domain)),
+        (false, true) => from_untyped(s, t).or_else(|| between(&signed(s), t, domain)),
         (true, true) => between(s, t, domain),
         (true, false) => into_untyped(s, t),
         (false, false) => between_untyped(s, t),
@@ -38,6 +38,12 @@ pub(super) fn losses(source: Side<'_>, s: &Column, target: Side<'_>, t: &Column,
     let nulls = s.nullable && !t.nullable && t.filled == Filled::ByWriter;
     let beside = if target.capabilities.typed { [beyond_a_float(s, t), spaces(s, t)] } else { [None, None] };
     own.into_iter().chain(beside.into_iter().flatten()).chain(nulls.then(|| Loss::Refused("NULL".into()))).collect()
+}
+
+/// Where nothing binds a type, no number is larger for having no sign.
+fn signed(s: &Column) -> Column {
+    let declared = if matches!(s.data_type, DataType::Int { .. }) { String::new() } else { s.declared.clone() };
+    Column { declared, ..s.clone() }
 }
 
 /// A padded text does not know how many spaces it ended with.
@@ -355,6 +361,7 @@ mod tests {
         let from_untyped = |source, target, expected: &str| assert_eq!(told(source, target, (false, true)), expected);
         from_untyped((DataType::Dynamic, ""), int(64), "values that are no whole number of its width");
         from_untyped(int(64), int(32), "numbers outside of -2147483648 to 2147483647");
+        from_untyped((DataType::Int { bits: 64 }, "bigint unsigned"), int(64), "");
         from_untyped((DataType::Bytes, "BLOB"), text(None), "bytes that are no text");
         from_untyped((DataType::Time, "TIME"), (DataType::Timestamp, "timestamp"), "values that are no timestamp");
         let zoned = (DataType::TimestampTz, "TIMESTAMPTZ");

@@ -199,6 +199,8 @@ back where the way is exact. `rowsync check` tells the same of the columns of a 
 | `!` | some values are refused, and their rows put aside by key, column and reason; none is changed in silence |
 | | the columns cannot be compared, and the table is refused |
 
+`inet` and `integer[]` stand for all types that have no like in SQLite: ranges, composites and arrays go there as texts.
+
 A column of SQLite may hold what its type does not say; such values are refused wherever the other column has a type.
 ";
 

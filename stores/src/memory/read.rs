@@ -11,7 +11,7 @@ use rowsync_engine::error::{Kind, StoreError};
 use rowsync_engine::key::{Key, KeyRange};
 use rowsync_engine::row::{Form, RowPage};
 use rowsync_engine::schema::TableView;
-use rowsync_engine::store::{PageRequest, Result, Snapshot, Survey};
+use rowsync_engine::store::{Gathered, PageRequest, Result, Snapshot, Survey};
 use rowsync_engine::value::Value;
 
 use super::filter::Sieve;
@@ -197,11 +197,11 @@ impl Snapshot for MemorySnapshot {
         &self,
         view: &Arc<TableView>,
         ranges: &[KeyRange],
-        keys_only: bool,
+        wanted: Gathered,
         bytes_max: usize,
     ) -> Result<Option<RowPage>> {
         self.with(view, |table, places| {
-            let places = if keys_only { &places[..view.key_len] } else { places };
+            let places = if wanted == Gathered::Keys { &places[..view.key_len] } else { places };
             let mut page = RowPage::new(Form::Fields, view.key_len);
             let rows = ranges.iter().flat_map(|range| rows_in(table, range));
             rows.for_each(|row| push(&mut page, row, places));

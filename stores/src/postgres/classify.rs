@@ -92,9 +92,14 @@ fn kind_of_class(class: &str) -> Kind {
     }
 }
 
+/// The server calls that a lack of memory.
+const TOO_LARGE: &str = "a row takes more than 1 GB with all its columns, which is the most that the server sends or takes in \
+    one piece; leave a column out with `exclude_fields`, or the row by `where`";
+
 fn message_of(answer: &PgDatabaseError) -> String {
     let code = answer.code();
     let mut message = match code.get(..2).unwrap_or_default() {
+        _ if answer.routine() == Some("enlargeStringInfo") => TOO_LARGE.to_owned(),
         // What a trigger says is free text, and often names the row.
         "P0" => "the table's own code refused the row".to_owned(),
         "08" | "23" | "28" | "3D" | "3F" | "40" | "42" | "44" | "53" | "55" | "57" | "0A" | "25" if code != "42601" => {

@@ -5,12 +5,17 @@ use rowsync_engine::rules::TableRules;
 use rowsync_engine::schema::{Column, DataType, Filled, ForeignKey, TableName, TableSchema};
 use rowsync_engine::store::Creation;
 
+use super::collations;
 use super::domains;
 use super::link::Lease;
 use super::literal::{identifier, identifiers, table, text_literal};
+use super::own_types;
 use super::rules;
 use super::schema;
 use super::types::declaration;
+
+/// What columns are made of whose types the server does not have.
+const TEXT: &str = "text";
 
 /// Where a new table goes: its own schema, or the connection's, or the server's current one.
 pub fn place(name: &TableName, schema: Option<&str>) -> TableName {
@@ -28,7 +33,7 @@ pub async fn create(
     more_follows: bool,
 ) -> Result<(), StoreError> {
     lease.execute("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE").await?;
-    let like = &domains::make(lease, like, name).await?;
+    let like = &with_types(lease, like, name).await?;
     for statement in statements(lease, like, name).await? {
         lease.execute(&statement).await?;
     }
@@ -44,6 +49,12 @@ pub async fn create(
     Ok(())
 }
 
+/// The table without the types that the server refuses to make; the others are there.
+async fn with_types(lease: &mut Lease, like: &TableSchema, name: &TableName) -> Result<TableSchema, StoreError> {
+    let with_domains = domains::make(lease, like, name).await?;
+    own_types::make(lease, &with_domains, name).await
+}
+
 /// What makes the types that are missing, and the table.
 async fn statements(lease: &mut Lease, like: &TableSchema, name: &TableName) -> Result<Vec<String>, StoreError> {
     let (mut statements, mut lines) = (Vec::new(), Vec::new());
@@ -57,12 +68,16 @@ async fn statements(lease: &mut Lease, like: &TableSchema, name: &TableName) -> 
     Ok(statements)
 }
 
-/// In one transaction: the types that are missing, and the columns, which take NULL.
-pub async fn add_columns(lease: &mut Lease, name: &TableName, columns: &[Column]) -> Result<(), StoreError> {
+/// In one transaction: the types that are missing, and the columns of `like`, which take NULL.
+pub async fn add_columns(lease: &mut Lease, name: &TableName, like: &TableSchema) -> Result<(), StoreError> {
     lease.execute("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE").await?;
+    let mut like = like.clone();
+    // Rows that are there have no value for them yet.
+    like.rules.domains.retain(|domain| !domain.not_null);
+    let like = &with_types(lease, &like, name).await?;
     let (mut statements, mut additions) = (Vec::new(), Vec::new());
-    for column in columns {
-        let declared = type_of(lease, column, name, &mut statements).await?;
+    for column in &like.columns {
+        let declared = declared(lease, column, like, name, &mut statements).await?;
         additions.push(format!("ADD COLUMN {} {declared}", identifier(&column.name)));
     }
     statements.push(format!("ALTER TABLE {} {}", table(name), additions.join(", ")));
@@ -82,7 +97,14 @@ pub async fn creation(
     default_schema: Option<&str>,
 ) -> Result<Creation, StoreError> {
     let before = statements(lease, like, name).await?;
-    let notes = domains::left_out(lease, like, name).await?;
+    let mut notes = [domains::left_out(lease, like, name).await?, collations::left_out(lease, like).await?].concat();
+    let mut texts = Vec::new();
+    for column in &like.columns {
+        if type_of(lease, column, like, name, &mut Vec::new()).await? == TEXT {
+            texts.push(column.name.as_str());
+        }
+    }
+    notes.extend(own_types::made_of_texts(like, |column| texts.contains(&column.name.as_str())));
     let mut after: Vec<String> = like.rules.comment.iter().map(|comment| commented(name, Some(comment))).collect();
     after.extend(rules::statements(name, like, &TableRules::default()).into_iter().map(|rule| rule.statement));
     after.extend(foreign_keys.iter().map(|key| {
@@ -99,11 +121,7 @@ async fn definition(
     name: &TableName,
     types: &mut Vec<String>,
 ) -> Result<String, StoreError> {
-    let declared = match domains::type_of(lease, column, like, name, types).await? {
-        Some(domain) => domain,
-        None => type_of(lease, column, name, types).await?,
-    };
-    let mut line = format!("{} {declared}", identifier(&column.name));
+    let mut line = format!("{} {}", identifier(&column.name), declared(lease, column, like, name, types).await?);
     if !column.nullable || like.primary_key.contains(&column.name) {
         line.push_str(" NOT NULL");
     }
@@ -113,15 +131,35 @@ async fn definition(
     Ok(line)
 }
 
+/// Domain or type, and collation.
+async fn declared(
+    lease: &mut Lease,
+    column: &Column,
+    like: &TableSchema,
+    name: &TableName,
+    types: &mut Vec<String>,
+) -> Result<String, StoreError> {
+    let declared = match domains::type_of(lease, column, like, name, types).await? {
+        Some(domain) => domain,
+        None => type_of(lease, column, like, name, types).await?,
+    };
+    Ok(declared + &collations::clause(lease, column, like).await?)
+}
+
 async fn type_of(
     lease: &mut Lease,
     column: &Column,
+    like: &TableSchema,
     name: &TableName,
     types: &mut Vec<String>,
 ) -> Result<String, StoreError> {
     match &column.data_type {
         DataType::Enum { labels } if !labels.is_empty() => enum_type(lease, column, labels, name, types).await,
         DataType::Other | DataType::Local if is_known(lease, &column.declared).await? => Ok(column.declared.clone()),
+        DataType::Other | DataType::Local => {
+            let own = own_types::type_of(lease, column, like, name, types).await?;
+            Ok(own.unwrap_or_else(|| TEXT.to_owned()))
+        }
         DataType::Text { .. } if declares_citext(column) && is_known(lease, &column.declared).await? => {
             Ok(column.declared.clone())
         }
@@ -134,7 +172,7 @@ fn declares_citext(column: &Column) -> bool {
 }
 
 /// Whether this server has a type of this spelling.
-async fn is_known(lease: &mut Lease, declared: &str) -> Result<bool, StoreError> {
+pub async fn is_known(lease: &mut Lease, declared: &str) -> Result<bool, StoreError> {
     // What format_type writes; anything else might not even parse as a type, which older servers answer with an error.
     let plausible = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "_ .\"()[],".contains(c);
     if declared.is_empty() || declared.contains(" unsigned") || !declared.chars().all(plausible) {
@@ -144,7 +182,7 @@ async fn is_known(lease: &mut Lease, declared: &str) -> Result<bool, StoreError>
     Ok(rows.first().is_some_and(|row| row[0].is_some()))
 }
 
-/// The enum type of these labels in the table's schema; `types` makes it if it is not there.
+/// The enum type of these labels in the table's schema; `types` makes it if it is not there. Texts where it lacks some.
 async fn enum_type(
     lease: &mut Lease,
     column: &Column,
@@ -172,14 +210,10 @@ async fn enum_type(
             }
             Ok(qualified)
         }
-        Some(row) if row[0].as_deref().and_then(|json| schema::names(json).ok()).as_deref() == Some(labels) => {
-            Ok(qualified)
+        Some(row) => {
+            let own = row[0].as_deref().and_then(|json| schema::names(json).ok()).unwrap_or_default();
+            Ok(if labels.iter().all(|label| own.contains(label)) { qualified } else { TEXT.to_owned() })
         }
-        Some(_) => Err(StoreError::new(
-            Kind::SchemaMismatch,
-            "create",
-            format!("the type \"{name}\" exists with other labels than column \"{}\" has", column.name),
-        )),
     }
 }
 
@@ -273,7 +307,7 @@ fn addition(name: &TableName, key: &ForeignKey, parent: &TableName, parent_colum
         _ => String::new(),
     };
     format!(
-        "ALTER TABLE {} ADD {constraint}FOREIGN KEY ({}) REFERENCES {}{}{}",
+        "ALTER TABLE {} ADD {constraint}FOREIGN KEY ({}) REFERENCES {}{}{}{}",
         table(name),
         identifiers(key.columns.iter().map(String::as_str)),
         table(parent),
@@ -281,6 +315,7 @@ fn addition(name: &TableName, key: &ForeignKey, parent: &TableName, parent_colum
             [] => String::new(),
             columns => format!(" ({})", identifiers(columns.iter().map(String::as_str))),
         },
+        key.actions(),
         if key.deferrable { " DEFERRABLE" } else { "" }
     )
 }

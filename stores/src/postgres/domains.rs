@@ -1,11 +1,12 @@
 //! Domains of columns: read from the catalog, and made in the target where they are missing.
 
-use rowsync_engine::error::{Class, Kind, StoreError};
+use rowsync_engine::error::StoreError;
 use rowsync_engine::rules::{ColumnDomain, TableRules, not_carried};
 use rowsync_engine::schema::{Column, Filled, TableName, TableSchema};
 
 use super::link::Lease;
 use super::literal::{identifier, table, text_literal};
+use super::savepoint::taken;
 use super::schema::unexpected;
 
 /// The domains of a table's columns, flattened over their base types. The last field tells whether nothing in them is
@@ -157,16 +158,9 @@ pub async fn make(lease: &mut Lease, like: &TableSchema, place: &TableName) -> R
         if !matches!(standing(lease, domain, place).await?, Standing::Missing) {
             continue;
         }
-        lease.execute("SAVEPOINT domain").await?;
-        match lease.execute(&creation(domain, place)).await {
-            Ok(_) => {}
-            Err(error) if error.class() == Class::Connection && error.kind != Kind::Forbidden => return Err(error),
-            Err(_) => {
-                lease.execute("ROLLBACK TO SAVEPOINT domain").await?;
-                made.rules.domains.retain(|other| other != domain);
-            }
+        if !taken(lease, &[creation(domain, place)]).await? {
+            made.rules.domains.retain(|other| other != domain);
         }
-        lease.execute("RELEASE SAVEPOINT domain").await?;
     }
     Ok(made)
 }

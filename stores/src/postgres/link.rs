@@ -2,7 +2,7 @@
 
 use std::ops::{Deref, DerefMut};
 use std::sync::atomic::AtomicBool;
-use std::sync::atomic::Ordering::{Acquire, Release};
+use std::sync::atomic::Ordering::{AcqRel, Acquire, Release};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
@@ -124,6 +124,31 @@ impl Link {
         }
     }
 
+    /// A connection that lies ready. Where none does, one is opened for the next who asks, and nobody waits for it: a
+    /// server may have none to give.
+    pub fn ready(&self, operation: &'static str) -> Option<Lease> {
+        let Some((held, generation)) = self.spares.take_trusted() else {
+            self.open_one_more();
+            return None;
+        };
+        let (spares, silence) = (Arc::clone(&self.spares), self.door.silence);
+        Some(Lease { held: Some(held), spares, generation, operation, silence })
+    }
+
+    fn open_one_more(&self) {
+        if self.spares.readying.swap(true, AcqRel) {
+            return;
+        }
+        let (spares, generation) = (Arc::clone(&self.spares), self.spares.shelf().generation);
+        let pool = self.pool.read().unwrap_or_else(PoisonError::into_inner).clone();
+        tokio::spawn(async move {
+            if let Ok(connection) = pool.acquire().await {
+                spares.give_back(Held::Pooled(connection), generation);
+            }
+            spares.readying.store(false, Release);
+        });
+    }
+
     /// The pool hides why it could not connect; one attempt by ourselves tells.
     async fn why_none(&self, operation: &'static str) -> StoreError {
         match self.door.open().await {
@@ -180,6 +205,8 @@ struct Spares {
     own_is_back: Notify,
     /// One of our own is being opened: it will be there sooner than one that the pool would open now.
     opening: AtomicBool,
+    /// One is being opened that nobody waits for.
+    readying: AtomicBool,
 }
 
 #[derive(Default)]
@@ -215,6 +242,14 @@ impl Spares {
         let mut shelf = self.shelf();
         let generation = shelf.generation;
         shelf.held.pop().map(|(held, _)| (held, generation))
+    }
+
+    /// One that came back so lately that it need not be asked whether it lives.
+    fn take_trusted(&self) -> Option<(Held, u64)> {
+        let mut shelf = self.shelf();
+        let generation = shelf.generation;
+        let (held, _) = shelf.held.pop_if(|(_, since)| since.elapsed() < TRUSTED_IDLE)?;
+        Some((held, generation))
     }
 
     /// Keeps a connection that nobody waits for any more as soon as it comes: given up in the midst of being opened, it

@@ -5,6 +5,7 @@
 mod canonical;
 mod cascade;
 mod classify;
+mod collations;
 mod connection;
 mod copy;
 mod create;
@@ -26,12 +27,14 @@ mod mark;
 mod measure;
 mod numeric;
 mod opening;
+mod own_types;
 mod park;
 mod portable;
 mod ranges;
 mod read;
 mod rows;
 mod rules;
+mod savepoint;
 mod schema;
 mod select;
 mod sequence;
@@ -56,12 +59,13 @@ use rowsync_engine::error::{Kind, StoreError};
 use rowsync_engine::filter::Filter;
 use rowsync_engine::limits::{NameRule, TableLimits};
 use rowsync_engine::rules::TableRules;
-use rowsync_engine::schema::{Column, ForeignKey, TableName, TableSchema, TableView};
+use rowsync_engine::schema::{DataType, ForeignKey, TableName, TableSchema, TableView};
 use rowsync_engine::sightings::{Mark, Pulse};
 use rowsync_engine::store::{
     Capabilities, Consistency, Creation, Decoder, Encoder, Engine, Result, Snapshot, Store, Transaction,
 };
 use sqlx::Connection as _;
+use tokio::sync::Semaphore;
 
 use self::connection::Door;
 use self::decode::TupleDecoder;
@@ -78,6 +82,9 @@ const OLDEST_MAJOR_VERSION: u32 = 12;
 /// NAMEDATALEN with a NUL at the end, and MaxHeapAttributeNumber; hardly any server is built otherwise.
 const LIMITS: TableLimits = TableLimits { name_bytes: 63, columns: 1_600, names: NameRule::Exact };
 
+/// A copy that is quickest writes by two connections, and proves by a third one what was written.
+const CONNECTIONS_OF_A_COPY: u32 = 3;
+
 pub struct Postgres {
     door: Door,
     link: Arc<Link>,
@@ -85,6 +92,8 @@ pub struct Postgres {
     schema: Option<String>,
     access: Access,
     connections_max: u32,
+    /// Room for transactions beside others.
+    beside: Arc<Semaphore>,
     major_version: u32,
 }
 
@@ -109,6 +118,7 @@ impl Postgres {
             schema: connection.schema.clone(),
             access: connection.access,
             connections_max: connection.connections_max,
+            beside: Arc::new(Semaphore::new((connection.connections_max / CONNECTIONS_OF_A_COPY) as usize)),
             major_version,
         }))
     }
@@ -198,10 +208,10 @@ impl Store for Postgres {
         Ok(creation)
     }
 
-    async fn add_columns(&self, table: &TableName, columns: &[Column]) -> Result<TableSchema> {
+    async fn add_columns(&self, table: &TableName, like: &TableSchema) -> Result<TableSchema> {
         self.may_write("create")?;
         let mut lease = self.link.lease("create").await.map_err(|e| e.at(table))?;
-        create::add_columns(&mut lease, table, columns).await.map_err(|e| e.at(table))?;
+        create::add_columns(&mut lease, table, like).await.map_err(|e| e.at(table))?;
         lease.release();
         self.describe(table).await?.ok_or_else(|| {
             StoreError::new(Kind::SchemaMismatch, "create", "the table that got columns cannot be found").at(table)
@@ -216,7 +226,11 @@ impl Store for Postgres {
     }
 
     async fn add_rules(&self, table: &TableName, like: &TableSchema) -> Result<Vec<String>> {
-        if like.rules.is_empty() {
+        let has_types = like
+            .columns
+            .iter()
+            .any(|column| matches!(column.data_type, DataType::Enum { .. } | DataType::Other | DataType::Local));
+        if like.rules.is_empty() && !has_types {
             return Ok(Vec::new());
         }
         self.may_write("create")?;
@@ -268,6 +282,13 @@ impl Store for Postgres {
     async fn begin(&self, view: &Arc<TableView>) -> Result<Box<dyn Transaction>> {
         self.may_write("write").map_err(|e| e.at(&view.table))?;
         Ok(Box::new(Writing::begin(&self.link, view).await.map_err(|e| e.at(&view.table))?))
+    }
+
+    async fn begin_beside(&self, view: &Arc<TableView>) -> Result<Option<Box<dyn Transaction>>> {
+        self.may_write("write").map_err(|e| e.at(&view.table))?;
+        let Ok(room) = Arc::clone(&self.beside).try_acquire_owned() else { return Ok(None) };
+        let begun = Writing::begin_beside(&self.link, view, room).await.map_err(|e| e.at(&view.table))?;
+        Ok(begun.map(|writing| Box::new(writing) as _))
     }
 
     async fn mark(&self, view: &Arc<TableView>) -> Result<Option<Mark>> {

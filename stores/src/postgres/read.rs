@@ -6,7 +6,7 @@ use rowsync_engine::error::{Kind, StoreError};
 use rowsync_engine::key::{Key, KeyRange};
 use rowsync_engine::row::{Form, RowPage, push_field, push_key_field};
 use rowsync_engine::schema::{TableName, TableView};
-use rowsync_engine::store::PageRequest;
+use rowsync_engine::store::{Gathered, PageRequest};
 
 use super::copy::{Flow, Stored, Tuple, copy_out, copy_out_once};
 use super::fit::Misfit;
@@ -243,11 +243,11 @@ pub async fn gather(
     mut lease: Lease,
     view: &TableView,
     ranges: &[KeyRange],
-    keys_only: bool,
+    wanted: Gathered,
     bytes_max: usize,
 ) -> Result<Option<RowPage>, StoreError> {
     let sql = ViewSql::new(view);
-    let columns = if keys_only { sql.key_columns() } else { &sql.columns };
+    let columns = if wanted == Gathered::Keys { sql.key_columns() } else { &sql.columns };
     let mut fields = Fields::new(columns, view.key_len, &view.table);
     let mut page = RowPage::new(Form::Fields, view.key_len);
     let (mut row, mut too_many) = (Vec::new(), false);

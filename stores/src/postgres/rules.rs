@@ -3,22 +3,29 @@
 use rowsync_engine::error::{Class, Kind, StoreError};
 use rowsync_engine::rules::{Check, Default, DefaultValue, Generated, Index, TableRules, plain_default};
 use rowsync_engine::schema::{Column, DataType, Filled, TableName, TableSchema};
+use sqlparser::dialect::PostgreSqlDialect;
 
+use super::collations;
 use super::create::own_comment;
 use super::domains;
 use super::link::Lease;
 use super::literal::{identifier, table, text_literal};
-use super::schema::{find, unexpected};
+use super::own_types;
+use super::schema::{describe, find, unexpected};
+use crate::condition;
 
 /// This engine, as its capabilities name it.
 pub const ENGINE: &str = "postgresql";
 
 pub async fn rules(lease: &mut Lease, schema: Option<&str>, name: &TableName) -> Result<TableRules, StoreError> {
     let Some((oid, _)) = find(lease, schema, name).await? else { return Ok(TableRules::default()) };
-    let [columns, domains, constraints, indexes, comment] = lease
+    let [columns, domains, of_types, types, sorted, constraints, indexes, comment] = lease
         .texts_of([
             of_columns(&oid),
             domains::of_columns(&oid),
+            own_types::of_columns(&oid),
+            own_types::of_types(&oid),
+            collations::of_columns(&oid),
             of_constraints(&oid),
             of_indexes(&oid),
             of_comment(&oid),
@@ -27,8 +34,18 @@ pub async fn rules(lease: &mut Lease, schema: Option<&str>, name: &TableName) ->
     let mut rules = TableRules { engine: ENGINE, ..TableRules::default() };
     columns.iter().for_each(|row| read_column(row, &mut rules));
     domains.iter().try_for_each(|row| domains::read(row, &mut rules))?;
+    own_types::read(&of_types, &types, &mut rules)?;
+    sorted.iter().for_each(|row| collations::read(row, &mut rules));
     constraints.iter().for_each(|row| read_constraint(row, &mut rules));
-    rules.indexes = indexes.iter().map(|row| read_index(row)).collect::<Result<_, _>>()?;
+    if !rules.checks.is_empty() {
+        let columns = describe(lease, schema, name).await?.map(|table| table.columns).unwrap_or_default();
+        for check in &mut rules.checks {
+            check.meaning = condition::meaning(&check.condition, &PostgreSqlDialect {}, &columns);
+        }
+    }
+    for row in &indexes {
+        rules.indexes.push(read_index(row)?);
+    }
     let comment = comment.into_iter().flatten().flatten().next();
     rules.comment = comment.as_deref().and_then(own_comment).map(str::to_owned);
     Ok(rules)
@@ -47,23 +64,16 @@ fn of_comment(oid: &str) -> String {
 fn of_columns(oid: &str) -> String {
     format!(
         "SELECT a.attname::text, a.attgenerated::text, pg_catalog.format_type(a.atttypid, a.atttypmod), \
-           pg_catalog.pg_get_expr(d.adbin, d.adrelid), pg_catalog.col_description(a.attrelid, a.attnum), t.typtype::text \
-         FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid \
-         LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum \
+           pg_catalog.pg_get_expr(d.adbin, d.adrelid), pg_catalog.col_description(a.attrelid, a.attnum) \
+         FROM pg_catalog.pg_attribute a LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum \
          WHERE a.attrelid = {oid} AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum"
     )
 }
 
 fn read_column(row: &[Option<String>], rules: &mut TableRules) {
-    let [Some(column), generated, Some(declared), words, comment, kind] = row else { return };
+    let [Some(column), generated, Some(declared), words, comment] = row else { return };
     if let Some(comment) = comment {
         rules.column_comments.push((column.clone(), comment.clone()));
-    }
-    if kind.as_deref() == Some("c") {
-        rules.left_behind.push(format!(
-            "the composite type {declared} of column {column} is not carried over: where the target has no type of this \
-             name, texts are made of it"
-        ));
     }
     match words {
         Some(words) if generated.as_deref().is_some_and(|how| !how.is_empty()) => rules.generated.push(Generated {
@@ -90,8 +100,11 @@ fn without_cast(words: &str) -> &str {
 
 fn of_constraints(oid: &str) -> String {
     format!(
-        "SELECT conname::text, contype::text, pg_catalog.pg_get_constraintdef(oid) FROM pg_catalog.pg_constraint \
-         WHERE conrelid = {oid} AND contype IN ('c', 'x') ORDER BY conname COLLATE \"C\""
+        "SELECT name, kind, words FROM ( \
+         SELECT conname::text, contype::text, pg_catalog.pg_get_constraintdef(oid) FROM pg_catalog.pg_constraint \
+         WHERE conrelid = {oid} AND contype IN ('c', 'x') \
+         UNION ALL SELECT '', 'p', key FROM pg_catalog.pg_get_partkeydef({oid}) key WHERE key IS NOT NULL \
+         ) told(name, kind, words) ORDER BY name COLLATE \"C\""
     )
 }
 
@@ -99,9 +112,16 @@ fn read_constraint(row: &[Option<String>], rules: &mut TableRules) {
     let [Some(name), Some(kind), Some(words)] = row else { return };
     match words.strip_prefix("CHECK ") {
         Some(condition) if kind == "c" => {
-            rules.checks.push(Check { name: Some(name.clone()), condition: condition.to_owned() });
+            rules.checks.push(Check { name: Some(name.clone()), condition: condition.to_owned(), meaning: None });
         }
-        _ => rules.left_behind.push(format!("constraint {name} of the source is not carried over: {words}")),
+        _ if kind == "x" => rules.indexes.push(Index {
+            name: name.clone(),
+            unique: false,
+            columns: None,
+            words: words.clone(),
+            constraint: Some(words.clone()),
+        }),
+        _ => rules.left_behind.push(format!("the source's table has partitions by {words}, and is made as one")),
     }
 }
 
@@ -154,11 +174,17 @@ pub async fn add(
     like: &TableSchema,
 ) -> Result<Vec<String>, StoreError> {
     let existing = rules(lease, schema, name).await?;
-    let with_domain = match find(lease, schema, name).await? {
-        Some((oid, _)) => domains::columns(lease, &oid).await?,
-        None => Vec::new(),
+    let (with_domain, made) = match find(lease, schema, name).await? {
+        Some((oid, _)) => (domains::columns(lease, &oid).await?, describe(lease, schema, name).await?),
+        None => (Vec::new(), None),
     };
-    let mut refused = domains::missing(like, |domain| with_domain.contains(&domain.column));
+    let is_text = |column: &Column| {
+        let made = made.as_ref().and_then(|made| made.column(&column.name));
+        made.is_some_and(|made| matches!(made.data_type, DataType::Text { .. }))
+    };
+    let mut refused = collations::left_out(lease, like).await?;
+    refused.extend(domains::missing(like, |domain| with_domain.contains(&domain.column)));
+    refused.extend(own_types::made_of_texts(like, is_text));
     for rule in statements(name, like, &existing) {
         match lease.execute(&rule.statement).await {
             Ok(_) => {}
@@ -187,12 +213,14 @@ pub fn statements(name: &TableName, like: &TableSchema, existing: &TableRules) -
         let computed = format!("{} {declared} GENERATED ALWAYS AS ({expression}) STORED", identifier(column));
         rule(format!("the computed column {column}"), format!("ALTER TABLE {place} ADD COLUMN {computed}"))
     });
-    let checks =
-        rules.checks.iter().filter(|check| !existing.checks.iter().any(|other| other.condition == check.condition));
+    let is_there = |check: &Check, other: &Check| {
+        other.condition == check.condition || check.meaning.is_some() && other.meaning == check.meaning
+    };
+    let checks = rules.checks.iter().filter(|check| !existing.checks.iter().any(|other| is_there(check, other)));
     let checks = checks.map(|check| {
         let named = check.name.as_deref().map(|name| format!("CONSTRAINT {} ", identifier(name))).unwrap_or_default();
         let name = format!("the check {}", check.name.as_deref().unwrap_or_default());
-        rule(name, format!("ALTER TABLE {place} ADD {named}CHECK {}", check.condition))
+        rule(name, format!("ALTER TABLE {place} ADD {named}CHECK {}", condition::words(check)))
     });
     let indexes = rules.indexes.iter().filter(|index| !existing.indexes.iter().any(|other| is_same(index, other)));
     let indexes = indexes.map(|index| rule(format!("the index {}", index.name), indexed(&place, index)));

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use rowsync_engine::change_log::LOG_PREFIX;
 use rowsync_engine::error::{Kind, StoreError};
 use rowsync_engine::rules::TableRules;
-use rowsync_engine::schema::{Column, DataType, Filled, ForeignKey, TableName, TableSchema, find_name};
+use rowsync_engine::schema::{Action, Column, DataType, Filled, ForeignKey, TableName, TableSchema, find_name};
 use rowsync_engine::store::Survey;
 
 use super::link::Lease;
@@ -220,7 +220,8 @@ fn of_foreign_keys(oid: &str) -> String {
         )
     };
     format!(
-        "SELECT k.conname::text, k.condeferrable::text, n.nspname::text, p.relname::text, {}, {} \
+        "SELECT k.conname::text, k.condeferrable::text, n.nspname::text, p.relname::text, {}, {}, \
+           CASE WHEN to_jsonb(k) ->> 'confdelsetcols' IS NULL THEN {} END, {} \
          FROM pg_catalog.pg_constraint k \
          JOIN pg_catalog.pg_class p ON p.oid = coalesce(pg_catalog.pg_partition_root(k.confrelid), k.confrelid) \
          JOIN pg_catalog.pg_namespace n ON n.oid = p.relnamespace \
@@ -229,6 +230,15 @@ fn of_foreign_keys(oid: &str) -> String {
          ORDER BY k.conrelid <> {oid}, k.conname COLLATE \"C\"",
         columns("k.conkey", "k.conrelid"),
         columns("k.confkey", "k.confrelid"),
+        action("k.confdeltype"),
+        action("k.confupdtype"),
+    )
+}
+
+fn action(letter: &str) -> String {
+    format!(
+        "CASE {letter} WHEN 'r' THEN 'RESTRICT' WHEN 'c' THEN 'CASCADE' WHEN 'n' THEN 'SET NULL' \
+         WHEN 'd' THEN 'SET DEFAULT' END"
     )
 }
 
@@ -242,6 +252,8 @@ fn read_foreign_keys(rows: &[Row]) -> Result<Vec<ForeignKey>, StoreError> {
             parent: TableName::in_schema(text(row, 2)?, text(row, 3)?),
             columns: names(&text(row, 4)?)?,
             parent_columns: names(&text(row, 5)?)?,
+            on_delete: row[6].as_deref().map_or(Action::None, Action::of),
+            on_update: row[7].as_deref().map_or(Action::None, Action::of),
         };
         if seen.insert((key.columns.clone(), key.parent.clone(), key.parent_columns.clone())) {
             keys.push(key);

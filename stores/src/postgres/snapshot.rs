@@ -9,7 +9,7 @@ use rowsync_engine::error::StoreError;
 use rowsync_engine::key::{Key, KeyRange};
 use rowsync_engine::row::RowPage;
 use rowsync_engine::schema::TableView;
-use rowsync_engine::store::{PageRequest, Result, Snapshot, Survey};
+use rowsync_engine::store::{Gathered, PageRequest, Result, Snapshot, Survey};
 use rowsync_engine::stretch::Stretch;
 use rowsync_engine::value::Value;
 use sqlx::postgres::PgConnection;
@@ -130,10 +130,10 @@ impl Snapshot for Reading {
         &self,
         view: &Arc<TableView>,
         ranges: &[KeyRange],
-        keys_only: bool,
+        wanted: Gathered,
         bytes_max: usize,
     ) -> Result<Option<RowPage>> {
-        let answer = async { read::gather(self.link.lease("read").await?, view, ranges, keys_only, bytes_max).await };
+        let answer = async { read::gather(self.link.lease("read").await?, view, ranges, wanted, bytes_max).await };
         of(view, answer).await
     }
 

@@ -11,6 +11,7 @@ use rowsync_engine::row::{Form, RowPage};
 use rowsync_engine::schema::TableView;
 use rowsync_engine::sightings::Mark;
 use rowsync_engine::store::{Result, Transaction};
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::cascade::{Cascade, cascades, refuse_orphans};
 use super::copy::{Copied, copy_in};
@@ -35,15 +36,30 @@ pub struct Writing {
     /// Set while a write is under way, and so for good when it failed or was abandoned: PostgreSQL answers the COMMIT of
     /// a failed transaction with a quiet rollback.
     broken: bool,
+    _room: Option<OwnedSemaphorePermit>,
 }
 
 impl Writing {
     pub async fn begin(link: &Link, view: &Arc<TableView>) -> Result<Writing> {
-        let mut lease = link.lease("write").await?;
+        Writing::begin_on(link.lease("write").await?, view, None).await
+    }
+
+    /// With the room that it takes among the connections.
+    pub async fn begin_beside(
+        link: &Link,
+        view: &Arc<TableView>,
+        room: OwnedSemaphorePermit,
+    ) -> Result<Option<Writing>> {
+        let Some(lease) = link.ready("write") else { return Ok(None) };
+        Writing::begin_on(lease, view, Some(room)).await.map(Some)
+    }
+
+    async fn begin_on(mut lease: Lease, view: &Arc<TableView>, room: Option<OwnedSemaphorePermit>) -> Result<Writing> {
         // On a cycle of foreign keys rows refer to rows that come later; constraints that can wait do so.
         let deferred = if view.in_cycle { "; SET CONSTRAINTS ALL DEFERRED" } else { "" };
         lease.execute(&format!("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE{deferred}")).await?;
-        Ok(Writing { lease, stage: Stage::new(view), cascades: None, view: Arc::clone(view), broken: false })
+        let (stage, view) = (Stage::new(view), Arc::clone(view));
+        Ok(Writing { lease, stage, cascades: None, view, broken: false, _room: room })
     }
 
     async fn apply(&mut self, changes: &Changes) -> Result<Applied> {

@@ -46,7 +46,7 @@ pub fn data_type(declared: &str) -> DataType {
         DataType::Float { bits: 64 }
     } else if says(&["CHAR", "TEXT", "CLOB"]) {
         DataType::Text { max_chars: number() }
-    } else if says(&["BLOB"]) {
+    } else if says(&["BLOB", "BINARY"]) {
         DataType::Bytes
     } else {
         DataType::Dynamic
@@ -155,6 +155,7 @@ mod tests {
         check("TEXT", DataType::Text { max_chars: None });
         check("CLOB", DataType::Text { max_chars: None });
         check("BLOB", DataType::Bytes);
+        check("VARBINARY(16)", DataType::Bytes);
         check("UUID", DataType::Uuid);
         check("guid", DataType::Uuid);
         check("DATE", DataType::Date);

@@ -11,6 +11,7 @@ use rusqlite::{Connection, Row};
 use super::raw;
 use super::read::{ROWS_BETWEEN_LOOKS, Result, failed};
 use super::sql;
+use super::standing::standing;
 use super::thread::Caller;
 use super::values::{Scratch, check_domains, checked_json, key_value, value};
 use crate::statement::ask;
@@ -26,16 +27,16 @@ pub fn digests(
 ) -> Result<Vec<Digest>> {
     let reader = Reader { connection, view, caller };
     match kind {
-        DigestKind::Count => ranges.iter().map(|range| count(connection, view, range, caller)).collect(),
+        DigestKind::Count => reader.each(ranges, |range| count(connection, view, range, caller)),
         DigestKind::Stream => {
             check_domains(view, "read")?;
             let mut speller = Speller::new(view);
-            ranges.iter().map(|range| reader.sum(range, |row| Ok(hash(speller.row(row)?, salt)))).collect()
+            reader.each(ranges, |range| reader.sum(range, |row| Ok(hash(speller.row(row)?, salt))))
         }
         DigestKind::Portable => {
             check_domains(view, "read")?;
             let mut speller = Speller::new(view);
-            ranges.iter().map(|range| reader.portable(range, salt, &mut speller)).collect()
+            reader.each(ranges, |range| reader.portable(range, salt, &mut speller))
         }
         DigestKind::Raw => {
             let mut bytes = Vec::new();
@@ -46,7 +47,7 @@ pub fn digests(
                 }
                 Ok(hash(&bytes, salt))
             };
-            ranges.iter().map(|range| reader.sum(range, &mut row_hash)).collect()
+            reader.each(ranges, |range| reader.sum(range, &mut row_hash))
         }
         DigestKind::Server => Err(StoreError::new(Kind::Bug, "read", "SQLite makes no digests of this kind")),
     }
@@ -76,6 +77,24 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
+    /// Ranges are often small, so several are read at one moment; not so many that a writer would wait for long.
+    fn each(&self, ranges: &[KeyRange], mut digest: impl FnMut(&KeyRange) -> Result<Digest>) -> Result<Vec<Digest>> {
+        let mut digests = Vec::with_capacity(ranges.len());
+        let (mut stands, mut rows) = (standing(self.connection)?, 0);
+        for range in ranges {
+            if rows >= ROWS_BETWEEN_LOOKS {
+                // The old one ends before the new one begins.
+                drop(stands.take());
+                (stands, rows) = (standing(self.connection)?, 0);
+            }
+            let digest = digest(range)?;
+            rows += digest.rows;
+            digests.push(digest);
+        }
+        drop(stands);
+        Ok(digests)
+    }
+
     /// Unordered: a sum does not mind, and SQLite may walk the table instead of the key's index.
     fn sum(&self, range: &KeyRange, mut row_hash: impl FnMut(&Row<'_>) -> Result<u64>) -> Result<Digest> {
         let mut digest = Digest::default();

@@ -49,6 +49,15 @@ impl Index {
         if is_plain { columns.collect() } else { None }
     }
 
+    /// Its columns in parentheses, in SQLite's words; none where it has an expression.
+    pub fn terms(&self) -> Option<String> {
+        let term = |term: &Term| {
+            let downwards = if term.backwards { " DESC" } else { "" };
+            Some(format!("{} COLLATE {}{downwards}", quoted(term.column.as_ref()?), quoted(&term.collation)))
+        };
+        Some(format!("({})", self.terms.iter().map(term).collect::<Option<Vec<_>>>()?.join(", ")))
+    }
+
     /// Whether walking it is walking the view's key in order.
     fn serves(&self, view: &TableView) -> bool {
         let key = view.key_columns();

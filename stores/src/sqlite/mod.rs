@@ -11,6 +11,8 @@ mod checkpoint;
 mod classify;
 mod create;
 mod declared;
+mod decode;
+mod definition;
 mod digest;
 mod encode;
 mod filter;
@@ -29,6 +31,7 @@ mod snapshot;
 mod spelling;
 mod split;
 mod sql;
+mod standing;
 mod stretch;
 mod thread;
 mod transaction;
@@ -43,13 +46,14 @@ use rowsync_engine::error::{Kind, StoreError};
 use rowsync_engine::filter::Filter;
 use rowsync_engine::limits::{NameRule, TableLimits};
 use rowsync_engine::rules::TableRules;
-use rowsync_engine::schema::{Column, ForeignKey, TableName, TableSchema, TableView};
+use rowsync_engine::schema::{ForeignKey, TableName, TableSchema, TableView};
 use rowsync_engine::sightings::Mark;
 use rowsync_engine::store::{
-    BrokenKey, Capabilities, Consistency, Creation, Encoder, Engine, Snapshot, Store, Transaction,
+    BrokenKey, Capabilities, Consistency, Creation, Decoder, Encoder, Engine, Snapshot, Store, Transaction,
 };
 
 use crate::Connection;
+use decode::RowDecoder;
 use encode::RowEncoder;
 use location::Location;
 use snapshot::ThreadSnapshot;
@@ -151,9 +155,9 @@ impl Store for Sqlite {
         writer.alone(move |connection| create::create_table(connection, &like, &foreign_keys)).await
     }
 
-    async fn add_columns(&self, table: &TableName, columns: &[Column]) -> Result<TableSchema> {
-        let (name, columns) = (table.clone(), columns.to_vec());
-        self.writer("create")?.alone(move |connection| create::add_columns(connection, &name, &columns)).await
+    async fn add_columns(&self, table: &TableName, like: &TableSchema) -> Result<TableSchema> {
+        let (name, like) = (table.clone(), like.clone());
+        self.writer("create")?.alone(move |connection| create::add_columns(connection, &name, &like)).await
     }
 
     async fn rules(&self, table: &TableName) -> Result<TableRules> {
@@ -199,6 +203,10 @@ impl Store for Sqlite {
 
     fn encoder(&self, view: &Arc<TableView>) -> Option<Arc<dyn Encoder>> {
         Some(Arc::new(RowEncoder::new(view)))
+    }
+
+    fn decoder(&self, view: &Arc<TableView>) -> Option<Arc<dyn Decoder>> {
+        Some(Arc::new(RowDecoder::new(view)))
     }
 
     async fn flush(&self) -> Result<()> {

@@ -7,7 +7,7 @@ use rowsync_engine::error::StoreError;
 use rowsync_engine::key::{Key, KeyRange};
 use rowsync_engine::row::{Form, RowPage};
 use rowsync_engine::schema::{Column, DataType, Filled, TableView, ViewColumn, find_name};
-use rowsync_engine::store::{PageRequest, Survey};
+use rowsync_engine::store::{Gathered, PageRequest, Survey};
 use rowsync_engine::value::{Value, ValueRef};
 use rusqlite::types::ValueRef as Stored;
 use rusqlite::{CachedStatement, Connection, Row};
@@ -17,6 +17,7 @@ use super::classify::classify;
 use super::index::leads_to;
 use super::raw;
 use super::sql;
+use super::standing::standing;
 use super::thread::Caller;
 use super::values::{Scratch, check_domains, checked_json, key_value, misfit, value};
 use crate::statement::ask;
@@ -184,31 +185,45 @@ pub fn gather(
     connection: &Connection,
     view: &TableView,
     ranges: &[KeyRange],
-    keys_only: bool,
+    wanted: Gathered,
     bytes_max: usize,
     caller: &Caller<'_>,
 ) -> Result<Option<RowPage>> {
     check_domains(view, "read")?;
-    let columns = if keys_only { view.key_columns() } else { &view.columns };
-    let mut page = RowPage::new(Form::Fields, view.key_len);
+    let (columns, form) = match wanted {
+        Gathered::Keys => (view.key_columns(), Form::Fields),
+        Gathered::Fields => (view.columns.as_slice(), Form::Fields),
+        Gathered::Raw => (view.columns.as_slice(), Form::Raw),
+    };
+    let names = if wanted == Gathered::Keys { sql::columns(columns) } else { sql::selected(view) };
+    let mut page = RowPage::new(form, view.key_len);
     let mut reader = RowReader::new(view.key_len, columns);
+    let _standing = standing(connection)?;
     for range in ranges {
         caller.still_waits()?;
-        let names = if keys_only { sql::columns(columns) } else { sql::selected(view) };
-        let (table, within) = (sql::table(view), sql::in_range(view, range));
-        let text = format!("SELECT {names} FROM {table}{within}");
+        let text = format!("SELECT {names} FROM {}{}", sql::table(view), sql::in_range(view, range));
         let _asked = ask("read", &text);
         let mut statement = connection.prepare_cached(&text).map_err(failed)?;
         sql::bind_range(&mut statement, view, range)?;
         let mut rows = statement.raw_query();
         while let Some(row) = rows.next().map_err(failed)? {
-            if !reader.push_within(&mut page, row, bytes_max)? || page.row_bytes() > bytes_max {
+            let fits = match form {
+                Form::Fields => reader.push_within(&mut page, row, bytes_max)?,
+                Form::Raw => {
+                    push_raw(page.unfinished_row(), row, columns.len())?;
+                    page.end_row();
+                    true
+                }
+            };
+            if !fits || page.row_bytes() > bytes_max {
                 return Ok(None);
             }
         }
     }
     page.bytes_read = page.row_bytes() as u64;
-    page.finish();
+    if form == Form::Fields {
+        page.finish();
+    }
     Ok(Some(page))
 }
 
@@ -220,6 +235,7 @@ pub fn rows_by_key(connection: &Connection, view: &TableView, keys: &[Key], call
     let mut statement = connection.prepare_cached(&text).map_err(failed)?;
     let mut page = RowPage::new(Form::Fields, view.key_len);
     let mut reader = RowReader::new(view.key_len, &view.columns);
+    let _standing = standing(connection)?;
     for key in keys {
         caller.still_waits()?;
         sql::bind_key(&mut statement, view, key, 0)?;

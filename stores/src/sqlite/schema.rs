@@ -3,7 +3,7 @@
 use rowsync_engine::change_log::LOG_PREFIX;
 use rowsync_engine::error::StoreError;
 use rowsync_engine::rules::TableRules;
-use rowsync_engine::schema::{Column, Filled, ForeignKey, TableName, TableSchema, find_name};
+use rowsync_engine::schema::{Action, Column, Filled, ForeignKey, TableName, TableSchema, find_name};
 use rusqlite::{Connection, Row};
 
 use super::classify::classify;
@@ -85,10 +85,13 @@ impl ColumnFacts {
         };
         // SQLite takes NULL in a primary key, but for these; an old mistake that it keeps for compatibility.
         let key_is_whole = self.key_place > 0 && (is_rowid || table.without_rowid || table.strict);
+        // Only there does it keep every value as it is, which elsewhere a column without a type does.
+        let keeps_any = table.strict && self.declared.eq_ignore_ascii_case("ANY");
+        let declared = if keeps_any { "" } else { &self.declared };
         Column {
             name: self.name.clone(),
-            data_type: data_type(&self.declared),
-            declared: self.declared.clone(),
+            data_type: data_type(declared),
+            declared: declared.to_owned(),
             nullable: !(self.not_null || key_is_whole),
             filled,
             collation: self.collation.clone(),
@@ -129,7 +132,7 @@ fn is_a_view(connection: &Connection, name: &str) -> rusqlite::Result<bool> {
 }
 
 /// The collation of a column where it is not byte by byte.
-fn collation(connection: &Connection, table: &str, column: &str) -> rusqlite::Result<Option<String>> {
+pub fn collation(connection: &Connection, table: &str, column: &str) -> rusqlite::Result<Option<String>> {
     if is_a_view(connection, table)? {
         // SQLite does not tell it of a view, which may have any: it is compared byte by byte, as if it had one.
         return Ok(Some("view".into()));
@@ -173,15 +176,18 @@ fn unique_key(columns: &[ColumnFacts], indexes: &[Index]) -> Vec<String> {
     keys.into_iter().next().unwrap_or_default()
 }
 
-fn foreign_keys(connection: &Connection, table: &str) -> Result<Vec<ForeignKey>> {
+pub fn foreign_keys(connection: &Connection, table: &str) -> Result<Vec<ForeignKey>> {
     // SQLite numbers them backwards.
-    let text = "SELECT id, \"table\", \"from\", \"to\" FROM pragma_foreign_key_list(?1) ORDER BY id DESC, seq";
-    type Link = (i64, String, String, Option<String>);
-    let links: Vec<Link> =
-        all(connection, text, table, |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?;
+    let text = "SELECT id, \"table\", \"from\", \"to\", on_delete, on_update FROM pragma_foreign_key_list(?1)
+                ORDER BY id DESC, seq";
+    type Link = (i64, String, String, Option<String>, [Action; 2]);
+    let links: Vec<Link> = all(connection, text, table, |row| {
+        let action = |at: usize| row.get::<_, String>(at).map(|words| Action::of(&words));
+        Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, [action(4)?, action(5)?]))
+    })?;
     let mut keys: Vec<ForeignKey> = Vec::new();
     let mut last = None;
-    for (id, parent, column, parent_column) in links {
+    for (id, parent, column, parent_column, [on_delete, on_update]) in links {
         if last != Some(id) {
             keys.push(ForeignKey {
                 name: None,
@@ -189,6 +195,8 @@ fn foreign_keys(connection: &Connection, table: &str) -> Result<Vec<ForeignKey>>
                 parent: TableName::new(parent),
                 parent_columns: Vec::new(),
                 deferrable: false,
+                on_delete,
+                on_update,
             });
             last = Some(id);
         }

@@ -11,7 +11,7 @@ use rowsync_engine::filter::Filter;
 use rowsync_engine::key::{Key, KeyRange};
 use rowsync_engine::row::RowPage;
 use rowsync_engine::schema::{TableName, TableView};
-use rowsync_engine::store::{PageRequest, Snapshot, Survey};
+use rowsync_engine::store::{Gathered, PageRequest, Snapshot, Survey};
 use rowsync_engine::stretch::Stretch;
 use rowsync_engine::value::Value;
 use rusqlite::Connection;
@@ -125,12 +125,12 @@ impl Snapshot for ThreadSnapshot {
         &self,
         view: &Arc<TableView>,
         ranges: &[KeyRange],
-        keys_only: bool,
+        wanted: Gathered,
         bytes_max: usize,
     ) -> Result<Option<RowPage>> {
         let ranges = ranges.to_vec();
         self.ask(view, move |connection, view, caller| {
-            read::gather(connection, view, &ranges, keys_only, bytes_max, caller)
+            read::gather(connection, view, &ranges, wanted, bytes_max, caller)
         })
         .await
     }

@@ -32,32 +32,28 @@ fn spell(micros: i64, zone: &str) -> String {
     let (year, month, day) = civil_from_days(micros.div_euclid(MICROS_OF_DAY));
     let time = micros.rem_euclid(MICROS_OF_DAY);
     let (seconds, fraction) = (time / 1_000_000, time % 1_000_000);
-    let mut text = String::with_capacity(32);
-    push(&mut text, year, 4);
-    for (mark, number) in [
-        ('-', i64::from(month)),
-        ('-', i64::from(day)),
-        (' ', seconds / 3600),
-        (':', seconds / 60 % 60),
-        (':', seconds % 60),
+    let mut text = *b"0000-00-00 00:00:00.000000";
+    for (place, number) in [
+        (0, year / 100),
+        (2, year),
+        (5, i64::from(month)),
+        (8, i64::from(day)),
+        (11, seconds / 3600),
+        (14, seconds / 60 % 60),
+        (17, seconds % 60),
+        (20, fraction / 10_000),
+        (22, fraction / 100),
+        (24, fraction),
     ] {
-        text.push(mark);
-        push(&mut text, number, 2);
+        // The last two digits, as a moment has no others here.
+        text[place] = b'0' + (number / 10 % 10) as u8;
+        text[place + 1] = b'0' + (number % 10) as u8;
     }
-    if fraction != 0 {
-        text.push('.');
-        push(&mut text, fraction, 6);
-        text.truncate(text.trim_end_matches('0').len());
-    }
-    text.push_str(zone);
-    text
-}
-
-/// A number with leading zeros.
-fn push(text: &mut String, number: i64, digits: u32) {
-    for place in (0..digits).rev() {
-        text.push(char::from(b'0' + (number / 10i64.pow(place) % 10) as u8));
-    }
+    let zeros = if fraction == 0 { 7 } else { text.iter().rev().take_while(|digit| **digit == b'0').count() };
+    let mut spelled = String::with_capacity(text.len() + zone.len());
+    spelled.push_str(&String::from_utf8_lossy(&text[..text.len() - zeros]));
+    spelled.push_str(zone);
+    spelled
 }
 
 #[cfg(test)]

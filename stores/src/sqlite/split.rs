@@ -10,6 +10,7 @@ use rusqlite::{Connection, OptionalExtension};
 
 use super::read::{ROWS_BETWEEN_LOOKS, Result, failed, key_of};
 use super::sql;
+use super::standing::standing;
 use super::thread::Caller;
 use super::values::check_domains;
 use crate::statement::ask;
@@ -59,6 +60,7 @@ pub fn estimate(connection: &Connection, view: &TableView, caller: &Caller<'_>) 
     if !is_numbered(view) {
         return Ok(None);
     }
+    let _standing = standing(connection)?;
     let rows = match ends(connection, view)? {
         Some((least, greatest)) => {
             let span = span(least, greatest) as f64;
@@ -161,6 +163,7 @@ fn numbers_at(
     let _asked = ask("read", &text);
     let mut statement = connection.prepare_cached(&text).map_err(failed)?;
     let mut found: Vec<i64> = Vec::new();
+    let _standing = standing(connection)?;
     for probe in probes {
         caller.still_waits()?;
         if found.last().is_some_and(|last| *last >= probe) {

@@ -7,7 +7,7 @@ use rowsync_engine::error::Kind;
 use rowsync_engine::filter::{Filter, Term};
 use rowsync_engine::key::{Key, KeyRange};
 use rowsync_engine::schema::{DataType, TableView};
-use rowsync_engine::store::PageRequest;
+use rowsync_engine::store::{Gathered, PageRequest};
 use rowsync_engine::value::Value;
 
 use super::rows::{Bench, Table, asking, key, number, page_of, text, values};
@@ -65,7 +65,8 @@ pub async fn a_filtered_view_answers_like_a_table_of_its_rows(bench: &Bench) {
             let request = PageRequest { rows_max, modified_after, ..asking(some.clone()) };
             pages.push(values(&rows.page(view, &request).await.expect("a page")));
         }
-        let gathered = rows.gather(view, &parts[1..3], false, usize::MAX).await.expect("rows").expect("they fit");
+        let gathered =
+            rows.gather(view, &parts[1..3], Gathered::Fields, usize::MAX).await.expect("rows").expect("they fit");
         let mut gathered = values(&gathered);
         gathered.sort_by_key(|row| format!("{row:?}"));
         let keys: Vec<Key> = (0..30).map(ids).collect();
