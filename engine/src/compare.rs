@@ -132,8 +132,21 @@ impl<'a> Sameness<'a> {
         if a == b {
             return Ok(true);
         }
-        canonical_row(a, self.domains, &mut self.left)?;
-        canonical_row(b, self.domains, &mut self.right)?;
+        // Most rows that differ do so in a few fields, and telling what a value is takes longer than comparing bytes.
+        let (mut ours, mut theirs) = (fields(a), fields(b));
+        for domain in self.domains {
+            let broken = |_| NotCanonical { kind: "broken row", domain: *domain };
+            let (a, b) = (ours.next_bytes().map_err(broken)?, theirs.next_bytes().map_err(broken)?);
+            if a != b && !self.same_value(a.unwrap_or_default(), b.unwrap_or_default(), *domain)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn same_value(&mut self, a: &[u8], b: &[u8], domain: Domain) -> Result<bool, NotCanonical> {
+        canonical_row(a, &[domain], &mut self.left)?;
+        canonical_row(b, &[domain], &mut self.right)?;
         Ok(self.left == self.right)
     }
 }

@@ -40,6 +40,7 @@ impl Search {
         }
         self.stats.turned_to_reading |= dense;
         let nodes: Vec<Node> = parts.into_iter().filter_map(|part| self.differing(part)).collect();
+        let nodes = if dense { joined(nodes, self.options.read_rows) } else { nodes };
         self.sort_out(nodes, dense);
     }
 
@@ -90,4 +91,16 @@ impl Search {
         let percent = if self.total == 0 { 100.0 } else { node.rows() as f64 * 100.0 / self.total as f64 };
         self.steps.push(Step { percent, newer, rows: node.rows() });
     }
+}
+
+/// Neighbours that are going to be read as one range, as far as that holds no more rows than are read at once.
+fn joined(nodes: Vec<Node>, rows_max: u64) -> Vec<Node> {
+    let mut joined: Vec<Node> = Vec::new();
+    for node in nodes {
+        match joined.last_mut() {
+            Some(last) if last.is_before(&node) && last.rows() + node.rows() <= rows_max => last.absorb(node),
+            _ => joined.push(node),
+        }
+    }
+    joined
 }

@@ -20,6 +20,19 @@ impl Node {
         self.source.max(self.target)
     }
 
+    /// Whether the other one begins where this one ends.
+    pub fn is_before(&self, next: &Node) -> bool {
+        self.range.through.is_some() && self.range.through == next.range.after
+    }
+
+    /// Becomes the range of both.
+    pub fn absorb(&mut self, next: Node) {
+        self.range.through = next.range.through;
+        self.source += next.source;
+        self.target += next.target;
+        self.depth = self.depth.max(next.depth);
+    }
+
     /// The side that cuts it.
     pub fn side(&self, cut_by: Option<SideName>) -> SideName {
         let larger = if self.source >= self.target { SideName::Source } else { SideName::Target };

@@ -159,6 +159,10 @@ fn a_table_that_differs_everywhere_is_read_after_a_sample() {
     search.digests(&sample.iter().map(|r| (digest(&source, r), digest(&target, r))).collect::<Vec<_>>());
     let Ask::Rows(ranges) = search.ask() else { panic!("the rest is read") };
     assert!(ranges.first().unwrap().0.through.is_none() && ranges.last().unwrap().0.after.is_none());
+    // Neighbours are read as one, up to what is read at once, and nothing between them is left out.
+    assert!(ranges.windows(2).all(|pair| pair[0].0.after == pair[1].0.through));
+    assert!(ranges.iter().all(|(_, rows)| *rows <= 1_500), "{ranges:?}");
+    assert!(ranges.windows(2).all(|pair| pair[0].1 + pair[1].1 > 1_500), "{ranges:?}");
     assert!(search.stats.turned_to_reading);
     assert_eq!(search.ask(), Ask::Nothing);
 }

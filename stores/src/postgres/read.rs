@@ -248,8 +248,10 @@ pub async fn gather(
 ) -> Result<Option<RowPage>, StoreError> {
     let sql = ViewSql::new(view);
     let columns = if wanted == Gathered::Keys { sql.key_columns() } else { &sql.columns };
+    // Behind the columns of a tuple stands the number of its range.
+    let raw = wanted == Gathered::Raw && sql.selects_plain_columns();
     let mut fields = Fields::new(columns, view.key_len, &view.table);
-    let mut page = RowPage::new(Form::Fields, view.key_len);
+    let mut page = RowPage::new(if raw { Form::Raw } else { Form::Fields }, view.key_len);
     let (mut row, mut too_many) = (Vec::new(), false);
     for chunk in ranges.chunks(RANGES_A_STATEMENT) {
         let select = ranges::select(&sql, chunk, &ViewSql::expressions(columns))?;
@@ -257,8 +259,13 @@ pub async fn gather(
             // A row that is too large by itself is not even copied.
             too_many = tuple.bytes.len() > bytes_max;
             if !too_many {
-                fields.read(&tuple, &mut row)?;
-                page.push_row(&row);
+                match raw {
+                    true => page.push_row(tuple.first_fields(columns.len(), &mut row)),
+                    false => {
+                        fields.read(&tuple, &mut row)?;
+                        page.push_row(&row);
+                    }
+                }
                 too_many = page.row_bytes() > bytes_max;
             }
             Ok(if too_many { Flow::Stop } else { Flow::More })
@@ -270,7 +277,10 @@ pub async fn gather(
         }
     }
     lease.release();
-    page.finish();
+    match raw {
+        true => page.shrink(),
+        false => page.finish(),
+    }
     Ok(Some(page))
 }
 
