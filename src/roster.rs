@@ -55,6 +55,8 @@ pub struct Entry {
     /// It was made by this run, or by an earlier one that did not come to its end.
     pub lacks_foreign_keys: bool,
     pub target_missing: bool,
+    /// Why the target refused to make the table, or columns of it.
+    pub unmade: Option<Mismatch>,
     pub target_engine: &'static str,
     /// Columns that this run has added to the target's table.
     pub added_columns: Vec<String>,

@@ -123,8 +123,10 @@ impl Ledger {
     /// Puts a change aside; one that was put aside before is not counted twice. How many they are now.
     pub fn reject(&self, rejected: Rejected) -> u64 {
         let mut all = open(&self.rejected);
-        if let Some(key) = rejected.key() {
-            all.insert(key, rejected);
+        let known = rejected.key().and_then(|key| all.insert(key, rejected));
+        if known.is_some() {
+            // It was wanted when it was put aside first.
+            self.want_less(1);
         }
         all.len() as u64
     }

@@ -3,12 +3,13 @@
 use std::cmp::Ordering;
 use std::sync::Arc;
 
-use crate::canonical::NotCanonical;
+use crate::canonical::{NotCanonical, write_canonical};
 use crate::change::Changes;
 use crate::domain::Domain;
 use crate::key::Key;
-use crate::row::{Form, RowPage, canonical_row, fields, key_bytes};
+use crate::row::{FieldsError, Form, RowPage, fields, key_bytes};
 use crate::sightings::Sightings;
+use crate::value::ValueRef;
 
 /// What the compare of a range found.
 #[derive(Clone, Debug)]
@@ -128,7 +129,7 @@ impl<'a> Sameness<'a> {
         Sameness { domains, left: Vec::new(), right: Vec::new() }
     }
 
-    fn same(&mut self, a: &[u8], b: &[u8]) -> Result<bool, NotCanonical> {
+    fn same<'b>(&mut self, a: &'b [u8], b: &'b [u8]) -> Result<bool, NotCanonical> {
         if a == b {
             return Ok(true);
         }
@@ -137,17 +138,30 @@ impl<'a> Sameness<'a> {
         for domain in self.domains {
             let broken = |_| NotCanonical { kind: "broken row", domain: *domain };
             let (a, b) = (ours.next_bytes().map_err(broken)?, theirs.next_bytes().map_err(broken)?);
-            if a != b && !self.same_value(a.unwrap_or_default(), b.unwrap_or_default(), *domain)? {
+            if a == b {
+                continue;
+            }
+            let value = |bytes: Option<&'b [u8]>| fields(bytes.unwrap_or_default()).next().ok_or(FieldsError).flatten();
+            if !self.same_value(value(a).map_err(broken)?, value(b).map_err(broken)?, *domain)? {
                 return Ok(false);
             }
         }
         Ok(true)
     }
 
-    fn same_value(&mut self, a: &[u8], b: &[u8], domain: Domain) -> Result<bool, NotCanonical> {
-        canonical_row(a, &[domain], &mut self.left)?;
-        canonical_row(b, &[domain], &mut self.right)?;
-        Ok(self.left == self.right)
+    fn same_value(&mut self, a: ValueRef<'_>, b: ValueRef<'_>, domain: Domain) -> Result<bool, NotCanonical> {
+        match (a, b) {
+            // What is large is mostly one of these, and need not be spelled to be compared.
+            (ValueRef::Bytes(a), ValueRef::Bytes(b)) => Ok(a == b),
+            (ValueRef::Text(a), ValueRef::Text(b)) if domain != Domain::PaddedText => Ok(a == b),
+            _ => {
+                self.left.clear();
+                self.right.clear();
+                write_canonical(&mut self.left, a, domain)?;
+                write_canonical(&mut self.right, b, domain)?;
+                Ok(self.left == self.right)
+            }
+        }
     }
 }
 
@@ -158,10 +172,10 @@ impl<'a> Sameness<'a> {
 pub fn differing_columns(source: &[u8], target: &[u8], domains: &[Domain]) -> Result<Vec<usize>, NotCanonical> {
     let mut differing = Vec::new();
     for (place, ((a, b), domain)) in fields(source).zip(fields(target)).zip(domains).enumerate() {
-        let spelled = |field: Result<crate::value::ValueRef<'_>, _>| {
+        let spelled = |field: Result<ValueRef<'_>, _>| {
             let mut out = Vec::new();
             let value = field.map_err(|_| NotCanonical { kind: "broken row", domain: *domain })?;
-            crate::canonical::write_canonical(&mut out, value, *domain).map(|()| out)
+            write_canonical(&mut out, value, *domain).map(|()| out)
         };
         if spelled(a)? != spelled(b)? {
             differing.push(place);
@@ -173,7 +187,6 @@ pub fn differing_columns(source: &[u8], target: &[u8], domains: &[Domain]) -> Re
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::value::ValueRef;
     use proptest::prelude::*;
     use std::collections::BTreeMap;
 

@@ -14,6 +14,8 @@ pub struct TableLimits {
     pub columns: usize,
     /// Which names are one.
     pub names: NameRule,
+    /// Names of columns that every table has by itself.
+    pub own_columns: &'static [&'static str],
 }
 
 /// Which names a store takes for the same.
@@ -37,7 +39,8 @@ impl NameRule {
 
 impl TableLimits {
     /// Names and columns without end, each name as it is.
-    pub const NONE: TableLimits = TableLimits { name_bytes: usize::MAX, columns: usize::MAX, names: NameRule::Exact };
+    pub const NONE: TableLimits =
+        TableLimits { name_bytes: usize::MAX, columns: usize::MAX, names: NameRule::Exact, own_columns: &[] };
 
     /// # Errors
     /// When the store cannot make this table as it is asked for.
@@ -54,6 +57,10 @@ impl TableLimits {
         if let Some(long) = [wished.name.name.as_str()].into_iter().chain(names()).find(|name| self.cuts(name)) {
             let rule = format!("the target cuts names behind {} bytes", self.name_bytes);
             return self.refuse(format!("the name {long} has {} bytes", long.len()), rule, SHORTER);
+        }
+        if let Some(own) = names().find(|name| self.own_columns.contains(name)) {
+            let rule = "every table of the target has one of this name by itself".to_owned();
+            return self.refuse(format!("table {} has the column {own}", wished.name), rule, OTHER_OR_NONE);
         }
         let mut seen = BTreeMap::new();
         let twice = names().find_map(|name| Some((seen.insert(self.names.folded(name), name)?, name)));
@@ -79,6 +86,7 @@ impl TableLimits {
 const NOTHING: &str = "leave it out of `tables`: its rows hold nothing that could be kept equal";
 const FEWER: &str = "leave some out with `exclude_fields`, or spread them over several tables by `fields`";
 const SHORTER: &str = "give it a shorter one: `target` names a table, `field_mapping` a column";
+const OTHER_OR_NONE: &str = "give it another name with `field_mapping`, or leave it out with `exclude_fields`";
 const OTHER: &str = "give one of them another name with `field_mapping`";
 
 #[cfg(test)]
@@ -108,6 +116,13 @@ mod tests {
         assert!(refused(any_case, &["a", "b", "A"]).unwrap().contains("the columns a and A"));
         assert_eq!(refused(any_case, &["ä", "Ä"]), None);
         assert_eq!(refused(TableLimits::NONE, &["a", "A"]), None);
+    }
+
+    #[test]
+    fn a_column_that_every_table_has_by_itself_is_refused() {
+        let limits = TableLimits { own_columns: &["xmin"], ..TableLimits::NONE };
+        assert!(refused(limits, &["a", "xmin"]).unwrap().contains("the column xmin"));
+        assert_eq!(refused(limits, &["XMIN", "xmin "]), None);
     }
 
     #[test]

@@ -21,25 +21,34 @@ pub struct Residue {
 impl Residue {
     /// Of two pages in `Raw` form. Neither rows nor keys have to be in an order that is known here: where the pages are not
     /// in the same one, more is left.
-    pub fn of(source: &RowPage, target: &RowPage) -> Residue {
-        let empty = |page: &RowPage| RowPage::new(Form::Raw, page.key_len);
-        let mut residue = Residue { source: empty(source), target: empty(target), equal: 0 };
-        let (mut s, mut t) = (0, 0);
+    pub fn of(source: RowPage, target: RowPage) -> Residue {
+        let (mut of_source, mut of_target) = (Vec::new(), Vec::new());
+        let (mut s, mut t, mut equal) = (0, 0, 0);
         while s < source.len() && t < target.len() {
             if source.row(s) == target.row(t) {
-                residue.equal += 1;
+                equal += 1;
                 (s, t) = (s + 1, t + 1);
                 continue;
             }
-            let (past_source, past_target) = next_equal(source, target, (s, t)).unwrap_or((1, 1));
-            (s..s + past_source).for_each(|row| residue.source.push_row(source.row(row)));
-            (t..t + past_target).for_each(|row| residue.target.push_row(target.row(row)));
+            let (past_source, past_target) = next_equal(&source, &target, (s, t)).unwrap_or((1, 1));
+            of_source.extend(s..s + past_source);
+            of_target.extend(t..t + past_target);
             (s, t) = (s + past_source, t + past_target);
         }
-        (s..source.len()).for_each(|row| residue.source.push_row(source.row(row)));
-        (t..target.len()).for_each(|row| residue.target.push_row(target.row(row)));
-        residue
+        of_source.extend(s..source.len());
+        of_target.extend(t..target.len());
+        Residue { source: left(source, &of_source), target: left(target, &of_target), equal }
     }
+}
+
+/// These rows of the page; the page itself where it is all of them, since a single row may be all the memory there is.
+fn left(page: RowPage, rows: &[usize]) -> RowPage {
+    if rows.len() == page.len() {
+        return page;
+    }
+    let mut left = RowPage::new(Form::Raw, page.key_len);
+    rows.iter().for_each(|row| left.push_row(page.row(*row)));
+    left
 }
 
 /// How many rows of each side lie before the nearest equal pair.
@@ -70,21 +79,28 @@ mod tests {
 
     #[test]
     fn changed_missing_and_extra_rows_are_left_and_no_others() {
-        let residue = Residue::of(&page(&[1, 2, 3, 4, 5, 7]), &page(&[1, 20, 3, 5, 6, 7]));
+        let residue = Residue::of(page(&[1, 2, 3, 4, 5, 7]), page(&[1, 20, 3, 5, 6, 7]));
         assert_eq!((rows(&residue.source), rows(&residue.target), residue.equal), (vec![2, 4], vec![20, 6], 4));
     }
 
     #[test]
     fn pages_without_an_equal_row_are_left_as_they_are() {
-        let residue = Residue::of(&page(&[1, 2]), &page(&[3, 4, 5]));
+        let residue = Residue::of(page(&[1, 2]), page(&[3, 4, 5]));
         assert_eq!((rows(&residue.source), rows(&residue.target), residue.equal), (vec![1, 2], vec![3, 4, 5], 0));
-        assert_eq!(Residue::of(&page(&[]), &page(&[1])).target.len(), 1);
+        assert_eq!(Residue::of(page(&[]), page(&[1])).target.len(), 1);
+    }
+
+    #[test]
+    fn a_page_that_is_left_whole_is_not_copied() {
+        let source = page(&[1, 2]);
+        let place = source.row(0).as_ptr();
+        assert_eq!(Residue::of(source, page(&[3])).source.row(0).as_ptr(), place);
     }
 
     proptest! {
         #[test]
         fn what_is_taken_out_is_the_same_on_both_sides(source: Vec<u8>, target: Vec<u8>) {
-            let residue = Residue::of(&page(&source), &page(&target));
+            let residue = Residue::of(page(&source), page(&target));
             let taken = |all: &[u8], left: Vec<u8>| {
                 let mut all = all.to_vec();
                 for row in left {

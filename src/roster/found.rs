@@ -95,6 +95,7 @@ pub(super) async fn describe(settings: &SyncSettings, ends: &Ends, table: TableS
         created: false,
         lacks_foreign_keys: false,
         target_missing: false,
+        unmade: None,
         target_engine: ends.target.capabilities().engine.name,
         added_columns: Vec::new(),
         missing_indexes: Vec::new(),

@@ -20,6 +20,9 @@ pub(super) fn lay(ends: &Ends, entry: &mut Entry, in_cycle: bool, missing: Missi
             remedy: CREATE_REMEDY.into(),
         });
     }
+    if let Some(unmade) = &entry.unmade {
+        return Err(unmade.clone());
+    }
     if let Some(wished) = &imagined {
         ends.target.capabilities().limits.check(wished)?;
     }

@@ -3,12 +3,15 @@
 use std::collections::BTreeSet;
 
 use rowsync_actors::leave::Leave;
+use rowsync_engine::error::{Class, StoreError};
 use rowsync_engine::order::Order;
+use rowsync_engine::pair::Mismatch;
 use rowsync_engine::schema::{Column, TableSchema};
 
-use super::Entry;
 use super::found::read_rules;
+use super::laid::lay;
 use super::wished::{columns_to_add, wished_foreign_keys, wished_table};
+use super::{Entry, Missing};
 use crate::ends::{Ends, told};
 use crate::problem::Problem;
 use crate::settings::SyncSettings;
@@ -21,18 +24,24 @@ pub(super) async fn create_missing(
     leave: &dyn Leave,
     made: &mut BTreeSet<String>,
 ) -> Result<(), Problem> {
-    let limits = ends.target.capabilities().limits;
     for place in order.waves.iter().flatten() {
-        let like = wished_table(&entries[*place]);
         let is_there = entries[*place].target.is_some() || entries[*place].settings.tuning.only_sync_plan;
-        // Why it cannot be made is told when it is laid beside its source.
-        if is_there || limits.check(&like).is_err() {
+        // Why it would be of no use is told when it is laid beside its source once more.
+        if is_there || lay(ends, &mut entries[*place], order.in_cycle(*place), Missing::Create).is_err() {
             continue;
         }
+        let like = wished_table(&entries[*place]);
         let foreign_keys = wished_foreign_keys(entries, *place);
         let target_failed = |error| told("target", &settings.target, error);
         leave.to_write().await.map_err(target_failed)?;
-        let created = ends.target.create_table(&like, &foreign_keys).await.map_err(target_failed)?;
+        let created = match ends.target.create_table(&like, &foreign_keys).await {
+            Ok(created) => created,
+            Err(error) if error.kind.class() == Class::Schema => {
+                entries[*place].unmade = Some(unmade(&error));
+                continue;
+            }
+            Err(error) => return Err(target_failed(error)),
+        };
         tracing::info!(table = %entries[*place].settings.source, target = %created.name, "created the missing table");
         let (source, target) = (entries[*place].settings.source.clone(), entries[*place].settings.target.clone());
         let of_the_same = |entry: &&mut Entry| entry.settings.source == source && entry.settings.target == target;
@@ -46,6 +55,12 @@ pub(super) async fn create_missing(
     }
     // A server that goes down while the rows are written must not take the tables with it.
     ends.target.flush().await.map_err(|error| told("target", &settings.target, error))
+}
+
+/// The tables beside it go on.
+fn unmade(error: &StoreError) -> Mismatch {
+    let remedy = "make it by hand (`rowsync schema` prints the statements), or leave out what the target refuses";
+    Mismatch { message: error.to_string(), remedy: remedy.into() }
 }
 
 pub(super) async fn add_missing_columns(
@@ -64,7 +79,14 @@ pub(super) async fn add_missing_columns(
         let names: Vec<String> = columns.iter().map(|column| column.name.clone()).collect();
         read_rules(settings, ends, &mut entries[place].source).await?;
         let like = TableSchema { columns, ..wished_table(&entries[place]) };
-        let grown = ends.target.add_columns(&table, &like).await.map_err(target_failed)?;
+        let grown = match ends.target.add_columns(&table, &like).await {
+            Ok(grown) => grown,
+            Err(error) if error.kind.class() == Class::Schema => {
+                entries[place].unmade = Some(unmade(&error));
+                continue;
+            }
+            Err(error) => return Err(target_failed(error)),
+        };
         tracing::info!(%table, columns = names.join(", "), "added the missing columns");
         // The kinds of records of one table share it.
         for entry in entries.iter_mut().filter(|entry| entry.target.as_ref().is_some_and(|t| t.name == table)) {

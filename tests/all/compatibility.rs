@@ -190,3 +190,28 @@ fn indexes_that_the_target_lacks_are_told_with_what_makes_them() {
         assert_eq!(notes(), Vec::<String>::new());
     }
 }
+
+#[test]
+fn two_columns_that_would_go_to_one_are_refused_before_anything_is_written() {
+    for (source, target) in sides() {
+        let desk = Desk::new();
+        source.run(
+            &desk,
+            "create table t (id integer primary key, a integer, b integer); insert into t values (1, 2, 3)",
+        );
+        target.run(&desk, "create table t (id integer primary key, a integer, b integer)");
+        let mapped = |names: &str| format!(r#""tables": [{{ "name": "t", "field_mapping": {{ {names} }} }}],"#);
+        desk.sync("one", &source.url(&desk), &target.url(&desk), &mapped(r#""a": "b""#));
+        let checked = desk.rowsync(&["check", "one.json"]);
+        assert_eq!(checked.code, Some(2), "{}", checked.stdout);
+        let problems = checked.report()["tables"][0]["problems"].to_string();
+        assert!(problems.contains("the columns a and b would both go to column b of table"), "{problems}");
+        let ended = desk.rowsync(&["run", "one.json"]);
+        assert_eq!(ended.report()["tables"][0]["errors"][0]["class"], "schema", "{}", ended.stdout);
+        // Two that change places are no such columns.
+        desk.sync("swapped", &source.url(&desk), &target.url(&desk), &mapped(r#""a": "b", "b": "a""#));
+        assert_eq!(desk.run("swapped").totals(), (1, 0, 0));
+        assert_eq!(target.lines(&desk, "select a || '|' || b from t"), ["3|2"]);
+        assert_eq!(desk.run("swapped").totals(), (0, 0, 0));
+    }
+}

@@ -238,6 +238,23 @@ fn what_schema_prints_makes_domains_before_the_table() {
     assert_eq!((desk.run("priced").totals(), desk.run("priced").totals()), ((2, 0, 0), (0, 0, 0)));
 }
 
+/// A type that is made of a domain would make it once more, under another name of its check.
+#[test]
+fn what_schema_prints_makes_a_domain_once_whatever_is_made_of_it() {
+    let (desk, source, target) = (Desk::new(), Database::new(), Database::new());
+    source.sql(
+        "create domain few as int[] check (cardinality(value) < 5); create type pair as (a few, b int);
+         create table t (id int primary key, many few[], two pair, one few);
+         insert into t values (1, array['{1}'::few, '{2,3}'::few], row('{4}', 5), '{6}')",
+    );
+    desk.sync("few", &source.url, &target.url, "");
+    let made = script(&desk, "few");
+    assert_eq!(made.matches("CREATE DOMAIN").count(), 1, "{made}");
+    target.script(&made);
+    assert_eq!((target.sql(DOMAINS), target.sql(COLUMN_TYPES)), (source.sql(DOMAINS), source.sql(COLUMN_TYPES)));
+    assert_eq!((desk.run("few").totals(), desk.run("few").totals()), ((1, 0, 0), (0, 0, 0)));
+}
+
 #[test]
 fn a_domain_over_a_domain_is_made_over_the_base_type_with_all_checks() {
     let (desk, source, target) = (Desk::new(), Database::new(), Database::new());

@@ -206,6 +206,63 @@ fn a_name_that_a_server_would_cut_is_refused_and_the_other_tables_go_on() {
 }
 
 #[test]
+fn a_column_that_a_server_has_by_itself_is_refused_and_the_other_tables_go_on() {
+    let (desk, target) = (Desk::new(), Database::new());
+    desk.in_sqlite(
+        "s.sqlite",
+        "create table a (id integer primary key, xmin integer); create table b (id integer primary key);
+         insert into a values (1, 2); insert into b values (1)",
+    );
+    desk.sync("own", &desk.sqlite("s.sqlite"), &target.url, "");
+    assert!(refused(&desk, "own").contains("table a has the column xmin"));
+    assert_eq!(target.sql("select count(*) from b"), "1");
+    let other = r#""tables": [{ "name": "a", "field_mapping": { "xmin": "least" } }],"#;
+    desk.sync("other", &desk.sqlite("s.sqlite"), &target.url, other);
+    assert_eq!(desk.run("other").totals(), (1, 0, 0));
+}
+
+/// What a target refuses is known to it alone; the error used to end the run of all tables.
+#[test]
+fn a_table_or_column_that_the_target_refuses_to_make_parks_that_table_alone() {
+    let desk = Desk::new();
+    let source = Database::new();
+    source.sql(
+        "create table sqlite_own (id bigint primary key); create table b (id bigint primary key, v int);
+         insert into sqlite_own values (1); insert into b values (1, 2)",
+    );
+    desk.sync("own", &source.url, &desk.sqlite("t.sqlite"), r#""tables": ["sqlite_own", "b"],"#);
+    let ended = desk.rowsync(&["run", "own.json"]);
+    assert_eq!((ended.code, ended.table("b")), (Some(1), (1, 0, 0)), "{}{}", ended.stdout, ended.stderr);
+    let error = ended.report()["tables"][0]["errors"][0].to_string();
+    assert!(error.contains("reserved for internal use: sqlite_own") && error.contains("rowsync schema"), "{error}");
+
+    let target = Database::new();
+    target.sql("create table a (id bigint primary key)");
+    desk.in_sqlite("a.sqlite", "create table a (id integer primary key, xmin int); create table b (id integer primary key); insert into b values (1)");
+    desk.sync("grown", &desk.sqlite("a.sqlite"), &target.url, r#""add_missing_columns": true,"#);
+    let ended = desk.rowsync(&["run", "grown.json"]);
+    assert_eq!((ended.code, ended.table("b")), (Some(1), (1, 0, 0)), "{}{}", ended.stdout, ended.stderr);
+    let error = ended.report()["tables"][0]["errors"][0].to_string();
+    assert!(error.contains("conflicts with a system column name"), "{error}");
+}
+
+#[test]
+fn a_table_whose_key_is_left_out_is_not_made_and_the_other_tables_go_on() {
+    for (source, target) in sides() {
+        let desk = Desk::new();
+        source.run(
+            &desk,
+            "create table a (x integer, y integer, primary key (x, y)); create table b (id integer primary key);
+             insert into a values (1, 2); insert into b values (1)",
+        );
+        let without = r#""tables": [{ "name": "a", "exclude_fields": ["y"] }, "b"],"#;
+        desk.sync("key", &source.url(&desk), &target.url(&desk), without);
+        assert!(refused(&desk, "key").contains("key column y of table"));
+        assert_eq!(target.lines(&desk, "select count(*) || '' from b"), ["1"]);
+    }
+}
+
+#[test]
 fn columns_that_differ_in_nothing_but_case_are_refused_where_they_would_be_one() {
     let (desk, source) = (Desk::new(), Database::new());
     source.sql("create table a (id bigint primary key, v text, \"V\" text); create table b (id bigint primary key)");

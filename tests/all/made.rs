@@ -1,6 +1,6 @@
 //! Columns whose values are made: `expressions`, defaults in place of NULL, and `on_lossy`.
 
-use crate::support::{Desk, Ended, Side, sides};
+use crate::support::{Database, Desk, Ended, Side, sides};
 
 const PEOPLE: &str =
     "create table person (id integer primary key, first varchar(20), last varchar(20), doc text, born integer,
@@ -216,6 +216,24 @@ fn what_does_not_fit_is_null_where_its_column_says_so() {
         assert_eq!(desk.run("null").totals(), (0, 1, 0));
         is_equal(&desk, "null");
     }
+}
+
+/// Whatever a type does not take, also where it has no bounds that could be written down.
+#[test]
+fn what_is_none_of_its_type_is_null_where_its_column_says_so() {
+    let (desk, source, target) = (Desk::new(), Database::new(), Database::new());
+    source.sql(
+        "create table t (id int primary key, price numeric, code text, yes int, doc text);
+         insert into t values (1, 'Infinity', 'none', 2, '{'), (2, '-Infinity', null, 0, null),
+           (3, 'NaN', '00000000-0000-0000-0000-000000000001', 1, '{}')",
+    );
+    target.sql("create table t (id int primary key, price numeric(6, 2), code uuid, yes bool, doc jsonb)");
+    let words = r#""price": "null", "code": "null", "yes": "null", "doc": "null""#;
+    desk.sync("none", &source.url, &target.url, &on_lossy(words));
+    assert_eq!(desk.run("none").totals(), (3, 0, 0));
+    let row = "select string_agg(concat_ws('|', id, price, code, yes, doc), ' ' order by id) from t";
+    assert_eq!(target.sql(row), "1 2|f 3|NaN|00000000-0000-0000-0000-000000000001|t|{}");
+    is_equal(&desk, "none");
 }
 
 #[test]

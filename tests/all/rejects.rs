@@ -324,3 +324,24 @@ fn a_large_row_that_failed_is_kept_by_its_key_alone() {
     let with = |row: &&String| row.contains("00000000");
     assert_eq!((kept.len(), kept.iter().filter(with).count()), (2, 1));
 }
+
+/// A row that never comes out equal has the table compared several times, and each refuses the others once more.
+#[test]
+fn a_row_that_is_refused_by_several_compares_of_a_run_is_counted_once() {
+    let (desk, source, target) = (Desk::new(), Database::new(), Database::new());
+    source.sql(
+        "create table t (id int primary key, v text); insert into t values (1, 'fine'), (2, 'changed'), (3, null)",
+    );
+    target.sql(
+        "create table t (id int primary key, v text not null);
+         create function meddle() returns trigger language plpgsql as
+           $$ begin new.v := replace(new.v, 'changed', 'other'); return new; end $$;
+         create trigger meddling before insert or update on t for each row execute function meddle()",
+    );
+    desk.sync("meddled", &source.url, &target.url, "");
+    let ended = desk.rowsync(&["run", "meddled.json"]);
+    assert_eq!(ended.code, Some(1), "{}", ended.stderr);
+    let table = ended.report()["tables"][0].clone();
+    assert!(table["notes"].to_string().contains("rows read back unequal"), "{table}");
+    assert_eq!(table["failed"], 1, "{table}");
+}

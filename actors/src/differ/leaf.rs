@@ -10,7 +10,7 @@ use rowsync_engine::report::Sample;
 use rowsync_engine::residue::Residue;
 use rowsync_engine::row::{Form, RowPage};
 use rowsync_engine::search::SideName;
-use rowsync_engine::store::Gathered;
+use rowsync_engine::store::{Decoder, Gathered};
 
 use super::Desk;
 use super::samples::samples;
@@ -86,7 +86,7 @@ async fn compare_gathered(desk: Arc<Desk>, ranges: Vec<KeyRange>, act: Act) -> R
         });
     };
     permit.settle(source.bytes() + target.bytes());
-    judge(&desk, ranges, Vec::new(), (&source, &target), act, permit)
+    judge(&desk, ranges, Vec::new(), (source, target), act, permit)
 }
 
 /// Compares the first rows of a range.
@@ -108,40 +108,43 @@ async fn compare_first(desk: Arc<Desk>, range: KeyRange, act: Act) -> Result<Lea
     desk.learn(if source.is_empty() { &target } else { &source });
     let cut = through != range.through;
     let rest = cut.then(|| KeyRange::new(through.clone(), range.through.clone())).into_iter().collect();
-    judge(&desk, vec![KeyRange::new(range.after, through)], rest, (&source, &target), act, permit)
+    judge(&desk, vec![KeyRange::new(range.after, through)], rest, (source, target), act, permit)
 }
 
 fn judge(
     desk: &Desk,
     ranges: Vec<KeyRange>,
     rest: Vec<KeyRange>,
-    (source, target): (&RowPage, &RowPage),
+    (source, target): (RowPage, RowPage),
     act: Act,
     permit: Permit,
 ) -> Result<Leaf, Failure> {
     let (source_rows, target_rows) = (source.len() as u64, target.len() as u64);
-    let taken_apart = unlike(desk, source, target)?;
-    let (source, target, equal) = taken_apart.as_ref().map_or((source, target, 0), |(s, t, equal)| (s, t, *equal));
-    let findings = if by_keys(act) { compare_keys(source, target) } else { compare(source, target, &desk.domains()) };
+    let (source, target, equal) = unlike(desk, source, target)?;
+    let findings =
+        if by_keys(act) { compare_keys(&source, &target) } else { compare(&source, &target, &desk.domains()) };
     let mut findings = findings.map_err(|error| Failure::of_compare(error, &desk.pair.source.table))?;
     tracing::debug!(source_rows, target_rows, differing = findings.changes.len(), "range compared");
     findings.equal += equal;
     let samples = match act {
-        Act::Observe { samples_max, explain } => samples(desk, &findings, target, samples_max, explain),
+        Act::Observe { samples_max, explain } => samples(desk, &findings, &target, samples_max, explain),
         _ => Vec::new(),
     };
     Ok(Leaf { ranges, rest, findings, samples, source_rows, target_rows, permit })
 }
 
-/// Of raw pages the rows that are not the same on both sides, as fields, and how many are; none of pages of fields.
-fn unlike(desk: &Desk, source: &RowPage, target: &RowPage) -> Result<Option<(RowPage, RowPage, u64)>, Failure> {
+/// Of raw pages the rows that are not the same on both sides, as fields, and how many are; pages of fields as they are.
+/// Takes what it needs no more: rows may be larger than all other memory of a run.
+fn unlike(desk: &Desk, source: RowPage, target: RowPage) -> Result<(RowPage, RowPage, u64), Failure> {
     let Some([of_source, of_target]) = desk.decoders.as_ref().filter(|_| source.form == Form::Raw) else {
-        return Ok(None);
+        return Ok((source, target, 0));
     };
-    let residue = Residue::of(source, target);
-    let source = of_source.decode(&residue.source).map_err(|error| error.on(SideName::Source))?;
-    let target = of_target.decode(&residue.target).map_err(|error| error.on(SideName::Target))?;
-    Ok(Some((source, target, residue.equal)))
+    let Residue { source, target, equal } = Residue::of(source, target);
+    let as_fields =
+        |decoder: &Arc<dyn Decoder>, raw: RowPage, side| decoder.decode(&raw).map_err(|error| error.on(side));
+    let source = as_fields(of_source, source, SideName::Source)?;
+    let target = as_fields(of_target, target, SideName::Target)?;
+    Ok((source, target, equal))
 }
 
 /// Pages of both sides that hold the same range, and where that range ends.

@@ -43,6 +43,8 @@ pub enum Capacity {
     Digits(u32),
     /// No time of day.
     Day,
+    /// Whatever is of its type.
+    Typed,
 }
 
 /// Whether a value fits.
@@ -54,23 +56,20 @@ enum Fit {
 }
 
 impl Capacity {
-    /// None where the column has no bounds that are known.
-    pub fn of(column: &Column) -> Option<Capacity> {
+    pub fn of(column: &Column) -> Capacity {
         match &column.data_type {
-            DataType::Int { bits } => Some(Capacity::Int(*bits)),
-            DataType::Float { bits: 32 } => Some(Capacity::Float32),
+            DataType::Int { bits } => Capacity::Int(*bits),
+            DataType::Float { bits: 32 } => Capacity::Float32,
             DataType::Decimal { precision, scale: Some(scale) } => {
-                Some(Capacity::Decimal { precision: *precision, scale: *scale })
+                Capacity::Decimal { precision: *precision, scale: *scale }
             }
             DataType::Decimal { precision: Some(precision), scale: None } => {
-                Some(Capacity::Decimal { precision: Some(*precision), scale: 0 })
+                Capacity::Decimal { precision: Some(*precision), scale: 0 }
             }
-            DataType::Text { max_chars: Some(chars) } | DataType::PaddedText { chars } => Some(Capacity::Chars(*chars)),
-            DataType::Date => Some(Capacity::Day),
-            DataType::Time | DataType::Timestamp | DataType::TimestampTz => {
-                Some(Capacity::Digits(second_digits(column)))
-            }
-            _ => None,
+            DataType::Text { max_chars: Some(chars) } | DataType::PaddedText { chars } => Capacity::Chars(*chars),
+            DataType::Date => Capacity::Day,
+            DataType::Time | DataType::Timestamp | DataType::TimestampTz => Capacity::Digits(second_digits(column)),
+            _ => Capacity::Typed,
         }
     }
 
@@ -128,6 +127,8 @@ impl Capacity {
                 moment(*micros, rounded_timestamp(*micros, digits), Value::TimestampTz)
             }
             (Capacity::Day, Value::Timestamp(micros)) => moment(*micros, midnight(*micros), Value::Timestamp),
+            (Capacity::Decimal { precision: Some(_), .. }, Value::Float(float)) if float.is_infinite() => Fit::Nowhere,
+            (_, Value::Unfit(..)) => Fit::Nowhere,
             // NULL, and what the column itself judges.
             _ => Fit::Same,
         }
@@ -166,7 +167,10 @@ fn float32(float: f64) -> Fit {
 }
 
 fn decimal(text: &str, precision: Option<u32>, scale: u32) -> Fit {
-    // NaN and the infinities are the column's to judge.
+    if precision.is_some() && text.ends_with("Infinity") {
+        return Fit::Nowhere;
+    }
+    // NaN, and infinities where there is no end to the digits, are the column's to judge.
     if !text.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'-' | b'+' | b'.')) {
         return Fit::Same;
     }
@@ -198,6 +202,7 @@ fn moment(micros: i64, rounded: i64, value: fn(i64) -> Value) -> Fit {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::value::Found;
     use proptest::prelude::*;
 
     fn any_capacity() -> impl Strategy<Value = Capacity> {
@@ -248,6 +253,12 @@ mod tests {
         check(Capacity::Int(16), Value::Int(40_000), Value::Int(40_000));
         check(Capacity::Chars(2), Value::Text("äöü".into()), Value::Text("äö".into()));
         check(Capacity::Digits(0), Value::Timestamp(1_600_000), Value::Timestamp(2_000_000));
-        assert_eq!(Capacity::Int(16).fitted(Value::Int(40_000), OnLossy::Null), Value::Null);
+        let null = |capacity: Capacity, value| assert_eq!(capacity.fitted(value, OnLossy::Null), Value::Null);
+        null(Capacity::Int(16), Value::Int(40_000));
+        null(money, decimal("-Infinity"));
+        null(money, Value::Float(f64::INFINITY));
+        null(Capacity::Typed, Value::Unfit(Found::Text, b"no UUID".to_vec()));
+        check(money, decimal("Infinity"), decimal("Infinity"));
+        assert!(Capacity::Decimal { precision: None, scale: 2 }.holds(&decimal("Infinity")));
     }
 }

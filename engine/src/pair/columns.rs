@@ -1,5 +1,7 @@
 //! Which columns of two tables meet, and which of them are the key.
 
+use std::collections::BTreeMap;
+
 use super::{Mismatch, Pair, PairOptions, Side, is_made, made_columns, mismatch};
 use crate::schema::{Column, Filled, Given, TableSchema, find_name};
 
@@ -36,7 +38,21 @@ pub(super) fn matched_columns(
         }
     }
     matched.extend(made_columns(source, target, options)?);
+    refuse_shared(&matched, target)?;
     Ok(matched)
+}
+
+/// A column takes one value of each row.
+fn refuse_shared(columns: &[Matched], target: &TableSchema) -> Result<(), Mismatch> {
+    let mut taken = BTreeMap::new();
+    let twice = columns.iter().find_map(|(s, t)| Some((taken.insert(&t.name, &s.name)?, s, t)));
+    match twice {
+        Some((first, s, t)) => mismatch(
+            format!("the columns {first} and {} would both go to column {} of table {}", s.name, t.name, target.name),
+            "name another column for one of them in `field_mapping`, or leave it out with `exclude_fields`",
+        ),
+        None => Ok(()),
+    }
 }
 
 /// Columns of the source that take part and have no partner, but for those of the key, under the names that they would have

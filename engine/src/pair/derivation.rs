@@ -132,7 +132,7 @@ pub(super) struct Making<'a> {
 pub(super) fn exact_columns(making: &Making<'_>) -> Vec<(usize, Capacity)> {
     let columns = making.columns.iter().enumerate();
     let exact = columns.filter(|(_, (_, t))| on_lossy(making.target, t, making.options) == Some(OnLossy::Error));
-    exact.filter_map(|(place, (_, t))| Some((place, Capacity::of(t)?))).collect()
+    exact.map(|(place, (_, t))| (place, Capacity::of(t))).collect()
 }
 
 /// What is made of what; see [`Made::read_by`].
@@ -175,7 +175,7 @@ pub(super) fn derivation(making: &Making<'_>) -> Result<Option<Made>, Mismatch> 
         };
         let default = default(making, t, *domain)?;
         let lossy = on_lossy(making.target, t, making.options).filter(|lossy| *lossy != OnLossy::Error);
-        let fit = Capacity::of(t).zip(lossy);
+        let fit = lossy.map(|lossy| (Capacity::of(t), lossy));
         is_made |= of.is_some() || default.is_some() || fit.is_some();
         if making.options.keep_json_keys && *domain == Domain::Json {
             made.kept.push(made.columns.len());

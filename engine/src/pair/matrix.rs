@@ -107,7 +107,7 @@ fn postgresql() -> Vec<SampledType> {
         of(
             "text",
             T::Text { max_chars: None },
-            &["''", "'1'", "'abcdefgh  '", "'2024-02-29'", "'Grüße 😀'", "'{\"a\": 1}'"],
+            &["''", "'1'", "'abcdefgh  '", "'abcd  '", "'2024-02-29'", "'Grüße 😀'", "'{\"a\": 1}'"],
         ),
         of("character varying(5)", T::Text { max_chars: Some(5) }, &["''", "'1'", "'äöüßé'", "'a '"]),
         of("character(5)", T::PaddedText { chars: 5 }, &["''", "'1'", "'äöüßé'"]),
@@ -146,7 +146,7 @@ fn sqlite() -> Vec<SampledType> {
         of(
             "TEXT",
             T::Text { max_chars: None },
-            &["''", "'1'", "'007'", "'abcdefgh  '", "'2024-02-29'", "'{\"a\": 1}'"],
+            &["''", "'1'", "'007'", "'abcdefgh  '", "'abcd  '", "'2024-02-29'", "'{\"a\": 1}'"],
         ),
         of("VARCHAR(5)", T::Text { max_chars: Some(5) }, &["''", "'1'", "'äöüßé'", "'longer'"]),
         of("BLOB", T::Bytes, &["x''", "x'00ff'", "x'000102030405060708090a0b0c0d0e0f'", "'text'"]),

@@ -58,6 +58,10 @@ async fn with_types(lease: &mut Lease, like: &TableSchema, name: &TableName) -> 
 /// What makes the types that are missing, and the table.
 async fn statements(lease: &mut Lease, like: &TableSchema, name: &TableName) -> Result<Vec<String>, StoreError> {
     let (mut statements, mut lines) = (Vec::new(), Vec::new());
+    // Before all other types, as in a run: one of those may be made of a domain that a column has as well.
+    for column in &like.columns {
+        domains::type_of(lease, column, like, name, &mut statements).await?;
+    }
     for column in &like.columns {
         lines.push(definition(lease, column, like, name, &mut statements).await?);
     }

@@ -25,6 +25,8 @@ pub struct Encoder {
     chars_max: Option<usize>,
     /// Whether shorter texts come back with spaces up to that.
     pads: bool,
+    /// Whether spaces at the end of a text are none of it, so that the server may cut them.
+    spaces_idle: bool,
     /// Microseconds to which the column rounds.
     grain: i64,
     labels: Vec<String>,
@@ -54,6 +56,7 @@ impl Encoder {
                 _ => None,
             },
             pads: matches!(data_type, DataType::PaddedText { .. }),
+            spaces_idle: domain == Domain::PaddedText,
             grain: grain(&column.declared),
             labels: match data_type {
                 DataType::Enum { labels } => labels.clone(),
@@ -147,7 +150,7 @@ impl Encoder {
         if let Some(chars_max) = self.chars_max
             && text.len() > chars_max
             && text.chars().count() > chars_max
-            && text.trim_end_matches(' ').chars().count() > chars_max
+            && (!self.spaces_idle || text.trim_end_matches(' ').chars().count() > chars_max)
         {
             return Err(Misfit(format!("a text of more than {chars_max} characters")));
         }

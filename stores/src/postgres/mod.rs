@@ -80,7 +80,12 @@ use crate::{Access, Connection};
 /// Generated columns, hashes of 64 bits and the functions on partitions are all there.
 const OLDEST_MAJOR_VERSION: u32 = 12;
 /// NAMEDATALEN with a NUL at the end, and MaxHeapAttributeNumber; hardly any server is built otherwise.
-const LIMITS: TableLimits = TableLimits { name_bytes: 63, columns: 1_600, names: NameRule::Exact };
+const LIMITS: TableLimits = TableLimits {
+    name_bytes: 63,
+    columns: 1_600,
+    names: NameRule::Exact,
+    own_columns: &["tableoid", "ctid", "xmin", "xmax", "cmin", "cmax"],
+};
 
 /// A copy that is quickest writes by two connections, and proves by a third one what was written.
 const CONNECTIONS_OF_A_COPY: u32 = 3;

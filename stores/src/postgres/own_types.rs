@@ -208,8 +208,10 @@ pub async fn type_of(
     types: &mut Vec<String>,
 ) -> Result<Option<String>, StoreError> {
     let Some(wished) = wished(like, column) else { return Ok(None) };
-    for statement in missing(lease, wished, place).await? {
-        if !types.contains(&statement) {
+    for (own, statement) in missing(lease, wished, place).await? {
+        // A domain of a column has been made with the names of its checks.
+        let start = format!("CREATE {} {} AS ", own.kind, called(place)(&own.name));
+        if !types.iter().any(|other| other.starts_with(&start)) {
             types.push(statement);
         }
     }
@@ -230,7 +232,8 @@ pub async fn make(lease: &mut Lease, like: &TableSchema, place: &TableName) -> R
         if !is_needed {
             continue;
         }
-        let mut statements = missing(lease, wished, place).await?;
+        let missing = missing(lease, wished, place).await?;
+        let mut statements: Vec<String> = missing.into_iter().map(|(_, statement)| statement).collect();
         // One that was there may be of another kind, of which there is no array or range of this name.
         let named = wished.named.spelled(called(place));
         statements.push(format!("SELECT {}::regtype", text_literal(&named)));
@@ -242,11 +245,15 @@ pub async fn make(lease: &mut Lease, like: &TableSchema, place: &TableName) -> R
 }
 
 /// What makes those that are not there.
-async fn missing(lease: &mut Lease, wished: &ColumnType, place: &TableName) -> Result<Vec<String>, StoreError> {
+async fn missing<'a>(
+    lease: &mut Lease,
+    wished: &'a ColumnType,
+    place: &TableName,
+) -> Result<Vec<(&'a OwnType, String)>, StoreError> {
     let mut statements = Vec::new();
     for own in &wished.needs {
         if !is_there(lease, &own.name, place).await? {
-            statements.push(creation(own, place));
+            statements.push((own, creation(own, place)));
         }
     }
     Ok(statements)

@@ -65,7 +65,8 @@ type Result<T> = std::result::Result<T, StoreError>;
 /// Threads that read what was committed last. More than the processor's cores would only wait for each other.
 const READERS: usize = 2;
 /// Names may have any length; SQLITE_MAX_COLUMN is 2,000 unless SQLite was built otherwise, and ours was not.
-const LIMITS: TableLimits = TableLimits { name_bytes: usize::MAX, columns: 2_000, names: NameRule::AnyCase };
+const LIMITS: TableLimits =
+    TableLimits { name_bytes: usize::MAX, columns: 2_000, names: NameRule::AnyCase, own_columns: &[] };
 
 /// A file of SQLite.
 pub struct Sqlite {
