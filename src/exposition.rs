@@ -74,7 +74,7 @@ impl Exposition {
 
     /// The text that Prometheus reads.
     pub fn text(&self) -> String {
-        text::compose(&self.recorders.rendered())
+        text::compose(self.recorders.rendered())
     }
 }
 

@@ -61,6 +61,8 @@ impl Problem {
             Problem::Internal(message) => {
                 (Class::Logic, message.clone(), "report it with the log, and run again; what was written stays")
             }
+            // Nothing is wrong with rowsync where the settings do not fit what is there.
+            Problem::Settings(_) | Problem::Usage(_) => (Class::Schema, self.to_string(), ""),
             other => (Class::Logic, other.to_string(), ""),
         };
         let remedy = if remedy.is_empty() { "mend that, then run again" } else { remedy };

@@ -30,8 +30,8 @@ impl Recorders {
     }
 
     /// What is known of each, in the order of their names, as Prometheus reads it.
-    pub fn rendered(&self) -> Vec<String> {
-        self.handles().iter().map(PrometheusHandle::render).collect()
+    pub fn rendered(&self) -> impl Iterator<Item = String> {
+        self.handles().into_iter().map(|handle| handle.render())
     }
 
     /// Adds up what was observed since the last time.

@@ -1,27 +1,28 @@
 //! The text: what the recorders rendered, put together in the order of the catalogue.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::fmt::Write as _;
+use std::sync::LazyLock;
 
-use rowsync_engine::metrics::{CATALOGUE, Kind, Metric, Unit, find};
+use rowsync_engine::metrics::{CATALOGUE, Kind, Metric, Unit};
 
 use super::about;
 
 const NANOSECONDS: f64 = 1e9;
 
-/// Every metric once, also those that nobody has counted yet.
-pub fn compose(rendered: &[String]) -> String {
-    let mut blocks = blocks(rendered);
-    let mut text = String::with_capacity(rendered.iter().map(String::len).sum());
-    for metric in CATALOGUE {
-        let mut lines = blocks.remove(metric.name).unwrap_or_default();
-        if metric.kind != Kind::Histogram {
-            lines.sort_unstable();
-        }
-        text.push_str(&head(metric));
-        lines.iter().for_each(|line| tell(metric, line, &mut text));
-    }
-    text
+/// How the lines of a metric begin in what a recorder renders.
+const TYPE: &str = "# TYPE ";
+
+/// Where each metric stands in the catalogue.
+static PLACES: LazyLock<HashMap<&str, usize>> =
+    LazyLock::new(|| CATALOGUE.iter().enumerate().map(|(place, metric)| (metric.name, place)).collect());
+
+/// Every metric once, also those that nobody has counted yet; the series of each in the order of the recorders. There may be
+/// hundreds of thousands, so each is gone through once, and none but those of one recorder are sorted.
+pub fn compose(rendered: impl Iterator<Item = String>) -> String {
+    let mut blocks: Vec<String> = CATALOGUE.iter().map(head).collect();
+    rendered.for_each(|rendered| take_apart(&rendered, &mut blocks));
+    blocks.concat()
 }
 
 fn head(metric: &Metric) -> String {
@@ -31,31 +32,23 @@ fn head(metric: &Metric) -> String {
         Kind::Histogram => "histogram",
     };
     let about = about(metric).replace('\\', "\\\\");
-    format!("# HELP {name} {about}\n# TYPE {name} {kind}\n", name = metric.name)
+    format!("# HELP {name} {about}\n{TYPE}{name} {kind}\n", name = metric.name)
 }
 
-/// The lines of each metric. There may be hundreds of thousands, so none is copied, and those that stand together are looked
-/// up once.
-fn blocks(rendered: &[String]) -> BTreeMap<&str, Vec<&str>> {
-    let mut blocks: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    let mut open: Option<(&str, &mut Vec<&str>)> = None;
-    for line in rendered.iter().flat_map(|rendered| rendered.lines()).filter(|line| !line.starts_with('#')) {
-        let Some(name) = line.split(['{', ' ']).next().filter(|name| !name.is_empty()) else { continue };
-        match &mut open {
-            Some((of, lines)) if *of == name => lines.push(line),
-            _ => {
-                open = metric_of(name).map(|metric| (name, blocks.entry(metric.name).or_default()));
-                open.iter_mut().for_each(|(_, lines)| lines.push(line));
-            }
+/// Adds the lines of one recorder to the blocks of their metrics.
+fn take_apart(rendered: &str, blocks: &mut [String]) {
+    let mut lines = rendered.lines().filter(|line| !line.is_empty()).peekable();
+    let mut series = Vec::new();
+    while let Some(line) = lines.next() {
+        let name = line.strip_prefix(TYPE).and_then(|typed| typed.split(' ').next());
+        let Some(&place) = name.and_then(|name| PLACES.get(name)) else { continue };
+        series.extend(std::iter::from_fn(|| lines.next_if(|line| !line.starts_with('#'))));
+        // The bounds of a histogram come in their order, all others in none.
+        if CATALOGUE[place].kind != Kind::Histogram {
+            series.sort_unstable();
         }
+        series.drain(..).for_each(|line| tell(&CATALOGUE[place], line, &mut blocks[place]));
     }
-    blocks
-}
-
-/// Whose lines are called so; those of a histogram have a word more in their name.
-fn metric_of(name: &str) -> Option<&'static Metric> {
-    let parts = ["_bucket", "_sum", "_count"];
-    find(name).or_else(|| parts.iter().find_map(|part| find(name.strip_suffix(part)?)))
 }
 
 /// Adds a line as it is to be read: seconds were counted in whole nanoseconds.
@@ -63,9 +56,13 @@ fn tell(metric: &Metric, line: &str, text: &mut String) {
     let is_in_nanoseconds = (metric.kind, metric.unit) == (Kind::Counter, Unit::Seconds);
     let counted = line.rsplit_once(' ').filter(|_| is_in_nanoseconds);
     let seconds = counted.and_then(|(series, count)| Some((series, count.parse::<f64>().ok()? / NANOSECONDS)));
-    // A text that is written to memory takes all.
-    let _ = match seconds {
-        Some((series, seconds)) => writeln!(text, "{series} {seconds}"),
-        None => writeln!(text, "{line}"),
-    };
+    match seconds {
+        Some((series, seconds)) => {
+            text.push_str(series);
+            // A text that is written to memory takes all.
+            let _ = write!(text, " {seconds}");
+        }
+        None => text.push_str(line),
+    }
+    text.push('\n');
 }

@@ -64,6 +64,40 @@ fn seconds_are_told_in_seconds_and_names_with_quotes_are_escaped() {
     assert_eq!(series[r#"rowsync_records_skipped_total{sync="s",table="a \"quoted\" table"}"#], 3.0);
 }
 
+/// What recorders render begins the lines of each metric with its type, and a name may look like that.
+#[test]
+fn series_of_a_metric_stand_together_each_once_in_the_order_of_syncs_and_tables() {
+    let exposition = Exposition::default();
+    let lookalike = "a\n# TYPE rowsync_records_total counter\nrowsync_records_total 7";
+    metrics::with_local_recorder(&exposition.recorder(), || {
+        drop((TableMeters::of("two", "a"), SyncMeters::of("two"), TableMeters::of("one", "b"), SyncMeters::of("one")));
+        drop((TableMeters::of("one", lookalike), TableMeters::of("one", "a")));
+    });
+    let text = exposition.text();
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(lines.iter().collect::<BTreeSet<_>>().len(), lines.len());
+    assert!(lines.iter().all(|line| !line.is_empty()));
+    let of = |name: &str| -> Vec<&str> {
+        let begun = lines.iter().skip_while(|line| !line.starts_with(&format!("# TYPE {name} "))).skip(1);
+        begun.take_while(|line| !line.starts_with('#')).copied().collect()
+    };
+    let escaped = lookalike.replace('\n', "\\n");
+    let records = [("one", "a"), ("one", escaped.as_str()), ("one", "b"), ("two", "a")];
+    let expected = records.map(|(sync, table)| format!(r#"rowsync_records_total{{sync="{sync}",table="{table}"}} 0"#));
+    assert_eq!(of("rowsync_records_total"), expected);
+    let counted: usize = CATALOGUE.iter().map(|metric| of(metric.name).len()).sum();
+    assert_eq!(counted + 2 * CATALOGUE.len(), lines.len());
+    for metric in CATALOGUE {
+        assert!(of(metric.name).iter().all(|line| line.starts_with(metric.name)), "{}", metric.name);
+    }
+    let seconds: Vec<f64> = of("rowsync_execution_seconds")
+        .iter()
+        .filter(|line| line.contains(r#"{sync="one",le=""#) && !line.contains("+Inf"))
+        .map(|line| line.split("le=\"").nth(1).unwrap().split('"').next().unwrap().parse().unwrap())
+        .collect();
+    assert!(seconds.len() > 1 && seconds.is_sorted(), "{seconds:?}");
+}
+
 #[test]
 fn series_go_with_their_syncs_and_tables_unless_somebody_still_counts() {
     let exposition = Exposition::default();

@@ -100,6 +100,23 @@ fn an_execution_that_cannot_begin_is_in_the_history_with_its_reason() {
     assert_eq!(history["executions"][0]["status"], "failed");
 }
 
+/// It was counted as a mistake of rowsync itself, which is to be reported.
+#[test]
+fn a_table_that_the_target_lacks_is_an_error_of_the_schema() {
+    let desk = Desk::new();
+    desk.in_sqlite("shop", "create table item (id integer primary key)");
+    desk.sync("shop", &desk.sqlite("shop"), &desk.sqlite("copy"), FAST);
+    let written = std::fs::read_to_string(desk.path("shop.json")).unwrap();
+    let making = "\"create_missing_tables\": true";
+    assert!(written.contains(making));
+    std::fs::write(desk.path("shop.json"), written.replace(making, "\"create_missing_tables\": false")).unwrap();
+    desk.in_sqlite("copy", "create table other (id integer primary key)");
+    let server = Server::start(&desk, &["shop.json"]);
+    let report = server.run("shop");
+    assert_eq!((&report["status"], &report["errors"][0]["class"]), (&json!("failed"), &json!("schema")), "{report:#}");
+    assert!(report["errors"][0]["message"].as_str().unwrap().contains("create_missing_tables"), "{report:#}");
+}
+
 #[test]
 fn a_sync_that_is_not_enabled_is_not_executed() {
     let desk = Desk::new();
