@@ -27,8 +27,9 @@ use node::{Node, Part, Waiting};
 const DEPTH_MAX: u64 = 40;
 /// Of so many parts a sample is asked for first.
 const SAMPLED_FROM: usize = 256;
-/// Every so manieth part is in the sample.
+/// Every so manieth part is in the sample, or fewer where so many parts tell enough.
 const SAMPLE_STEP: usize = 16;
+const SAMPLE_PARTS: usize = 32;
 /// Differing ranges that the first wave is prepared for: enough to keep its parts from being too coarse.
 const DIFFERENCES_EXPECTED: u64 = 30;
 /// A sample that can hardly change the course is not worth its round trip.
@@ -205,7 +206,7 @@ impl Search {
             && self.options.seek == Seek::Differences
             && self.options.dense_percent <= SAMPLE_DENSE_MAX
             && self.options.costs.sample_pays(rows);
-        let step = if sampled { SAMPLE_STEP } else { 1 };
+        let step = if sampled { SAMPLE_STEP.max(parts.len() / SAMPLE_PARTS) } else { 1 };
         (step / 2..parts.len()).step_by(step).collect()
     }
 

@@ -10,7 +10,7 @@ use rowsync_engine::report::Sample;
 use rowsync_engine::residue::Residue;
 use rowsync_engine::row::{Form, RowPage};
 use rowsync_engine::search::SideName;
-use rowsync_engine::store::{Decoder, Gathered};
+use rowsync_engine::store::{Decoder, Gathered, PageRequest};
 
 use super::Desk;
 use super::samples::samples;
@@ -45,10 +45,15 @@ fn form(desk: &Desk, act: Act) -> Form {
     if desk.decoders.is_some() && !by_keys(act) { Form::Raw } else { Form::Fields }
 }
 
-/// Compares several small ranges at once, which costs one round trip; or the first rows of a single one.
-pub(super) async fn compare_some(desk: Arc<Desk>, mut ranges: Vec<KeyRange>, act: Act) -> Result<Leaf, Failure> {
+/// Compares several small ranges at once, which costs one round trip; or the first `rows_max` rows of a single one.
+pub(super) async fn compare_some(
+    desk: Arc<Desk>,
+    mut ranges: Vec<KeyRange>,
+    rows_max: u64,
+    act: Act,
+) -> Result<Leaf, Failure> {
     match ranges.pop() {
-        Some(single) if ranges.is_empty() => compare_first(desk, single, act).await,
+        Some(single) if ranges.is_empty() => compare_first(desk, single, rows_max as usize, act).await,
         last => {
             ranges.extend(last);
             compare_gathered(desk, ranges, act).await
@@ -90,13 +95,12 @@ async fn compare_gathered(desk: Arc<Desk>, ranges: Vec<KeyRange>, act: Act) -> R
 }
 
 /// Compares the first rows of a range.
-async fn compare_first(desk: Arc<Desk>, range: KeyRange, act: Act) -> Result<Leaf, Failure> {
+async fn compare_first(desk: Arc<Desk>, range: KeyRange, rows_max: usize, act: Act) -> Result<Leaf, Failure> {
     desk.check_stop()?;
     let mut permit = desk.permit(2 * desk.options.page_bytes).await;
     let form = form(&desk, act);
     let page = |side: SideName, range: KeyRange| {
-        let mut request = desk.request(range, form);
-        request.keys_only = keys_only(act, side);
+        let request = PageRequest { rows_max, keys_only: keys_only(act, side), ..desk.request(range, form) };
         desk.reader(side).page(request)
     };
     let (mut source, mut target) = read_both(&range, &page).await?;

@@ -182,7 +182,7 @@ impl Work {
             fan_out: FAN_OUT,
             recent_first: options.recent_first,
             dense_percent: chosen.costs.dense_percent(),
-            read_rows: options.batch_rows.get() as u64,
+            read_rows: read_rows(options.batch_rows.get() as u64, self.job.pair.raw, act),
             cut_by: self.nearer_side(),
             costs: chosen.costs,
         };
@@ -200,6 +200,15 @@ impl Work {
         } else {
             None
         }
+    }
+}
+
+/// Rows of one question. What may have to be written is held in batches; what is only looked at, and as it was read, costs
+/// less than asking for it.
+fn read_rows(batch: u64, raw: bool, act: Act) -> u64 {
+    match act {
+        Act::Observe { .. } if raw => batch.saturating_mul(LAID_ASIDE),
+        _ => batch,
     }
 }
 

@@ -25,7 +25,7 @@ pub struct SearchOptions {
     pub recent_first: u64,
     /// When a larger share of the rows than this lies in ranges that differ, those are read without cutting further.
     pub dense_percent: u64,
-    /// Neighbouring ranges are read as one, up to so many rows.
+    /// Rows that are read by one question; neighbouring ranges are read as one up to so many.
     pub read_rows: u64,
     /// The side that tells where to cut, where it has rows enough; none: the larger one.
     pub cut_by: Option<SideName>,
