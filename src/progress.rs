@@ -14,6 +14,8 @@ use crate::cli::CommonArgs;
 
 /// Fast enough to look alive, slow enough to cost nothing.
 const REDRAW: Duration = Duration::from_millis(120);
+/// A rate of less time than this says nothing.
+const RATE_AFTER: Duration = Duration::from_secs(1);
 /// Fits 80 columns with numbers of nine digits.
 const TEMPLATE: &str = "{prefix:20!} {bar:16} {human_pos}/{human_len} {rate:>12} {eta:>4}";
 
@@ -64,6 +66,10 @@ impl Bars {
         let style = ProgressStyle::with_template(TEMPLATE).unwrap_or_else(|_| ProgressStyle::default_bar());
         // The style's own rate prints ten digits behind the point.
         let style = style.with_key("rate", |state: &ProgressState, out: &mut dyn fmt::Write| {
+            // Of what was there when the line was first drawn nobody knows how long it took.
+            if state.elapsed() < RATE_AFTER {
+                return;
+            }
             // A bar that cannot be drawn is no reason to stop.
             let _ = write!(out, "{:.0}/s", state.per_sec());
         });

@@ -49,7 +49,10 @@ pub async fn ready(service: web::Data<Service>) -> Result<web::Json<Health>, Api
     get, operation_id = "getMetrics", path = "/metrics", tag = "health",
     responses((status = 200, description = "the text format of Prometheus", body = String, content_type = "text/plain"))
 )]
-pub async fn metrics(service: web::Data<Service>, exposition: web::Data<Exposition>) -> HttpResponse {
+pub async fn metrics(
+    service: web::Data<Service>,
+    exposition: web::Data<Exposition>,
+) -> Result<HttpResponse, ApiProblem> {
     let merging = service.to_recount();
     if !merging.is_empty() {
         let asked = service.clone().into_inner();
@@ -57,5 +60,9 @@ pub async fn metrics(service: web::Data<Service>, exposition: web::Data<Expositi
         // A state that takes longer is no reason to tell nothing; its count is told the next time.
         let _ = tokio::time::timeout(COUNT_MAX, counting).await;
     }
-    HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(exposition.text())
+    // With hundreds of tables that takes a tenth of a second, in which this thread has others to answer.
+    let exposition = exposition.get_ref().clone();
+    let text = web::block(move || exposition.text()).await;
+    let text = text.map_err(|_| ApiProblem::new(StatusCode::SERVICE_UNAVAILABLE, "the process is about to end"))?;
+    Ok(HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(text))
 }
